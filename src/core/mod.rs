@@ -1,0 +1,10 @@
+//! What stategate knows and decides. Pure: no async runtime, no AWS, no GitHub client, no
+//! environment, file system, process or clock; a test holds that.
+
+pub mod approval;
+pub mod backend;
+pub mod comment;
+pub mod lock_info;
+pub mod locking;
+pub mod plan;
+pub mod record;

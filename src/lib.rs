@@ -1,0 +1,12 @@
+//! stategate stands in front of Terraform (or OpenTofu) state in S3: it takes Terraform's own
+//! lock, tells the pull request what would change, and applies only what was approved.
+//!
+//! The rooms, from the inside out: [`core`] decides and touches nothing; [`shell`] touches the
+//! world and decides nothing; [`commands`] gather facts, ask the core and act. `ARCHITECTURE.md`
+//! names the invariants.
+
+pub mod cli;
+pub mod commands;
+pub mod core;
+pub mod error;
+pub mod shell;

@@ -1,0 +1,3 @@
+//! The program: parse, log, dispatch, render the error, exit code.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! Everything that touches the world. Shells know the core's types, never each other.
+
+pub mod github;
+pub mod lock_store;
+pub mod runner;
+pub mod terraform;

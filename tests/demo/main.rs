@@ -1,0 +1,3 @@
+//! The walkthrough that `cargo run --example demo` starts.
+
+fn main() {}
