@@ -1,7 +1,7 @@
 //! The arguments. Each flag is also a `STATEGATE_` variable and an input of the action, with the
 //! same words; an empty value, on the command line or in the environment, means "not given".
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -319,12 +319,13 @@ pub fn definition() -> clap::Command {
     Cli::command()
 }
 
-/// A composite action passes every input, those not given as empty variables.
+/// A composite action passes every input, those not given as empty variables. clap cannot take a
+/// variable back from a flag, so such a flag gets the name of one that nobody sets.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|subcommand| {
         subcommand.mut_args(|arg| {
             let empty = arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
-            if empty { arg.env(None::<&OsStr>) } else { arg }
+            if empty { arg.env("STATEGATE_").hide_env(true) } else { arg }
         })
     })
 }
@@ -333,13 +334,17 @@ fn without_empty_values(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     let mut kept: Vec<OsString> = Vec::new();
     for argument in arguments {
         if argument.is_empty() {
-            let is_flag = kept.last().and_then(|last| last.to_str()).is_some_and(|last| last.starts_with("--") && !last.contains('='));
+            let is_flag = kept
+                .last()
+                .and_then(|last| last.to_str())
+                .is_some_and(|last| last.starts_with("--") && !last.contains('='));
             if is_flag {
                 kept.pop();
             }
             continue;
         }
-        let empty_flag = argument.to_str().is_some_and(|text| text.starts_with("--") && text.find('=') == Some(text.len() - 1));
+        let empty_flag =
+            argument.to_str().is_some_and(|text| text.starts_with("--") && text.find('=') == Some(text.len() - 1));
         if !empty_flag {
             kept.push(argument);
         }
