@@ -13,7 +13,7 @@ use crate::shell::github::GitHub;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands};
 use crate::shell::signals::Cancel;
-use crate::shell::terraform::{Finished, Terraform, TerraformError};
+use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
 
 /// One run of one command.
 pub(super) struct Session {
@@ -52,10 +52,15 @@ impl Session {
         self.target.working_directory.display().to_string()
     }
 
-    /// The workspace, as far as it can be told before Terraform is found.
+    /// The root module, looked up.
+    pub(super) fn module(&self) -> Result<RootModule, Error> {
+        Ok(RootModule::find(&self.target.working_directory, self.target.workspace.as_deref())?)
+    }
+
+    /// The workspace, as far as it can be told without a root module.
     pub(super) fn workspace(&self) -> String {
-        match Terraform::find(self.target.terraform_bin.as_deref(), &self.target.working_directory, self.target.workspace.as_deref()) {
-            Ok(terraform) => terraform.workspace(),
+        match self.module() {
+            Ok(module) => module.workspace(),
             Err(_) => self.target.workspace.clone().unwrap_or_else(|| "default".to_owned()),
         }
     }
@@ -91,20 +96,29 @@ impl Root {
     /// and connects to its bucket.
     pub(super) async fn open(session: &Session) -> Result<Root, Error> {
         let target = &session.target;
-        let terraform = Terraform::find(target.terraform_bin.as_deref(), &target.working_directory, target.workspace.as_deref())?;
+        let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
         let version = version(&terraform, session).await?;
         if target.init {
             init(&terraform, session).await?;
         }
-        let Some(file) = terraform.backend_file().map_err(Error::BackendFile)? else {
-            return Err(Error::NotInitialised { directory: target.working_directory.clone(), init: target.init });
-        };
-        let backend = Backend::read(&file, &terraform.workspace(), &|name| std::env::var(name).ok())?;
-        for warning in backend.warnings() {
+        let bucket = connect(session, terraform.module()).await?.ok_or_else(|| Error::NotInitialised {
+            directory: target.working_directory.clone(),
+            init: target.init,
+        })?;
+        for warning in bucket.backend().warnings() {
             tracing::warn!("{warning}");
         }
-        let bucket = Bucket::connect(backend).await?;
         Ok(Root { terraform, version, bucket })
+    }
+}
+
+/// The bucket that the initialised backend names; `None` when `init` has not run.
+pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Option<Bucket>, Error> {
+    let Some(file) = module.backend_file().map_err(Error::BackendFile)? else { return Ok(None) };
+    let backend = Backend::read(&file, &module.workspace(), &|name| std::env::var(name).ok())?;
+    tokio::select! {
+        bucket = Bucket::connect(backend) => Ok(Some(bucket?)),
+        () = session.cancel.wait() => Err(Error::Cancelled),
     }
 }
 
