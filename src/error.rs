@@ -83,6 +83,8 @@ pub enum Error {
     HolderAlive { holder: String, why: String },
     #[error("the lock changed since it was shown: {now}")]
     LockChanged { now: String },
+    #[error("this run's Terraform is still at work (process {pid}); its lock stays")]
+    StillAtWork { pid: u32 },
     #[error("our lock {id} on {path} was taken from us: {found}")]
     LockLost { id: String, path: String, found: String },
 
@@ -99,6 +101,10 @@ pub enum Error {
     InitRefusedByAws { command: String, code: i32, stderr: String },
     #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
+    #[error("{path} is left over from an apply whose state could not be uploaded")]
+    OldErroredState { path: PathBuf },
+    #[error("the state {key} cannot be read: {why}")]
+    StateUnreadable { key: String, why: String },
     #[error("{0}")]
     Aws(#[from] AwsError),
     #[error("GitHub: {0}")]
@@ -129,11 +135,11 @@ impl Error {
             | Error::BackendFile(_)
             | Error::Backend(_)
             | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => code::USAGE,
-            Error::Locked { .. } | Error::OtherLock { .. } | Error::HolderAlive { .. } | Error::LockChanged { .. } => code::LOCK_HELD,
+            Error::Locked { .. } | Error::OtherLock { .. } | Error::HolderAlive { .. } | Error::LockChanged { .. } | Error::StillAtWork { .. } => code::LOCK_HELD,
             Error::Blocked { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
             Error::LockLost { .. } => code::LOCK_LOST,
-            Error::Terraform(_) | Error::StateNotUploaded { .. } => code::TERRAFORM,
+            Error::Terraform(_) | Error::StateNotUploaded { .. } | Error::OldErroredState { .. } | Error::StateUnreadable { .. } => code::TERRAFORM,
             Error::InitRefusedByAws { .. } | Error::Aws(_) => code::AWS,
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
             Error::Cancelled => code::CANCELLED,
@@ -162,6 +168,7 @@ impl Error {
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
+            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
@@ -171,6 +178,8 @@ impl Error {
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that this job has AWS credentials which may list and read it.".to_owned(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
+            Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
+            Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),
             Error::GitHub(error) => error.hint(),
             Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or --comment false to plan without a comment.".to_owned(),

@@ -1,6 +1,7 @@
 //! One file a command: gather facts, ask the core, act.
 
 mod apply;
+mod audit;
 mod freeze;
 mod gate;
 mod holder;
@@ -10,6 +11,7 @@ mod plan;
 mod release;
 pub mod render;
 mod report;
+mod review;
 mod session;
 mod status;
 mod unlock;

@@ -74,6 +74,11 @@ impl Report {
         }
     }
 
+    /// Whether the plan would change anything.
+    pub(super) fn has_changes(&self) -> bool {
+        self.plan.as_ref().is_some_and(PlanSummary::has_changes)
+    }
+
     /// Edits the comment in the middle of the work. The work does not depend on it: a failure is
     /// logged only.
     pub(super) async fn tell(&mut self, session: &Session, phase: Phase) {

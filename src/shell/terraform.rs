@@ -44,6 +44,17 @@ pub enum TerraformError {
     Failed { command: String, code: i32, stderr: String },
 }
 
+impl TerraformError {
+    /// The same failure with other words of Terraform's, such as scrubbed ones.
+    #[must_use]
+    pub fn with_stderr(self, text: String) -> TerraformError {
+        match self {
+            TerraformError::Failed { command, code, .. } => TerraformError::Failed { command, code, stderr: text },
+            other => other,
+        }
+    }
+}
+
 /// A root module in one workspace, as Terraform's own files describe it.
 #[derive(Debug, Clone)]
 pub struct RootModule {
