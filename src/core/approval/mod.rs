@@ -7,6 +7,7 @@
 
 mod decide;
 mod facts;
+mod need;
 mod policy;
 mod reason;
 mod reviews;
@@ -17,6 +18,7 @@ pub use facts::{
     EnvironmentReviewer, Facts, Membership, MembershipAnswer, Origin, PullRequest, Review,
     ReviewState, RunApproval,
 };
+pub use need::{Need, need};
 pub use policy::{Approver, ApproverError, BindsTo, Policy, RequiredEnvironment, approvers};
 pub use reason::Reason;
 pub use reviews::{Counted, NotCounted, Tally, WhyNot};

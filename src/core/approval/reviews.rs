@@ -191,20 +191,15 @@ fn latest_opinions(reviews: &[Review]) -> Vec<&Review> {
             latest.push(review);
             continue;
         };
-        match place_of.get(&identity(author)).copied() {
-            Some(place) => {
-                if let Some(current) = latest.get_mut(place) {
-                    let keeps = current.state == ReviewState::ChangesRequested
-                        && matches!(review.state, ReviewState::Unknown(_));
-                    if !keeps {
-                        *current = review;
-                    }
-                }
-            }
-            None => {
-                place_of.insert(identity(author), latest.len());
-                latest.push(review);
-            }
+        let place = *place_of.entry(identity(author)).or_insert(latest.len());
+        let Some(current) = latest.get_mut(place) else {
+            latest.push(review);
+            continue;
+        };
+        let keeps = current.state == ReviewState::ChangesRequested
+            && matches!(review.state, ReviewState::Unknown(_));
+        if !keeps {
+            *current = review;
         }
     }
     latest

@@ -57,9 +57,14 @@ impl Canon {
         }
     }
 
-    /// Whether anything was written, and whether something sensitive was left out of it.
-    pub(super) fn wrote_and_masked(&self) -> (bool, bool) {
-        (self.wrote, self.masked)
+    /// Whether nothing was written.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.wrote
+    }
+
+    /// Whether something sensitive was left out.
+    pub(super) fn is_masked(&self) -> bool {
+        self.masked
     }
 
     pub(super) fn end(self) -> Unfinished {

@@ -184,15 +184,14 @@ impl Fingerprinter {
     }
 
     fn attribute(&mut self, pending: &mut Pending, name: &str, write: impl FnOnce(&mut Canon)) {
-        let mut canon = Canon::new(self.attribute_start.clone(), self.key.is_keyed());
+        let mut named = Canon::new(self.attribute_start.clone(), self.key.is_keyed());
         // The address makes equal values of different resources look different.
-        canon.name(&pending.name);
-        canon.name(name);
-        let mut value = Canon::new(canon.end_mac(), self.key.is_keyed());
+        named.name(&pending.name);
+        named.name(name);
+        let mut value = Canon::new(named.end_mac(), self.key.is_keyed());
         write(&mut value);
-        let (wrote, masked) = value.wrote_and_masked();
-        self.masked |= masked;
-        if wrote {
+        self.masked |= value.is_masked();
+        if !value.is_empty() {
             pending.attributes.push((name.to_owned(), value.end()));
         }
     }
