@@ -290,3 +290,9 @@ fn added(after: Side<'_>, unknown: &Value) -> Delta {
     const NOTHING: Side<'static> = Side { value: &Value::Null, marks: &Value::Null };
     compare(NOTHING, after, unknown).unwrap_or(Delta::Added(Leaf::Known(Value::Null)))
 }
+
+/// What differs between two values of which nothing is unknown or marked.
+pub(crate) fn compare_values(before: &Value, after: &Value) -> Option<Delta> {
+    let side = |value| Side { value, marks: &Value::Null };
+    compare(side(before), side(after), &Value::Null)
+}

@@ -14,10 +14,12 @@ mod scan;
 mod secrets;
 
 pub use change::{Change, ResourceChange};
+pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use error::PlanError;
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
 pub use secrets::Secrets;
+pub(crate) use secrets::{SENSITIVE, quoted};
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary,
     ResourceSummary,

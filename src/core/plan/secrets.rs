@@ -136,7 +136,7 @@ impl Patterns {
 }
 
 /// The text as Terraform quotes it, or (`json`) as Go writes it into JSON.
-fn quoted(text: &str, json: bool) -> String {
+pub(crate) fn quoted(text: &str, json: bool) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text.chars().peekable();
     while let Some(char) = rest.next() {
