@@ -62,6 +62,8 @@ pub enum Error {
     Event(#[from] EventError),
     #[error("this run is not for a pull request: its event is `{event}`")]
     NotAPullRequest { event: String },
+    #[error("nothing can be applied on the event `{event}` of {git_ref}")]
+    NotAppliable { event: String, git_ref: String },
     #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
     PullRequestTarget,
     #[error("`{command}` needs --reason")]
@@ -121,25 +123,37 @@ impl Error {
     /// The exit code, as the contract has it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) | Error::TemporaryDirectory(_) | Error::Footprint(_) => {
-                code::UNEXPECTED
-            }
+            Error::Unexpected(_)
+            | Error::Signals(_)
+            | Error::Output(_)
+            | Error::TemporaryDirectory(_)
+            | Error::Footprint(_) => code::UNEXPECTED,
             Error::FileUnreadable { .. }
             | Error::Approvers(_)
             | Error::Event(_)
             | Error::NotAPullRequest { .. }
+            | Error::NotAppliable { .. }
             | Error::PullRequestTarget
             | Error::ReasonMissing { .. }
             | Error::PlanJson(_)
             | Error::NotInitialised { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
-            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => code::USAGE,
-            Error::Locked { .. } | Error::OtherLock { .. } | Error::HolderAlive { .. } | Error::LockChanged { .. } | Error::StillAtWork { .. } => code::LOCK_HELD,
+            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => {
+                code::USAGE
+            }
+            Error::Locked { .. }
+            | Error::OtherLock { .. }
+            | Error::HolderAlive { .. }
+            | Error::LockChanged { .. }
+            | Error::StillAtWork { .. } => code::LOCK_HELD,
             Error::Blocked { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
             Error::LockLost { .. } => code::LOCK_LOST,
-            Error::Terraform(_) | Error::StateNotUploaded { .. } | Error::OldErroredState { .. } | Error::StateUnreadable { .. } => code::TERRAFORM,
+            Error::Terraform(_)
+            | Error::StateNotUploaded { .. }
+            | Error::OldErroredState { .. }
+            | Error::StateUnreadable { .. } => code::TERRAFORM,
             Error::InitRefusedByAws { .. } | Error::Aws(_) => code::AWS,
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
             Error::Cancelled => code::CANCELLED,
@@ -155,9 +169,10 @@ impl Error {
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
+            Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
             Error::ReasonMissing { command } => format!("Say why: stategate {command} --reason \"…\"; it is kept in the audit record."),
-            Error::PlanJson(error) => error.hint(),
+            Error::PlanJson(error) => error.hint().to_owned(),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
             Error::NotInitialised { init: true, .. } => {
                 "Add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block: without a backend block the state is a local file.".to_owned()
@@ -226,10 +241,17 @@ impl Error {
 
 fn terraform_hint(error: &TerraformError) -> String {
     match error {
-        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => "Give the root module's directory with --working-directory.".to_owned(),
-        TerraformError::NotOnPath => "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin.".to_owned(),
+        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
+            "Give the root module's directory with --working-directory.".to_owned()
+        }
+        TerraformError::NotOnPath => {
+            "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin."
+                .to_owned()
+        }
         TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
-        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => "See that the executable is made for this machine.".to_owned(),
+        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
+            "See that the executable is made for this machine.".to_owned()
+        }
         TerraformError::Failed { .. } => "Mend what Terraform says above and run again.".to_owned(),
     }
 }
@@ -237,6 +259,7 @@ fn terraform_hint(error: &TerraformError) -> String {
 /// The first error block that Terraform printed, without its frame, in one line.
 fn first_error(stderr: &str) -> String {
     let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
-    let block: Vec<&str> = lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
+    let block: Vec<&str> =
+        lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
     block.join(" ")
 }

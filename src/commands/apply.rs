@@ -12,7 +12,7 @@ use super::report::Report;
 use super::review::{self, StateIdentity};
 use super::session::{Root, Session, shown};
 use crate::cli::{ApplyCommand, OnPlanChange};
-use crate::core::approval::{Approval, Decision};
+use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{LockView, OutputView, Phase};
 use crate::core::lock_info::Operation;
 use crate::error::Error;
@@ -66,12 +66,11 @@ async fn under_the_lock(
 ) -> Result<(), Error> {
     let identity = StateIdentity::read(&root.bucket).await?;
     let plan_file = planning::make(session, root, held, command.planning.plan_args.as_ref(), footprint).await?;
-    let plan_file = match approve(session, command, root, asked, first, &identity, plan_file, report).await? {
-        Some(approved) => approved,
-        None => return Ok(()),
+    let Some(approved) = approve(session, command, root, asked, first, &identity, plan_file, report).await? else {
+        return Ok(());
     };
     locking::verify(held, report).await?;
-    let result = apply_plan(session, command, root, held, plan_file, footprint, report).await;
+    let result = apply_plan(session, command, root, held, approved, footprint, report).await;
     let kept = locking::verify(held, report).await;
     let applied = match &result {
         Ok(()) => "applied",
@@ -106,17 +105,18 @@ async fn approve(
     plan_file: PlanFile,
     report: &mut Report,
 ) -> Result<Option<ApprovedPlan>, Error> {
-    let reviewed = review::fetch(&root.bucket, &asked.reviewed_commits(&first)).await;
-    let fresh = review::read_plan(session, root, &plan_file, identity, reviewed.as_deref().unwrap_or_default(), report).await?;
-    if !report.has_changes() {
+    let reviewed = review::fetch(&root.bucket, &gate::reviewed_commits(&first)).await;
+    let fresh =
+        review::read_plan(session, root, &plan_file, identity, reviewed.as_deref().unwrap_or_default(), report).await?;
+    if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
+        tracing::info!("nothing to apply: {because}");
         report.phase = Phase::NoChanges;
-        report.approved = Some(true);
         return Ok(None);
     }
-    if let Decision::Blocked(blocked) = &first {
-        return Err(gate::blocked(blocked));
+    if matches!(first, Decision::Blocked(_)) {
+        return Err(gate::blocked(&first));
     }
-    if asked.is_reviewed() {
+    if asked.is_reviewed(&first) {
         let compared = match reviewed {
             Ok(reviewed) => review::compare(&root.bucket, &reviewed, &fresh, report).await,
             Err(error) => Err(error),
@@ -134,7 +134,7 @@ async fn approve(
     gate::show(report, asked, &again);
     match again {
         Decision::Approved(approval) => Ok(Some(ApprovedPlan { plan_file, approval })),
-        Decision::Blocked(blocked) => Err(gate::blocked(&blocked)),
+        blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
     }
 }
 
@@ -155,12 +155,10 @@ async fn apply_plan(
         return Err(Error::Cancelled);
     }
     report.tell(session, Phase::Applying).await;
-    match approved.approval.sha() {
-        Some(sha) => tracing::info!("terraform apply of {sha}"),
-        None => tracing::info!("terraform apply"),
-    }
+    tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let mut arguments: Vec<String> = ["apply", "-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned).to_vec();
+    let mut arguments: Vec<String> =
+        ["apply", "-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned).to_vec();
     arguments.extend(command.apply_args.clone().unwrap_or_default().0);
     arguments.push(approved.plan_file.path().display().to_string());
     let finished = shown(

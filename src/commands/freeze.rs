@@ -22,7 +22,19 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     // From here on it is meant to stay: the clean-up step must not find it.
     let info = held.keep();
     footprint.set_lock(&info.path, None)?;
-    audit::write(&session, &root.bucket, &audit::Entry { action: "freeze", at: Timestamp::now(), reason: Some(&reason), lock: Some(&info), pull_request: None, result: "locked" }).await?;
+    audit::write(
+        &session,
+        &root.bucket,
+        &audit::Entry {
+            action: "freeze",
+            at: Timestamp::now(),
+            reason: Some(&reason),
+            lock: Some(&info),
+            pull_request: None,
+            result: "locked",
+        },
+    )
+    .await?;
     let mut outputs = Outputs::default();
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::Output)?;

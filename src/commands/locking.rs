@@ -69,7 +69,11 @@ async fn wait_and_tell(
         while let Some((seen, left)) = events.recv().await {
             let holders = holder::look_up(session, seen).await;
             for holder in &holders {
-                tracing::info!("waiting for the lock, {} left; it is held by {}", holder::duration(left.as_secs()), holder.line());
+                tracing::info!(
+                    "waiting for the lock, {} left; it is held by {}",
+                    holder::duration(left.as_secs()),
+                    holder.line()
+                );
             }
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
             if !left.is_zero() {

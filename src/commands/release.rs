@@ -7,12 +7,11 @@ use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::lock_info::{LockInfo, RunRef};
 use crate::error::Error;
-use crate::shell::github::GitHub;
 use crate::shell::lock_store::release_ours;
 use crate::shell::runner::{Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -31,7 +30,7 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         return Ok(());
     }
     // Without any footprint the lock may be another job's of this very run.
-    if footprints.is_empty() && !is_only_job(session.github.as_ref(), run).await {
+    if footprints.is_empty() && !is_only_job(&session, run).await {
         tracing::info!("nothing released: other jobs of this run are at work, and this one took no lock");
         return Ok(());
     }
@@ -39,7 +38,11 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         if info.freeze_reason().is_some() {
             return false;
         }
-        if footprints.is_empty() { info.run().is_some_and(|of| is_this_run(&of, run)) } else { ids.contains(&info.id.as_str()) }
+        if footprints.is_empty() {
+            info.run().is_some_and(|of| is_this_run(&of, run))
+        } else {
+            ids.contains(&info.id.as_str())
+        }
     };
     for seen in release_ours(&bucket, is_ours).await? {
         tracing::info!("released the lock {} that this run had left", seen.id().unwrap_or_default());
@@ -76,9 +79,9 @@ async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn is_only_job(github: Option<&GitHub>, run: &Run) -> bool {
-    match github {
-        Some(github) => github.jobs_at_work(&run.repository, run.run_id, run.run_attempt).await.is_none_or(|jobs| jobs <= 1),
-        None => true,
-    }
+/// Whether no other job of this attempt is at work. Where GitHub does not tell, the lock's own
+/// word (this run, this attempt) decides.
+async fn is_only_job(session: &Session, run: &Run) -> bool {
+    let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return true };
+    github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_none_or(|jobs| jobs <= 1)
 }

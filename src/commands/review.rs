@@ -9,7 +9,8 @@ use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare as compare_records, key_for,
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin,
+    compare as compare_records, key_for,
 };
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
@@ -31,7 +32,8 @@ impl StateIdentity {
     pub(super) async fn read(bucket: &Bucket) -> Result<StateIdentity, Error> {
         let key = bucket.backend().state_key();
         match bucket.get(&key).await? {
-            Some(object) => serde_json::from_slice(&object.bytes).map_err(|error| Error::StateUnreadable { key, why: error.to_string() }),
+            Some(object) => serde_json::from_slice(&object.bytes)
+                .map_err(|error| Error::StateUnreadable { key, why: error.to_string() }),
             None => Ok(StateIdentity::default()),
         }
     }
@@ -50,8 +52,9 @@ pub(super) async fn read_plan(
     let key = key_for(reviewed, identity.lineage.as_deref());
     let lineage_digest = FingerprintKey::new(identity.lineage.as_deref()).lineage_digest();
     let fingerprinter = planning::read(session, root, plan_file, Fingerprinter::new(key), report).await?;
-    let summary = report.plan.as_ref();
-    let plan = fingerprinter.finish(summary);
+    let (plan_time, complete) =
+        report.plan.as_ref().map_or((None, false), |plan| (plan.timestamp.clone(), plan.complete != Some(false)));
+    let plan = fingerprinter.finish(plan_time.as_deref(), complete, &[]);
     report.fingerprint = Some(plan.short().to_owned());
     let origin = RecordOrigin {
         head_sha: report.head_sha.clone().unwrap_or_default(),
@@ -89,7 +92,12 @@ pub(super) async fn fetch(bucket: &Bucket, head_shas: &[String]) -> Result<Vec<R
 }
 
 /// Whether what would be applied is what was reviewed.
-pub(super) async fn compare(bucket: &Bucket, reviewed: &[Record], fresh: &Record, report: &mut Report) -> Result<(), Error> {
+pub(super) async fn compare(
+    bucket: &Bucket,
+    reviewed: &[Record],
+    fresh: &Record,
+    report: &mut Report,
+) -> Result<(), Error> {
     let history = recent_audits(bucket).await;
     match compare_records(reviewed, fresh, &history) {
         Comparison::Equal { notes } => {
@@ -97,7 +105,8 @@ pub(super) async fn compare(bucket: &Bucket, reviewed: &[Record], fresh: &Record
             Ok(())
         }
         Comparison::Different { differences, whys } => {
-            report.difference = differences.iter().map(ToString::to_string).chain(whys.iter().map(ToString::to_string)).collect();
+            report.difference =
+                differences.iter().map(ToString::to_string).chain(whys.iter().map(ToString::to_string)).collect();
             Err(Error::PlanChanged { differences: differences.iter().map(ToString::to_string).collect() })
         }
     }

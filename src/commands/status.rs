@@ -89,27 +89,17 @@ fn lock_json(holder: &Holder) -> Value {
         Liveness::Unknown { .. } => None,
     };
     let seen = &holder.seen;
-    let mut lock = json!({
-        "store": seen.store.as_str(),
-        "id": null,
-        "etag": seen.etag,
-        "age_seconds": seen.age().map(|age| age.as_secs()),
-        "run": run,
-        "stale": stale,
-    });
+    let (store, etag, age) = (seen.store.as_str(), &seen.etag, seen.age().map(|age| age.as_secs()));
     match &seen.body {
-        Ok(info) => {
-            lock["id"] = json!(info.id);
-            lock["who"] = json!(info.who);
-            lock["operation"] = json!(info.operation);
-            lock["info"] = json!(info.info);
-            lock["version"] = json!(info.version);
-            lock["created"] = json!(info.created);
-            lock["path"] = json!(info.path);
-        }
-        Err(raw) => lock["raw"] = json!(raw),
+        Ok(info) => json!({
+            "store": store, "id": info.id, "who": info.who, "operation": info.operation, "info": info.info,
+            "version": info.version, "created": info.created, "path": info.path,
+            "etag": etag, "age_seconds": age, "run": run, "stale": stale,
+        }),
+        Err(raw) => json!({
+            "store": store, "id": null, "raw": raw, "etag": etag, "age_seconds": age, "run": run, "stale": stale,
+        }),
     }
-    lock
 }
 
 /// Whoever wrote the lock must not write lines of ours.

@@ -7,10 +7,11 @@ use super::holder::{self, Holder};
 use super::session::{Root, Session};
 use super::status::status_text;
 use crate::cli::{Reporting, UnlockCommand};
-use crate::core::comment::{COMMENT_BUDGET, UnlockNote, unlock_note};
+use crate::core::comment::{UnlockNote, unlock_note};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::LockInfo;
 use crate::error::Error;
+use crate::shell::github::Permission;
 use crate::shell::lock_store::{LockSeen, Removed, read_locks, remove};
 use crate::shell::runner::{Outputs, write_out};
 
@@ -70,7 +71,9 @@ fn is_forced_unreadable(command: &UnlockCommand, holders: &[Holder]) -> bool {
 fn is_chosen(command: &UnlockCommand, seen: &LockSeen) -> bool {
     match (&command.lock_id, &command.etag) {
         (Some(id), _) => seen.id() == Some(id.as_str()),
-        (None, Some(etag)) => seen.etag.as_deref().is_some_and(|found| found.trim_matches('"') == etag.trim_matches('"')),
+        (None, Some(etag)) => {
+            seen.etag.as_deref().is_some_and(|found| found.trim_matches('"') == etag.trim_matches('"'))
+        }
         (None, None) => seen.body.is_err(),
     }
 }
@@ -96,7 +99,7 @@ fn proven_dead(holder: &Holder) -> Result<(), Error> {
 
 async fn may_unlock(session: &Session) -> Result<(), Error> {
     let Some(run) = session.host.run() else { return Ok(()) };
-    if session.github()?.can_write(&run.repository, &run.actor).await? {
+    if session.github()?.permission(&session.repository()?, &run.actor).await? >= Permission::Write {
         return Ok(());
     }
     Err(Error::MayNotUnlock { actor: run.actor.clone(), repository: run.repository.clone() })
@@ -119,19 +122,24 @@ async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
 }
 
 /// The holder's pull request learns who took its lock away. The unlock does not depend on it.
-async fn tell_holder(session: &Session, reporting: &Reporting, info: &LockInfo, reason: &str, forced: bool, at: Timestamp) {
+async fn tell_holder(
+    session: &Session,
+    reporting: &Reporting,
+    info: &LockInfo,
+    reason: &str,
+    forced: bool,
+    at: Timestamp,
+) {
     let (Some(run), Some((repository, number))) = (session.host.run(), info.pull_request()) else { return };
     if repository != run.repository || reporting.comment == crate::cli::CommentMode::Never {
         return;
     }
     let run_url = run.url();
     let note = UnlockNote { lock: info, actor: &run.actor, reason, forced, at, run_url: &run_url };
-    let (marker, body) = unlock_note(&note, COMMENT_BUDGET);
-    let told = match session.github() {
-        Ok(github) => github.post_comment(&repository, number, &marker, &body).await.map(drop).map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = told {
+    let (marker, body) = unlock_note(&note);
+    let told =
+        async { Ok::<_, Error>(session.github()?.add_comment(&session.repository()?, number, &marker, &body).await?) };
+    if let Err(error) = told.await {
         tracing::warn!("the holder's pull request could not be told: {error}");
     }
 }

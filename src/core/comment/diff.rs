@@ -38,11 +38,7 @@ enum Sign {
 }
 
 /// The lines for a resource, at most about `most`.
-pub(super) fn resource_lines(
-    resource: &ResourceSummary,
-    ink: &Ink<'_>,
-    most: usize,
-) -> Vec<String> {
+pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: usize) -> Vec<String> {
     let mut page = Page { ink, forced: &resource.forced_by, lines: Vec::new(), most, cut: 0 };
     if let Some(previous) = &resource.previous_address {
         page.note(0, &format!("moved from {}", ink.address(previous)));
@@ -52,11 +48,7 @@ pub(super) fn resource_lines(
         page.note(0, &format!("imported{what}"));
     }
     let block = if resource.mode == "data" { "data" } else { "resource" };
-    let title = format!(
-        "{block} {} {}",
-        page.quote(&resource.r#type),
-        page.quote(&resource.name)
-    );
+    let title = format!("{block} {} {}", page.quote(&resource.r#type), page.quote(&resource.name));
     let whole = match resource.kind {
         Kind::Create | Kind::Read => Some(Sign::Added),
         Kind::Destroy => Some(Sign::Removed),
@@ -262,14 +254,7 @@ impl Page<'_> {
         }
     }
 
-    fn entries(
-        &mut self,
-        depth: usize,
-        path: &str,
-        entries: &[(String, Delta)],
-        unchanged: usize,
-        what: &str,
-    ) {
+    fn entries(&mut self, depth: usize, path: &str, entries: &[(String, Delta)], unchanged: usize, what: &str) {
         let names: Vec<String> = entries.iter().map(|(key, _)| self.name(key)).collect();
         let width = width(names.iter().map(String::as_str));
         for ((key, delta), name) in entries.iter().zip(&names) {
@@ -288,8 +273,7 @@ impl Page<'_> {
                     && forced.strip_prefix(path).is_some_and(|rest| rest.starts_with(['[', '.'])))
         });
         let tail = if forces && !path.is_empty() { " # forces replacement" } else { "" };
-        let lead =
-            if name.is_empty() { String::new() } else { format!("{name:<width$} = ") };
+        let lead = if name.is_empty() { String::new() } else { format!("{name:<width$} = ") };
         match delta {
             Delta::Added(leaf) => self.leaf(depth, Sign::Added, &lead, leaf, tail),
             Delta::Removed(leaf) => self.leaf(depth, Sign::Removed, &lead, leaf, tail),
@@ -329,8 +313,7 @@ impl Page<'_> {
     }
 
     fn changed(&mut self, depth: usize, lead: &str, before: &Leaf, after: &Leaf, tail: &str) {
-        if let (Leaf::Known(Value::String(old)), Leaf::Known(Value::String(new))) = (before, after)
-        {
+        if let (Leaf::Known(Value::String(old)), Leaf::Known(Value::String(new))) = (before, after) {
             if self.changed_string(depth, lead, old, new, tail) {
                 return;
             }
@@ -359,14 +342,7 @@ impl Page<'_> {
     }
 
     /// JSON as JSON, long text by its lines; `false` for any other string.
-    fn changed_string(
-        &mut self,
-        depth: usize,
-        lead: &str,
-        old: &str,
-        new: &str,
-        tail: &str,
-    ) -> bool {
+    fn changed_string(&mut self, depth: usize, lead: &str, old: &str, new: &str, tail: &str) -> bool {
         if let (Some(before), Some(after)) = (json(old), json(new)) {
             let hidden = |text: &str| *self.ink.scrub(text) == *SENSITIVE;
             if hidden(old) || hidden(new) {

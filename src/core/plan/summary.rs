@@ -151,6 +151,8 @@ pub struct PlanSummary {
     pub format_version: Option<String>,
     /// Terraform's version, when the plan tells it.
     pub terraform_version: Option<String>,
+    /// When the plan was made, as `timestamp()` in its configuration says it too.
+    pub timestamp: Option<String>,
     /// How many of each.
     pub counts: Counts,
     /// The resources that change, in the plan's order.
@@ -418,6 +420,5 @@ fn path_text(path: &[Value]) -> String {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
