@@ -10,18 +10,12 @@ pub(super) struct Budget {
 impl Budget {
     /// What is left after `text`.
     pub(super) fn less(self, text: &str) -> Self {
-        Self {
-            chars: self.chars.saturating_sub(text.chars().count()),
-            bytes: self.bytes.saturating_sub(text.len()),
-        }
+        Self { chars: self.chars.saturating_sub(text.chars().count()), bytes: self.bytes.saturating_sub(text.len()) }
     }
 
     /// What is left after holding back so many characters of plain text of ours.
     pub(super) fn reserving(self, chars: usize) -> Self {
-        Self {
-            chars: self.chars.saturating_sub(chars),
-            bytes: self.bytes.saturating_sub(chars),
-        }
+        Self { chars: self.chars.saturating_sub(chars), bytes: self.bytes.saturating_sub(chars) }
     }
 
     pub(super) fn holds(self, text: &str) -> bool {

@@ -29,9 +29,7 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
-        rank(one)
-            .cmp(&rank(other))
-            .then_with(|| one.module_address.cmp(&other.module_address))
+        rank(one).cmp(&rank(other)).then_with(|| one.module_address.cmp(&other.module_address))
     });
     let mut room = Sheet::new(sheet.left().reserving(OMISSION));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
@@ -69,9 +67,10 @@ fn detail_rank(kind: Kind) -> u8 {
 
 /// Above the fold-outs of a module; the root module needs none.
 fn module_title(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
-    resource.module_address.as_deref().map_or_else(String::new, |module| {
-        format!("{}\n\n", super::escape::code(&ink.address(module), ADDRESS))
-    })
+    resource
+        .module_address
+        .as_deref()
+        .map_or_else(String::new, |module| format!("{}\n\n", super::escape::code(&ink.address(module), ADDRESS)))
 }
 
 fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
@@ -85,10 +84,7 @@ fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
     };
     let address = html_code(&ink.address(&resource.address), ADDRESS);
     let lines = resource_lines(resource, ink, lines);
-    format!(
-        "<details>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n",
-        fence("diff", &lines)
-    )
+    format!("<details>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
 fn push_outputs(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
@@ -180,10 +176,7 @@ fn push_left_out(
         }
     }
     let unlisted = listed.len() - lines.len();
-    let mut parts = vec![format!(
-        "The details of {} are left out for want of room",
-        many(left_out.len(), "resource")
-    )];
+    let mut parts = vec![format!("The details of {} are left out for want of room", many(left_out.len(), "resource"))];
     if unlisted > 0 {
         parts.push(format!("{} of them, none dangerous, are not listed either", grouped(unlisted)));
     }
@@ -218,8 +211,5 @@ pub(super) fn plan_text(text: &str, ink: &Ink<'_>, most: usize) -> String {
     if omitted > 0 {
         kept.push(format!("({} more: `terraform show PLANFILE`)", many(omitted, "line")));
     }
-    format!(
-        "<details>\n<summary>Terraform's own text of the plan</summary>\n\n{}\n\n</details>\n",
-        fence("", &kept)
-    )
+    format!("<details>\n<summary>Terraform's own text of the plan</summary>\n\n{}\n\n</details>\n", fence("", &kept))
 }

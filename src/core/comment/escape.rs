@@ -227,9 +227,7 @@ pub(super) fn is_plain_url(url: &str) -> bool {
     url.len() <= 300
         && rest.is_some_and(|rest| {
             !rest.is_empty()
-                && rest.bytes().all(|byte| {
-                    byte.is_ascii_alphanumeric() || b"-._~:/?#=&%+,".contains(&byte)
-                })
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#=&%+,".contains(&byte))
         })
 }
 

@@ -75,9 +75,7 @@ fn steps(history: &[LifeEvent]) -> Vec<&LifeEvent> {
     let mut steps: Vec<&LifeEvent> = Vec::new();
     for event in history {
         let again = steps.last().is_some_and(|last| {
-            last.phase == event.phase
-                && last.run_url == event.run_url
-                && last.head_sha == event.head_sha
+            last.phase == event.phase && last.run_url == event.run_url && last.head_sha == event.head_sha
         });
         if !again {
             steps.push(event);

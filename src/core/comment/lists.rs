@@ -61,12 +61,7 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Danger> {
 
 /// All of them with reasons if that fits, else all by address, else as many as fit and how many
 /// not.
-pub(super) fn fit_dangers(
-    dangers: &[Danger],
-    budget: Budget,
-    view: &CommentView<'_>,
-    place: Place,
-) -> Fitted {
+pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView<'_>, place: Place) -> Fitted {
     if dangers.is_empty() {
         return Fitted::default();
     }
@@ -161,8 +156,7 @@ fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     if plan.unknown_actions.is_empty() {
         return None;
     }
-    let names: Vec<String> =
-        plan.unknown_actions.iter().take(ENTRIES).map(|name| ink.code(name, 80)).collect();
+    let names: Vec<String> = plan.unknown_actions.iter().take(ENTRIES).map(|name| ink.code(name, 80)).collect();
     Some(alert(
         "WARNING",
         &[format!(
@@ -178,9 +172,7 @@ fn incomplete(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     if plan.errored {
         lines.push("**Planning ended in an error:** what stands here is only a part.".to_owned());
     } else if plan.complete == Some(false) || !plan.deferred.is_empty() {
-        lines.push(
-            "**The plan is not complete:** after this apply, another plan is needed.".to_owned(),
-        );
+        lines.push("**The plan is not complete:** after this apply, another plan is needed.".to_owned());
     }
     if lines.is_empty() {
         return None;
@@ -215,12 +207,8 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         } else if check.status != "fail" {
             line.push_str(&format!(" ({})", ink.code(&check.status, 40)));
         }
-        let problems: Vec<String> = check
-            .problems
-            .iter()
-            .take(PROBLEMS)
-            .map(|problem| ink.code(problem, MESSAGE))
-            .collect();
+        let problems: Vec<String> =
+            check.problems.iter().take(PROBLEMS).map(|problem| ink.code(problem, MESSAGE)).collect();
         if !problems.is_empty() {
             line.push_str(&format!(": {}", problems.join("; ")));
         }
@@ -260,7 +248,10 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
             Kind::Create => "appeared",
             _ => "changed ",
         };
-        lines.push(format!("{word} {}", super::escape::visible(&super::escape::clip(&ink.address(&resource.address), ADDRESS))));
+        lines.push(format!(
+            "{word} {}",
+            super::escape::visible(&super::escape::clip(&ink.address(&resource.address), ADDRESS))
+        ));
     }
     if plan.drift.len() > ENTRIES {
         lines.push(format!("and {} more", grouped(plan.drift.len() - ENTRIES)));

@@ -19,10 +19,7 @@ use budget::{Budget, Sheet};
 use ink::Ink;
 
 pub use life::life_from_comment;
-pub use view::{
-    CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView,
-    Phase,
-};
+pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.
 pub const COMMENT_BUDGET: usize = 65_000;

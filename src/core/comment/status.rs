@@ -3,9 +3,7 @@
 use super::escape::{self, fence, is_plain_url, link};
 use super::ink::Ink;
 use super::view::{CommentView, HolderView, Liveness, LockView, Phase};
-use super::words::{
-    between, counts, duration, grouped, listed, many, moment, short_hash,
-};
+use super::words::{between, counts, duration, grouped, listed, many, moment, short_hash};
 use crate::core::plan::PlanSummary;
 
 /// Characters of an address, a name, a sentence: more says nothing more.
@@ -195,10 +193,7 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
             moment(*released)
         ),
         LockView::HeldByOther(holders) => {
-            let lines: Vec<String> = holders
-                .iter()
-                .flat_map(|one| holder(one, view, ink))
-                .collect();
+            let lines: Vec<String> = holders.iter().flat_map(|one| holder(one, view, ink)).collect();
             alert("WARNING", &lines)
         }
         LockView::Kept { id, why } => alert(
@@ -232,10 +227,7 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
     let mut lines = vec![format!("**The state is locked** by {who}{doing}{for_whom}.")];
 
     let since = holder.since.map(|since| format!("Since {}", moment(since)));
-    let age = holder
-        .age_seconds
-        .or_else(|| holder.since.map(|since| between(since, view.now)))
-        .map(duration);
+    let age = holder.age_seconds.or_else(|| holder.since.map(|since| between(since, view.now))).map(duration);
     let held = match (since, age) {
         (Some(since), Some(age)) => format!("{since}, for {age}. "),
         (Some(since), None) => format!("{since}. "),
@@ -295,8 +287,7 @@ fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
 /// The gate: a line while it waits or is open, loud when it kept an apply out.
 pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(gate) = &view.gate else { return String::new() };
-    let names: Vec<String> =
-        gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
+    let names: Vec<String> = gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", many(gate.required, "approval"));
@@ -336,11 +327,8 @@ fn next(step: &str, ink: &Ink<'_>) -> String {
 
 /// Sentences as a list, the last ones counted when they are many.
 pub(super) fn items(sentences: &[String], ink: &Ink<'_>) -> Vec<String> {
-    let mut items: Vec<String> = sentences
-        .iter()
-        .take(ENTRIES)
-        .map(|sentence| format!("- {}", ink.sentence(sentence, SENTENCE)))
-        .collect();
+    let mut items: Vec<String> =
+        sentences.iter().take(ENTRIES).map(|sentence| format!("- {}", ink.sentence(sentence, SENTENCE))).collect();
     if sentences.len() > ENTRIES {
         items.push(format!("- and {} more", sentences.len() - ENTRIES));
     }

@@ -151,7 +151,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
             parts.push("what it reads is known only then".to_owned());
         }
         Some("read_because_check_nested") => parts.push("for a check".to_owned()),
-        Some("replace_because_cannot_update") | None | Some("") => {}
+        Some("replace_because_cannot_update" | "") | None => {}
         Some(other) => parts.push(code(other, 80)),
     }
     if resource.kind == Kind::Replace && !resource.forced_by.is_empty() {
@@ -170,18 +170,14 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         parts.push(format!("actions {}", code(&resource.actions.join(", "), 80)));
     }
     if let Some(key) = &resource.deposed {
-        parts.push(format!(
-            "the deposed object {}, left over from an earlier replacement",
-            ink.code(key, 40)
-        ));
+        parts.push(format!("the deposed object {}, left over from an earlier replacement", ink.code(key, 40)));
     }
     parts.join("; ")
 }
 
 fn forced_by(paths: &[String], ink: &Ink<'_>) -> String {
     const SHOWN: usize = 3;
-    let mut names: Vec<String> =
-        paths.iter().take(SHOWN).map(|path| ink.code(path, 80)).collect();
+    let mut names: Vec<String> = paths.iter().take(SHOWN).map(|path| ink.code(path, 80)).collect();
     if paths.len() > SHOWN {
         names.push(format!("{} more", paths.len() - SHOWN));
     }

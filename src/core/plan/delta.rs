@@ -38,6 +38,8 @@ pub(crate) enum Delta {
         entries: Vec<(String, Delta)>,
         /// How many entries stay.
         unchanged: usize,
+        /// Whether there was none before.
+        new: bool,
     },
     /// Something inside a list or a set differs.
     List {
@@ -47,6 +49,8 @@ pub(crate) enum Delta {
         unchanged: usize,
         /// Whether the elements stay and only their order differs.
         reordered: bool,
+        /// Whether there was none before.
+        new: bool,
     },
 }
 
@@ -67,9 +71,7 @@ pub(super) fn size(delta: &Delta) -> usize {
         Delta::Added(leaf) | Delta::Removed(leaf) => leaf_size(leaf),
         Delta::Changed(before, after) => leaf_size(before) + leaf_size(after),
         Delta::Remarked { .. } => 0,
-        Delta::Object { entries, .. } => {
-            entries.iter().map(|(key, inner)| key.len() + 24 + size(inner)).sum()
-        }
+        Delta::Object { entries, .. } => entries.iter().map(|(key, inner)| key.len() + 24 + size(inner)).sum(),
         Delta::List { items, .. } => items.iter().map(size).sum(),
     }
 }
@@ -130,12 +132,10 @@ fn masked(side: Side<'_>) -> Value {
         return Value::String(super::secrets::SENSITIVE.to_owned());
     }
     match side.value {
-        Value::Object(map) => Value::Object(
-            map.keys().map(|key| (key.clone(), masked(side.entry(key)))).collect::<Map<_, _>>(),
-        ),
-        Value::Array(items) => {
-            Value::Array((0..items.len()).map(|index| masked(side.element(index))).collect())
+        Value::Object(map) => {
+            Value::Object(map.keys().map(|key| (key.clone(), masked(side.entry(key)))).collect::<Map<_, _>>())
         }
+        Value::Array(items) => Value::Array((0..items.len()).map(|index| masked(side.element(index))).collect()),
         other => other.clone(),
     }
 }
@@ -155,8 +155,9 @@ fn compare(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<Delta> 
         (Value::Object(_), Value::Object(_)) => compare_objects(before, after, unknown),
         (Value::Array(_), Value::Array(_)) => compare_lists(before, after, unknown),
         (Value::Null, Value::Null) => has_true(unknown).then_some(Delta::Added(Leaf::Unknown)),
-        (Value::Null, Value::Object(_)) => compare_objects(before, after, unknown)
-            .or_else(|| Some(Delta::Added(after.leaf()))),
+        (Value::Null, Value::Object(_)) => {
+            compare_objects(before, after, unknown).or_else(|| Some(Delta::Added(after.leaf())))
+        }
         (Value::Null, _) if has_true(unknown) => compare_lists(before, after, unknown),
         (Value::Null, _) => Some(Delta::Added(after.leaf())),
         (_, Value::Null) if !has_true(unknown) => Some(Delta::Removed(before.leaf())),
@@ -209,7 +210,7 @@ fn compare_objects(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option
             None => unchanged += 1,
         }
     }
-    (!entries.is_empty()).then_some(Delta::Object { entries, unchanged })
+    (!entries.is_empty()).then_some(Delta::Object { entries, unchanged, new: before.value.is_null() })
 }
 
 /// Elements that are equal stay; of the others, those at the same place among their kind are one
@@ -244,11 +245,10 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
             None => left.push(i),
         }
     }
-    let right: Vec<usize> =
-        free.iter().enumerate().filter(|(_, free)| **free).map(|(j, _)| j).collect();
+    let right: Vec<usize> = free.iter().enumerate().filter(|(_, free)| **free).map(|(j, _)| j).collect();
     let unchanged = old.len() - left.len();
     if left.is_empty() && right.is_empty() {
-        let reordered = Delta::List { items: Vec::new(), unchanged, reordered: true };
+        let reordered = Delta::List { items: Vec::new(), unchanged, reordered: true, new: false };
         return (!in_order).then_some(reordered);
     }
     let mut items = Vec::new();
@@ -265,16 +265,10 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
     for &j in pairs {
         items.push(added(after.element(j), at(unknown, j)));
     }
-    Some(Delta::List { items, unchanged, reordered: false })
+    Some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
 
-fn compare_by_place(
-    before: Side<'_>,
-    after: Side<'_>,
-    unknown: &Value,
-    old: usize,
-    new: usize,
-) -> Option<Delta> {
+fn compare_by_place(before: Side<'_>, after: Side<'_>, unknown: &Value, old: usize, new: usize) -> Option<Delta> {
     let mut items = Vec::new();
     let mut unchanged = 0;
     for index in 0..old.max(new) {
@@ -283,7 +277,7 @@ fn compare_by_place(
             None => unchanged += 1,
         }
     }
-    (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false })
+    (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
 
 fn added(after: Side<'_>, unknown: &Value) -> Delta {

@@ -71,9 +71,7 @@ impl PlanError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read(_) => "Check that the file exists, is a file and may be read.",
-            Self::Empty => {
-                "Write it with `terraform show -json PLANFILE`, and look whether that command failed."
-            }
+            Self::Empty => "Write it with `terraform show -json PLANFILE`, and look whether that command failed.",
             Self::BinaryPlan => "Turn it into JSON first: `terraform show -json PLANFILE`.",
             Self::Utf16 => "Save it as UTF-8; in PowerShell: `| Out-File -Encoding utf8`.",
             Self::State | Self::NotAPlan => {
@@ -88,12 +86,8 @@ impl PlanError {
                 "A wrapper around terraform prints into its output; with \
                  hashicorp/setup-terraform, set `terraform_wrapper: false`."
             }
-            Self::Truncated { .. } => {
-                "The command that wrote it was cut off, or the disk is full; write it again."
-            }
-            Self::Malformed { .. } => {
-                "Write it again with `terraform show -json PLANFILE`, and change nothing in it."
-            }
+            Self::Truncated { .. } => "The command that wrote it was cut off, or the disk is full; write it again.",
+            Self::Malformed { .. } => "Write it again with `terraform show -json PLANFILE`, and change nothing in it.",
         }
     }
 
@@ -145,9 +139,7 @@ impl PlanError {
         };
         match self {
             Self::Truncated { at, path } => Self::Truncated { at, path: join(path) },
-            Self::Malformed { at, path, problem } => {
-                Self::Malformed { at, path: join(path), problem }
-            }
+            Self::Malformed { at, path, problem } => Self::Malformed { at, path: join(path), problem },
             other => other,
         }
     }

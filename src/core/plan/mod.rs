@@ -21,6 +21,5 @@ pub use scan::Position;
 pub use secrets::Secrets;
 pub(crate) use secrets::{SENSITIVE, quoted};
 pub use summary::{
-    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary,
-    ResourceSummary,
+    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
 };

@@ -14,9 +14,7 @@ use super::change::{Change, ResourceChange};
 use super::error::PlanError;
 use super::scan::{Scanner, Span};
 use super::secrets::Marked;
-use super::summary::{
-    ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary, Totals, moved,
-};
+use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary, Totals, moved};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
@@ -35,10 +33,7 @@ pub trait PlanVisitor {
 /// # Errors
 ///
 /// When the stream breaks, or holds something other than a plan that we know how to read.
-pub fn read_plan(
-    reader: impl Read,
-    visitors: &mut [&mut dyn PlanVisitor],
-) -> Result<PlanSummary, PlanError> {
+pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Result<PlanSummary, PlanError> {
     let mut document = Document {
         scanner: Scanner::new(reader),
         visitors,
@@ -164,8 +159,7 @@ impl<R: Read> Document<'_, '_, R> {
                 }
                 b"\"checks\"" => self.each("checks", Self::check)?,
                 b"\"variables\"" => {
-                    let variables: Option<serde_json::Map<String, Value>> =
-                        self.small("variables")?;
+                    let variables: Option<serde_json::Map<String, Value>> = self.small("variables")?;
                     let value = |(name, mut variable): (String, Value)| {
                         (name, variable.get_mut("value").map(Value::take).unwrap_or_default())
                     };
@@ -177,10 +171,7 @@ impl<R: Read> Document<'_, '_, R> {
                 }
                 b"\"configuration\"" => {
                     self.place.push(Step::Key("configuration"));
-                    self.descend(
-                        &[b"\"root_module\"", b"\"variables\""],
-                        Self::sensitive_variables,
-                    )?;
+                    self.descend(&[b"\"root_module\"", b"\"variables\""], Self::sensitive_variables)?;
                 }
                 b"\"relevant_attributes\"" | b"\"timestamp\"" | b"\"proposed_unknown\"" => {
                     self.scanner.value()?;
@@ -271,11 +262,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// Goes into an object along `keys`, skipping everything beside them.
-    fn descend(
-        &mut self,
-        keys: &[&[u8]],
-        found: fn(&mut Self) -> Result<(), PlanError>,
-    ) -> Result<(), PlanError> {
+    fn descend(&mut self, keys: &[&[u8]], found: fn(&mut Self) -> Result<(), PlanError>) -> Result<(), PlanError> {
         let Some((wanted, rest)) = keys.split_first() else { return found(self) };
         if self.scanner.peek()? != Some(b'{') {
             self.scanner.value()?;
@@ -294,10 +281,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// The fields of an object that was just reached, all kept until let go.
-    fn fields<const N: usize>(
-        &mut self,
-        names: [&[u8]; N],
-    ) -> Result<[Option<Span>; N], PlanError> {
+    fn fields<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
         let mut spans = [None; N];
         self.scanner.open(b'{')?;
         let mut first = true;
@@ -363,11 +347,12 @@ impl<R: Read> Document<'_, '_, R> {
     /// Takes what is marked in a kept value, which is built only when something is.
     fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
         if let (Some(value), Some(marks)) = (value, marks)
-            && memmem::find(self.scanner.bytes(marks), b"true").is_some() {
-                let value: Value = self.parse(value)?;
-                let marks: Value = self.parse(marks)?;
-                self.marked.add(&value, &marks);
-            }
+            && memmem::find(self.scanner.bytes(marks), b"true").is_some()
+        {
+            let value: Value = self.parse(value)?;
+            let marks: Value = self.parse(marks)?;
+            self.marked.add(&value, &marks);
+        }
         Ok(())
     }
 
@@ -396,10 +381,10 @@ impl<R: Read> Document<'_, '_, R> {
         let span = self.scanner.kept_value()?;
         let deferred: Deferred = self.parse(span)?;
         self.mark_change(&deferred.resource_change.change);
-        self.totals.plan.deferred.push(DeferredSummary {
-            address: deferred.resource_change.address,
-            reason: deferred.reason,
-        });
+        self.totals
+            .plan
+            .deferred
+            .push(DeferredSummary { address: deferred.resource_change.address, reason: deferred.reason });
         Ok(())
     }
 
@@ -418,17 +403,13 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     fn add_invocation(&mut self, invocation: &Value, deferred: bool) {
-        if let (Some(values), Some(marks)) =
-            (invocation.get("config_values"), invocation.get("config_sensitive"))
-        {
+        if let (Some(values), Some(marks)) = (invocation.get("config_values"), invocation.get("config_sensitive")) {
             self.marked.add(values, marks);
         }
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         self.totals.plan.actions.push(ActionSummary {
             address: text(invocation.get("address")).unwrap_or_default(),
-            triggered_by: text(
-                invocation.pointer("/lifecycle_action_trigger/triggering_resource_address"),
-            ),
+            triggered_by: text(invocation.pointer("/lifecycle_action_trigger/triggering_resource_address")),
             deferred,
         });
     }
@@ -479,11 +460,7 @@ impl<R: Read> Document<'_, '_, R> {
                     self.totals.plan.checks.push(CheckSummary {
                         address: text(instance, "/address/to_display"),
                         status,
-                        problems: problems
-                            .unwrap_or(&none)
-                            .iter()
-                            .map(|problem| text(problem, "/message"))
-                            .collect(),
+                        problems: problems.unwrap_or(&none).iter().map(|problem| text(problem, "/message")).collect(),
                     });
                 }
             }

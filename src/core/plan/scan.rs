@@ -37,7 +37,10 @@ pub(super) enum ScanError {
     /// The document ends inside a value.
     Truncated(Position),
     /// Something else than what must stand here.
-    Unexpected { at: Position, expected: &'static str },
+    Unexpected {
+        at: Position,
+        expected: &'static str,
+    },
 }
 
 /// A cursor over a document.

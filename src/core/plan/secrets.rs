@@ -33,8 +33,26 @@ const LONG_LINE: usize = 8;
 
 /// Values that many settings have by chance.
 const COMMON: [&str; 20] = [
-    "true", "false", "null", "none", "yes", "on", "off", "enabled", "disabled", "enable",
-    "disable", "default", "auto", "dev", "test", "stage", "staging", "prod", "production", "string",
+    "true",
+    "false",
+    "null",
+    "none",
+    "yes",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "enable",
+    "disable",
+    "default",
+    "auto",
+    "dev",
+    "test",
+    "stage",
+    "staging",
+    "prod",
+    "production",
+    "string",
 ];
 
 /// Collects what is marked sensitive while a plan is read.
@@ -110,13 +128,14 @@ impl Patterns {
             }
         }
         if value.trim_start().starts_with(['{', '['])
-            && let Ok(inner) = serde_json::from_str::<Value>(value) {
-                let mut leaves = Marked::default();
-                leaves.add_all(&inner);
-                for leaf in leaves.values {
-                    self.add(&leaf, LONG);
-                }
+            && let Ok(inner) = serde_json::from_str::<Value>(value)
+        {
+            let mut leaves = Marked::default();
+            leaves.add_all(&inner);
+            for leaf in leaves.values {
+                self.add(&leaf, LONG);
             }
+        }
     }
 
     fn add(&mut self, text: &str, least: usize) {
@@ -262,11 +281,7 @@ fn is_word(byte: u8) -> bool {
 ///
 /// Whatever begins `text` sorts before it, the longer the closer; so each look at the nearest
 /// neighbour finds it or shortens what is left to look for.
-fn longest_prefix(
-    patterns: &[Box<str>],
-    mut text: &[u8],
-    accept: impl Fn(usize) -> bool,
-) -> Option<usize> {
+fn longest_prefix(patterns: &[Box<str>], mut text: &[u8], accept: impl Fn(usize) -> bool) -> Option<usize> {
     loop {
         let above = patterns.partition_point(|pattern| pattern.as_bytes() <= text);
         let nearest = patterns.get(above.checked_sub(1)?)?.as_bytes();
@@ -301,14 +316,13 @@ impl Starts {
 
     fn insert(&mut self, bytes: &[u8]) {
         if let Some((slot, bit)) = Self::slot(bytes)
-            && let Some(word) = self.0.get_mut(slot) {
-                *word |= bit;
-            }
+            && let Some(word) = self.0.get_mut(slot)
+        {
+            *word |= bit;
+        }
     }
 
     fn contains(&self, bytes: &[u8]) -> bool {
-        Self::slot(bytes)
-            .and_then(|(slot, bit)| self.0.get(slot).map(|word| word & bit != 0))
-            .unwrap_or(false)
+        Self::slot(bytes).and_then(|(slot, bit)| self.0.get(slot).map(|word| word & bit != 0)).unwrap_or(false)
     }
 }
