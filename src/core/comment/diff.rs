@@ -17,6 +17,9 @@ const LONGEST_LINE: usize = 400;
 /// Beyond this, a change of one value takes two lines.
 const WIDE: usize = 90;
 
+/// An old value that becomes unknown.
+const SHORT: usize = 32;
+
 /// Lines of one long string.
 const LINES_OF_TEXT: usize = 80;
 
@@ -25,6 +28,9 @@ const LINES_COMPARED: usize = 2_000;
 
 /// Lines around a changed line of text.
 const CONTEXT: usize = 2;
+
+/// The path of what is inside a JSON string: no attribute has it, so none of it forces anything.
+const IN_JSON: &str = "\0";
 
 const UNKNOWN: &str = "(known after apply)";
 
@@ -64,7 +70,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
             page.push(open);
             page.note(1, "no longer managed by Terraform; the real object stays");
         }
-        (Some(Delta::Object { entries, unchanged }), _) => {
+        (Some(Delta::Object { entries, unchanged, .. }), _) => {
             page.push(format!("{open} {{"));
             page.entries(1, "", entries, *unchanged, "attribute");
             page.push("    }".to_owned());
@@ -275,32 +281,37 @@ impl Page<'_> {
         let tail = if forces && !path.is_empty() { " # forces replacement" } else { "" };
         let lead = if name.is_empty() { String::new() } else { format!("{name:<width$} = ") };
         match delta {
-            Delta::Added(leaf) => self.leaf(depth, Sign::Added, &lead, leaf, tail),
-            Delta::Removed(leaf) => self.leaf(depth, Sign::Removed, &lead, leaf, tail),
+            Delta::Added(value) => self.leaf(depth, Sign::Added, &lead, value, tail),
+            Delta::Removed(value) => self.leaf(depth, Sign::Removed, &lead, value, tail),
             Delta::Remarked { sensitive } => {
                 let word = if *sensitive { "will be" } else { "is no longer" };
                 let text = format!("{lead}{SENSITIVE} # {word} marked sensitive; the value stays");
                 self.line(depth, Sign::Changed, &text);
             }
             Delta::Changed(before, after) => self.changed(depth, &lead, before, after, tail),
-            Delta::Object { entries, unchanged } => {
-                self.line(depth, Sign::Changed, &format!("{lead}{{{tail}"));
+            Delta::Object { entries, unchanged, new } => {
+                let sign = if *new { Sign::Added } else { Sign::Changed };
+                self.line(depth, sign, &format!("{lead}{{{tail}"));
                 self.entries(depth + 1, path, entries, *unchanged, "element");
-                self.line(depth, Sign::Context, "}");
+                self.line(depth, closing(*new), "}");
             }
-            Delta::List { items, unchanged, reordered } => {
-                self.line(depth, Sign::Changed, &format!("{lead}[{tail}"));
-                for item in items {
-                    self.delta(depth + 1, path, "", 0, item);
-                }
-                if *reordered {
-                    self.note(depth + 1, "the same elements in another order");
-                } else if *unchanged > 0 {
-                    let hidden = words::many(*unchanged, "unchanged element");
-                    self.note(depth + 1, &format!("({hidden} hidden)"));
-                }
-                self.line(depth, Sign::Context, "]");
+            Delta::List { items, unchanged, reordered, new } => {
+                let sign = if *new { Sign::Added } else { Sign::Changed };
+                self.line(depth, sign, &format!("{lead}[{tail}"));
+                self.items(depth + 1, path, items, *unchanged, *reordered);
+                self.line(depth, closing(*new), "]");
             }
+        }
+    }
+
+    fn items(&mut self, depth: usize, path: &str, items: &[Delta], unchanged: usize, reordered: bool) {
+        for item in items {
+            self.delta(depth, path, "", 0, item);
+        }
+        if reordered {
+            self.note(depth, "the same elements in another order");
+        } else if unchanged > 0 {
+            self.note(depth, &format!("({} hidden)", words::many(unchanged, "unchanged element")));
         }
     }
 
@@ -322,7 +333,10 @@ impl Page<'_> {
             let text = format!("{lead}{SENSITIVE} # the value changes{tail}");
             return self.line(depth, Sign::Changed, &text);
         }
-        match (self.one_line(before), self.one_line(after)) {
+        // What it was matters little when nobody knows what it will be.
+        let shorten = *after == Leaf::Unknown && tail.is_empty();
+        let old = self.one_line(before).map(|old| if shorten { clip(&old, SHORT) } else { old });
+        match (old, self.one_line(after)) {
             (Some(old), Some(new)) if old.chars().count() + new.chars().count() <= WIDE => {
                 self.line(depth, Sign::Changed, &format!("{lead}{old} -> {new}{tail}"));
             }
@@ -349,15 +363,15 @@ impl Page<'_> {
                 return false;
             }
             match compare_values(&before, &after) {
-                Some(Delta::Object { entries, unchanged }) => {
+                Some(Delta::Object { entries, unchanged, .. }) => {
                     self.line(depth, Sign::Changed, &format!("{lead}jsonencode({{{tail}"));
-                    self.entries(depth + 1, "\0", &entries, unchanged, "element");
+                    self.entries(depth + 1, IN_JSON, &entries, unchanged, "element");
                     self.line(depth, Sign::Context, "})");
                 }
-                Some(Delta::List { items, unchanged, reordered }) => {
-                    self.line(depth, Sign::Changed, &format!("{lead}jsonencode({tail}"));
-                    self.delta(depth + 1, "\0", "", 0, &Delta::List { items, unchanged, reordered });
-                    self.line(depth, Sign::Context, ")");
+                Some(Delta::List { items, unchanged, reordered, .. }) => {
+                    self.line(depth, Sign::Changed, &format!("{lead}jsonencode([{tail}"));
+                    self.items(depth + 1, IN_JSON, &items, unchanged, reordered);
+                    self.line(depth, Sign::Context, "])");
                 }
                 Some(_) => return false,
                 None => {
@@ -462,6 +476,10 @@ fn json(text: &str) -> Option<Value> {
 
 fn brackets(value: &Value) -> (&'static str, &'static str) {
     if value.is_array() { ("[", "]") } else { ("{", "}") }
+}
+
+fn closing(new: bool) -> Sign {
+    if new { Sign::Added } else { Sign::Context }
 }
 
 /// How wide the names are, up to where alignment stops helping.
