@@ -1,5 +1,15 @@
 //! The integration tests: one binary, a file per behaviour. What they stand on is in `tests/harness`.
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod harness_parts;
