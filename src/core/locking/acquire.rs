@@ -78,6 +78,13 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         Self::with_rules(id, stores, TRIES, Rules::ALL)
     }
 
+    /// No waiting: what is held now stays held.
+    #[must_use]
+    pub fn only_once(mut self) -> Self {
+        self.last = true;
+        self
+    }
+
     pub(crate) fn with_rules(id: I, stores: &'static [Store], most_tries: u8, rules: Rules) -> Self {
         Acquire {
             id,
@@ -143,13 +150,19 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         }
     }
 
-    /// Told to stop: gives back what is ours or may be. Only between two steps.
+    /// Told to stop: gives back what is ours or may be. Only between two steps, and also right
+    /// after the last one: the lock may have been won in the same moment.
     pub fn cancel(&mut self) {
         match &mut self.phase {
             Phase::Undo(_, after) => *after = After::GiveUp(GiveUp::Cancelled),
-            Phase::Over(_) => {}
+            Phase::Over(Acquired::Held | Acquired::Failed { .. } | Acquired::Cancelled { .. }) => {}
             _ => self.undo(After::GiveUp(GiveUp::Cancelled)),
         }
+    }
+
+    /// Told to stop, and on the way out.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.phase, Phase::Undo(_, After::GiveUp(GiveUp::Cancelled)) | Phase::Over(Acquired::Cancelled { .. }))
     }
 
     fn next_store(&self) -> Option<Store> {

@@ -135,6 +135,11 @@ fn cancelling_leaves_nothing_behind() {
     doubtful.cancel();
     let after = play(doubtful, &[(Step::Backoff(0), Resumed), (READ, OURS), (delete("t"), Deleted)]);
     assert_eq!(after.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
+    // In the moment of winning.
+    let mut won = play(A::new("us", &[S3]), &[(PUT, Created("t"))]);
+    won.cancel();
+    let after = play(won, &[(delete("t"), Deleted)]);
+    assert_eq!(after.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
     // Between the stores.
     let mut half_way = play(A::new("us", &[S3, DynamoDb]), &[(PUT, Created("t"))]);
     half_way.cancel();
