@@ -29,25 +29,21 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
-        rank(one).cmp(&rank(other)).then_with(|| one.module_address.cmp(&other.module_address))
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| one.module_address.cmp(&other.module_address))
+            .then_with(|| one.kind.cmp(&other.kind))
     });
     let mut room = Sheet::new(sheet.left().reserving(OMISSION));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
-    let mut module: Option<(&Option<String>, u8)> = None;
     for resource in order {
         // Once something did not fit, nothing less dangerous takes its place.
         if !left_out.is_empty() {
             left_out.push(resource);
             continue;
         }
-        let group = (&resource.module_address, detail_rank(resource.kind));
-        let title = if module == Some(group) { String::new() } else { module_title(resource, ink) };
-        let fits = [LINES, FEW_LINES]
-            .into_iter()
-            .any(|lines| room.push(&format!("{title}{}", fold_out(resource, ink, lines))));
-        if fits {
-            module = Some(group);
-        } else {
+        let fits = [LINES, FEW_LINES].into_iter().any(|lines| room.push(&fold_out(resource, ink, lines)));
+        if !fits {
             left_out.push(resource);
         }
     }
@@ -63,14 +59,6 @@ fn detail_rank(kind: Kind) -> u8 {
         Kind::Create => 2,
         _ => 3,
     }
-}
-
-/// Above the fold-outs of a module; the root module needs none.
-fn module_title(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
-    resource
-        .module_address
-        .as_deref()
-        .map_or_else(String::new, |module| format!("{}\n\n", super::escape::code(&ink.address(module), ADDRESS)))
 }
 
 fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {

@@ -239,7 +239,7 @@ pub(super) fn in_html_comment(text: &str) -> String {
         if unsafe_here || (char == '-' && out.ends_with('-')) {
             let mut bytes = [0; 4];
             for byte in char.encode_utf8(&mut bytes).bytes() {
-                out.push_str(&format!("%{byte:02X}"));
+                out.extend(["%", &format!("{byte:02X}")]);
             }
         } else {
             out.push(char);
