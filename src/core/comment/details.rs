@@ -178,22 +178,26 @@ fn push_left_out(
     sheet.push(&format!("{}; {where_else}.\n\n", parts.join("; ")));
 }
 
-/// Terraform's own text in a fold-out, at most about `most` bytes.
+/// Terraform's own text in a fold-out, at most `most` bytes; nothing when there is no room at all.
 pub(super) fn plan_text(text: &str, ink: &Ink<'_>, most: usize) -> String {
+    /// For the fold-out and the line that says what is missing.
+    const FRAME: usize = 300;
     let lines = ink.lines(text.trim_end());
-    let mut kept = Vec::new();
-    // The fence grows with the backticks inside it, at most twice by the longest line.
-    let mut left = most.saturating_sub(400);
-    let mut longest = 0;
     let total = lines.len();
+    let mut kept: Vec<String> = Vec::new();
+    let mut used = FRAME;
+    let mut longest = 0;
     for line in lines {
+        used += line.len() + 8;
         longest = longest.max(line.len());
-        let cost = line.len() + 8;
-        if cost + 2 * longest > left {
+        // The fence is longer than any run of backticks inside it, above and below.
+        if used + 2 * longest > most {
             break;
         }
-        left -= cost;
         kept.push(line);
+    }
+    if kept.is_empty() {
+        return String::new();
     }
     let omitted = total - kept.len();
     if omitted > 0 {

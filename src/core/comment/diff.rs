@@ -15,7 +15,7 @@ use crate::core::plan::{Delta, Kind, Leaf, ResourceSummary, SENSITIVE, compare_v
 const LONGEST_LINE: usize = 400;
 
 /// A change of one value that is wider takes two lines, which a phone shows without scrolling.
-const WIDE: usize = 76;
+const WIDE: usize = 64;
 
 /// An old value that becomes unknown.
 const SHORT: usize = 32;

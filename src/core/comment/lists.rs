@@ -65,7 +65,9 @@ pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView
     if dangers.is_empty() {
         return Fitted::default();
     }
-    let head = format!("> [!CAUTION]\n> **{}**\n>\n", headline(dangers, view.phase));
+    // What is done is no danger any more.
+    let kind = if view.phase == Phase::Applied { "NOTE" } else { "CAUTION" };
+    let head = format!("> [!{kind}]\n> **{}**\n>\n", headline(dangers, view.phase));
     for with_reason in [true, false] {
         let text = |danger: &'_ Danger| if with_reason { danger.full.clone() } else { danger.short.clone() };
         let lines: String = dangers.iter().map(text).collect();

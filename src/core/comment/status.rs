@@ -79,7 +79,7 @@ fn is_risky(plan: &PlanSummary) -> bool {
 fn outcome(view: &CommentView<'_>) -> String {
     let changes = |done| view.plan.map(|plan| changes(plan, done)).unwrap_or_default();
     let with = |word: &str, changes: String| {
-        if changes.is_empty() { word.to_owned() } else { format!("{word}, {changes}") }
+        if changes.is_empty() { word.to_owned() } else { format!("{word} · {changes}") }
     };
     match view.phase {
         Phase::Planned | Phase::NoChanges if view.plan.is_some() => changes(false),
@@ -273,7 +273,7 @@ fn operation(operation: &str, ink: &Ink<'_>) -> String {
 }
 
 /// Whether an address is a run's page on the server that runs us: a lock's body can name any.
-fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
+pub(super) fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
     let server = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     is_plain_url(url)
         && url.contains("/actions/runs/")
@@ -287,9 +287,9 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let names: Vec<String> = gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
-    let count = format!("{had} of {}{by}", many(gate.required, "approval"));
+    let count = format!("{had} of {}{by}", gate.required);
     if view.phase == Phase::Blocked {
-        let mut lines = vec![format!("**Nothing was applied: {count}.**")];
+        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}.**")];
         lines.extend(items(&gate.blockers, ink));
         if !gate.who_can.is_empty() {
             lines.push(ink.sentence(&gate.who_can, SENTENCE));
