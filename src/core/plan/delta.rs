@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 
-/// A value as it may be kept.
-#[derive(Debug, Clone, PartialEq)]
+/// A value as it may be kept. Its `Debug` tells nothing of it: it may hold a secret's copy.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Leaf {
     /// The value itself, to be scrubbed before it is shown.
     Known(Value),
@@ -16,6 +16,16 @@ pub(crate) enum Leaf {
     Unknown,
     /// Marked sensitive.
     Sensitive,
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Known(_) => "Known(***)",
+            Self::Unknown => "Unknown",
+            Self::Sensitive => "Sensitive",
+        })
+    }
 }
 
 /// A difference.

@@ -13,6 +13,9 @@ mod error;
 mod scan;
 mod secrets;
 
+#[cfg(test)]
+mod tests;
+
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use error::PlanError;

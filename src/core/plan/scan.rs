@@ -227,8 +227,10 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    pub(super) fn unexpected(&self, expected: &'static str) -> ScanError {
-        ScanError::Unexpected { at: self.position(), expected }
+    /// Something else stands here, or nothing any more.
+    fn unexpected(&self, expected: &'static str) -> ScanError {
+        let at = self.position();
+        if self.next < self.filled { ScanError::Unexpected { at, expected } } else { ScanError::Truncated(at) }
     }
 
     fn unread(&self) -> &[u8] {
@@ -278,7 +280,8 @@ impl<R: Read> Scanner<R> {
                 None => self.next = self.filled,
             }
             if !self.fill()? {
-                return Ok(());
+                // Every document that is read here is an object, so no number can end it.
+                return Err(ScanError::Truncated(self.position()));
             }
         }
     }

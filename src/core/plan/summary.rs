@@ -145,7 +145,9 @@ pub struct ActionSummary {
 }
 
 /// A plan, summed up: enough to tell people about it, small whatever the plan's size.
-#[derive(Debug, Clone, Default)]
+///
+/// Its `Debug` tells the counts only: keys and messages can hold a secret's copy.
+#[derive(Clone, Default)]
 pub struct PlanSummary {
     /// The version of the JSON's format.
     pub format_version: Option<String>,
@@ -183,6 +185,12 @@ pub struct PlanSummary {
     pub unknown_actions: Vec<String>,
     /// The values that must not be shown.
     pub secrets: Secrets,
+}
+
+impl std::fmt::Debug for PlanSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlanSummary").field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 impl PlanSummary {
