@@ -3,4 +3,5 @@
 pub mod github;
 pub mod lock_store;
 pub mod runner;
+pub mod signals;
 pub mod terraform;

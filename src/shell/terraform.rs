@@ -1,1 +1,393 @@
-//! (being written)
+//! The Terraform (or OpenTofu) process: find it, run it, stream its output, pass an interrupt on.
+//!
+//! It runs in a process group of its own, so that a Ctrl-C on a terminal does not reach it twice;
+//! a second interrupt would make it exit at once and lose what it was writing.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+/// What of Terraform's output is kept for the comment and the summary.
+const KEPT_OUTPUT: usize = 4 * 1024 * 1024;
+
+/// Variables that Terraform's children must not see: our token, and the files through which a
+/// step speaks to the runner. Whoever wrote the configuration could forge our outputs with them.
+const WITHHELD: [&str; 6] =
+    ["STATEGATE_GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"];
+
+/// Why Terraform could not be run.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say what each field is")]
+pub enum TerraformError {
+    #[error("the working directory {path} does not exist")]
+    NoDirectory { path: PathBuf },
+    #[error("the working directory {path} is not a directory")]
+    NotADirectory { path: PathBuf },
+    #[error("found neither `terraform` nor `tofu` on PATH")]
+    NotOnPath,
+    #[error("the Terraform executable {path} does not exist or cannot be executed")]
+    NotExecutable { path: PathBuf },
+    #[error("failed to start {path}: {source}")]
+    NotStarted { path: PathBuf, source: io::Error },
+    #[error("failed to wait for {path}: {source}")]
+    Lost { path: PathBuf, source: io::Error },
+    #[error("{command} exited with code {code}")]
+    Failed { command: String, code: i32, stderr: String },
+}
+
+impl TerraformError {
+    /// The same failure with other words of Terraform's, such as scrubbed ones.
+    #[must_use]
+    pub fn with_stderr(self, text: String) -> TerraformError {
+        match self {
+            TerraformError::Failed { command, code, .. } => TerraformError::Failed { command, code, stderr: text },
+            other => other,
+        }
+    }
+}
+
+/// A root module in one workspace, as Terraform's own files describe it.
+#[derive(Debug, Clone)]
+pub struct RootModule {
+    directory: PathBuf,
+    workspace: Option<String>,
+}
+
+/// A Terraform executable, bound to a root module and a workspace.
+#[derive(Debug, Clone)]
+pub struct Terraform {
+    executable: PathBuf,
+    module: RootModule,
+}
+
+/// How a run of Terraform ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The words of the command, for messages.
+    pub command: String,
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Whether we passed an interrupt on to it.
+    pub interrupted: bool,
+    /// Its standard output, at most the last 4 MiB of it.
+    pub stdout: String,
+    /// Its standard error, likewise.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Turns a failure into an error.
+    ///
+    /// # Errors
+    /// Terraform did not exit with 0.
+    pub fn check(self) -> Result<Finished, TerraformError> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        // No code means that a signal killed it.
+        Err(TerraformError::Failed {
+            command: self.command,
+            code: self.status.code().unwrap_or(-1),
+            stderr: self.stderr,
+        })
+    }
+}
+
+impl RootModule {
+    /// Looks the directory up; `workspace` overrides Terraform's own choice.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn find(directory: &Path, workspace: Option<&str>) -> Result<RootModule, TerraformError> {
+        match fs::metadata(directory) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(TerraformError::NotADirectory { path: directory.to_owned() }),
+            Err(_) => return Err(TerraformError::NoDirectory { path: directory.to_owned() }),
+        }
+        let absolute = fs::canonicalize(directory)
+            .map_err(|source| TerraformError::NotStarted { path: directory.to_owned(), source })?;
+        Ok(RootModule { directory: absolute, workspace: workspace.map(str::to_owned) })
+    }
+
+    /// The root module's absolute path.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The workspace that Terraform will use here: ours, `TF_WORKSPACE`, the selected one, `default`.
+    pub fn workspace(&self) -> String {
+        let chosen = self.workspace.clone().or_else(|| env::var("TF_WORKSPACE").ok().filter(|name| !name.is_empty()));
+        chosen
+            .or_else(|| {
+                let selected = fs::read_to_string(self.data_directory().join("environment")).ok()?;
+                Some(selected.trim().to_owned()).filter(|name| !name.is_empty())
+            })
+            .unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// The effective backend configuration that `init` wrote; `None` when `init` has not run.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn backend_file(&self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.data_directory().join("terraform.tfstate")) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The state that Terraform could not upload and left beside the configuration.
+    pub fn errored_state(&self) -> PathBuf {
+        self.directory.join("errored.tfstate")
+    }
+
+    fn data_directory(&self) -> PathBuf {
+        // A relative TF_DATA_DIR is relative to the root module; joining an absolute one replaces it.
+        self.directory
+            .join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
+    }
+}
+
+impl Terraform {
+    /// Finds the executable: `bin` when given, else `terraform`, else `tofu` on PATH. A wrapper
+    /// script (setup-terraform's swallows signals and mixes its own lines into the output) gives
+    /// way to the real `terraform-bin` beside it.
+    ///
+    /// # Errors
+    /// The executable does not exist.
+    pub fn find(bin: Option<&Path>, module: RootModule) -> Result<Terraform, TerraformError> {
+        let executable = match bin {
+            Some(name) if name.components().count() == 1 => {
+                on_path(name).ok_or_else(|| TerraformError::NotExecutable { path: name.to_owned() })?
+            }
+            Some(path) => fs::canonicalize(path)
+                .ok()
+                .filter(|path| is_executable(path))
+                .ok_or_else(|| TerraformError::NotExecutable { path: path.to_owned() })?,
+            None => on_path(Path::new("terraform"))
+                .or_else(|| on_path(Path::new("tofu")))
+                .ok_or(TerraformError::NotOnPath)?,
+        };
+        let wrapped = executable.with_file_name("terraform-bin");
+        let executable = if is_executable(&wrapped) { wrapped } else { executable };
+        Ok(Terraform { executable, module })
+    }
+
+    /// The root module.
+    pub fn module(&self) -> &RootModule {
+        &self.module
+    }
+
+    /// Runs Terraform and hands each line of its output to `on_line`. When
+    /// `cancelled` resolves, it gets one SIGINT; then we wait as long as Terraform takes.
+    ///
+    /// # Errors
+    /// It cannot be started or waited for. A failing exit status is not an error here.
+    pub async fn run(
+        &self,
+        arguments: &[String],
+        cancelled: impl Future<Output = ()>,
+        mut on_start: impl FnMut(u32),
+        mut on_line: impl FnMut(&str),
+    ) -> Result<Finished, TerraformError> {
+        let mut child = self.spawn(arguments)?;
+        let mut cancelled = pin!(cancelled);
+        let pid = child.id();
+        if let Some(pid) = pid {
+            on_start(pid);
+        }
+        let (sender, mut lines) = mpsc::channel(1024);
+        let readers = [
+            child.stdout.take().map(|stream| tokio::spawn(read_lines(stream, Stream::Out, sender.clone()))),
+            child.stderr.take().map(|stream| tokio::spawn(read_lines(stream, Stream::Err, sender.clone()))),
+        ];
+        drop(sender);
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let mut interrupted = false;
+        let mut status = None;
+        let mut open = true;
+        while status.is_none() || open {
+            tokio::select! {
+                line = lines.recv(), if open => match line {
+                    Some((stream, line)) => {
+                        on_line(&line);
+                        keep(match stream { Stream::Out => &mut stdout, Stream::Err => &mut stderr }, &line);
+                    }
+                    None => open = false,
+                },
+                ended = child.wait(), if status.is_none() => {
+                    status = Some(ended.map_err(|source| TerraformError::Lost { path: self.executable.clone(), source })?);
+                }
+                () = &mut cancelled, if !interrupted && status.is_none() => {
+                    interrupted = true;
+                    interrupt(pid);
+                }
+                // A grandchild (a provider, a provisioner's daemon) may keep the pipe open for ever.
+                () = tokio::time::sleep(std::time::Duration::from_secs(2)), if status.is_some() => open = false,
+            }
+        }
+        for reader in readers.into_iter().flatten() {
+            reader.abort();
+        }
+        let command = self.words(arguments);
+        let Some(status) = status else {
+            return Err(TerraformError::Lost {
+                path: self.executable.clone(),
+                source: io::Error::other("it vanished"),
+            });
+        };
+        Ok(Finished { command, status, interrupted, stdout, stderr })
+    }
+
+    /// Starts `terraform show -json PLANFILE`; its standard output is the plan JSON.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
+        let arguments = ["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()];
+        let mut command = self.command(&arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child =
+            command.spawn().map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
+        Ok(Showing { child, command: self.words(&arguments) })
+    }
+
+    fn spawn(&self, arguments: &[String]) -> Result<Child, TerraformError> {
+        Command::from(self.command(arguments))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })
+    }
+
+    fn command(&self, arguments: &[String]) -> std::process::Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(&self.executable);
+        command
+            .args(arguments)
+            .current_dir(&self.module.directory)
+            .env("TF_IN_AUTOMATION", "1")
+            .env("TF_INPUT", "0")
+            .process_group(0);
+        if let Some(workspace) = &self.module.workspace {
+            command.env("TF_WORKSPACE", workspace);
+        }
+        for name in WITHHELD {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn words(&self, arguments: &[String]) -> String {
+        let name = self.executable.file_name().map_or_else(|| "terraform".into(), |name| name.to_string_lossy());
+        let name = if name == "terraform-bin" { "terraform".into() } else { name };
+        format!("{name} {}", arguments.first().map_or("", String::as_str))
+    }
+}
+
+/// A running `terraform show -json`.
+#[derive(Debug)]
+pub struct Showing {
+    child: std::process::Child,
+    command: String,
+}
+
+impl Showing {
+    /// Reads the plan JSON while it is written. Blocks; run it where blocking is allowed.
+    ///
+    /// # Errors
+    /// Terraform failed. What `read` returned about the JSON is only worth something otherwise.
+    pub fn read<T>(mut self, read: impl FnOnce(&mut dyn io::Read) -> T) -> Result<T, TerraformError> {
+        let stderr = self.child.stderr.take();
+        // Read beside, so that neither pipe can fill up and stop Terraform.
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            if let Some(mut stderr) = stderr
+                && let Err(error) = io::Read::read_to_string(&mut stderr, &mut text)
+            {
+                text = error.to_string();
+            }
+            text
+        });
+        let result = match self.child.stdout.take() {
+            Some(mut stdout) => {
+                let result = read(&mut stdout);
+                // What the reader left unread (an error stopped it) must not stop Terraform.
+                drop(io::copy(&mut stdout, &mut io::sink()));
+                result
+            }
+            None => read(&mut io::empty()),
+        };
+        let status =
+            self.child.wait().map_err(|source| TerraformError::Lost { path: self.command.clone().into(), source })?;
+        let stderr = errors.join().unwrap_or_default();
+        if status.success() {
+            Ok(result)
+        } else {
+            Err(TerraformError::Failed { command: self.command, code: status.code().unwrap_or(-1), stderr })
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+async fn read_lines(stream: impl AsyncRead + Unpin, kind: Stream, sender: mpsc::Sender<(Stream, String)>) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match reader.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+                if sender.send((kind, text)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Appends a line and drops the oldest ones over the limit: an error stands at the end.
+fn keep(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+    if text.len() > KEPT_OUTPUT * 2 {
+        let cut = text.len() - KEPT_OUTPUT;
+        let cut = text.get(cut..).map_or(0, |_| cut);
+        text.drain(..cut);
+    }
+}
+
+fn interrupt(pid: Option<u32>) {
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = kill_process(pid, Signal::INT)
+    {
+        tracing::warn!("failed to pass the interrupt on to Terraform: {error}");
+    }
+}
+
+fn on_path(name: &Path) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|directory| directory.join(name)).find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

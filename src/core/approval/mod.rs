@@ -14,9 +14,8 @@ mod reviews;
 
 pub use decide::{Approval, Blocked, Decision, decide, memberships_to_ask};
 pub use facts::{
-    Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection,
-    EnvironmentReviewer, Facts, Membership, MembershipAnswer, Origin, PullRequest, Review,
-    ReviewState, RunApproval,
+    Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,
+    Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,
 };
 pub use need::{Need, need};
 pub use policy::{Approver, ApproverError, BindsTo, Policy, RequiredEnvironment, approvers};

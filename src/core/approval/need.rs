@@ -35,7 +35,7 @@ pub fn need(plan: &PlanSummary) -> Need {
     if !plan.unknown_actions.is_empty() {
         return approval("the plan holds something that is not known to this version");
     }
-    if !plan.complete {
+    if plan.complete == Some(false) {
         return approval("the plan does not cover everything");
     }
     let kinds = || plan.resources.iter().map(|resource| resource.kind);
@@ -49,11 +49,7 @@ pub fn need(plan: &PlanSummary) -> Need {
         return approval("it changes outputs, which other configurations and people rely on");
     }
     if kinds().any(|kind| kind == Kind::Read) {
-        return Need::Nothing {
-            because: "the plan only reads data sources, which changes nothing",
-        };
+        return Need::Nothing { because: "the plan only reads data sources, which changes nothing" };
     }
-    Need::Nothing {
-        because: "the plan changes nothing",
-    }
+    Need::Nothing { because: "the plan changes nothing" }
 }

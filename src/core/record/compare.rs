@@ -114,31 +114,16 @@ pub enum Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::New { resource, actions } => write!(
-                f,
-                "{resource} would be {}; the reviewed plan left it alone",
-                words(actions)
-            ),
-            Self::Gone { resource, actions } => write!(
-                f,
-                "{resource} would be left alone; in the reviewed plan it was to be {}",
-                words(actions)
-            ),
-            Self::Actions {
-                resource,
-                reviewed,
-                now,
-            } => write!(
-                f,
-                "{resource} would be {}; in the reviewed plan it was to be {}",
-                words(now),
-                words(reviewed)
-            ),
-            Self::Values {
-                resource,
-                actions,
-                attributes,
-            } => {
+            Self::New { resource, actions } => {
+                write!(f, "{resource} would be {}; the reviewed plan left it alone", words(actions))
+            }
+            Self::Gone { resource, actions } => {
+                write!(f, "{resource} would be left alone; in the reviewed plan it was to be {}", words(actions))
+            }
+            Self::Actions { resource, reviewed, now } => {
+                write!(f, "{resource} would be {}; in the reviewed plan it was to be {}", words(now), words(reviewed))
+            }
+            Self::Values { resource, actions, attributes } => {
                 write!(f, "{resource} would be {} ", words(actions))?;
                 match attributes.as_slice() {
                     [] => f.write_str("with other values"),
@@ -155,22 +140,13 @@ impl fmt::Display for Difference {
                 }
             }
             Self::NewOutput { name } => {
-                write!(
-                    f,
-                    "the output {name} would change; the reviewed plan left it alone"
-                )
+                write!(f, "the output {name} would change; the reviewed plan left it alone")
             }
             Self::GoneOutput { name } => {
-                write!(
-                    f,
-                    "the output {name} would not change, as it did in the reviewed plan"
-                )
+                write!(f, "the output {name} would not change, as it did in the reviewed plan")
             }
             Self::OutputValue { name } => {
-                write!(
-                    f,
-                    "the output {name} would change to another value, or from another"
-                )
+                write!(f, "the output {name} would change to another value, or from another")
             }
             Self::NewOther { part } => write!(f, "{part}: not in the reviewed plan"),
             Self::GoneOther { part } => write!(f, "{part}: in the reviewed plan only"),
@@ -238,11 +214,9 @@ impl fmt::Display for Why {
             Self::OtherCode { base } => {
                 f.write_str("the merged code is not the code that was planned")?;
                 match base {
-                    Some(base) => write!(
-                        f,
-                        ": other changes were merged since {}",
-                        base.chars().take(10).collect::<String>()
-                    ),
+                    Some(base) => {
+                        write!(f, ": other changes were merged since {}", base.chars().take(10).collect::<String>())
+                    }
                     None => Ok(()),
                 }
             }
@@ -258,21 +232,11 @@ impl fmt::Display for Why {
                 }
             }
             Self::Terraform { reviewed, now } => {
-                write!(
-                    f,
-                    "it was planned with Terraform {reviewed}, and is with {now} now"
-                )
+                write!(f, "it was planned with Terraform {reviewed}, and is with {now} now")
             }
-            Self::Provider {
-                name,
-                reviewed,
-                now,
-            } => write!(
-                f,
-                "the provider {name} was {}, and is {} now",
-                or_none(reviewed),
-                or_none(now)
-            ),
+            Self::Provider { name, reviewed, now } => {
+                write!(f, "the provider {name} was {}, and is {} now", or_none(reviewed), or_none(now))
+            }
         }
     }
 }
@@ -293,9 +257,8 @@ pub fn key_for(reviewed: &[Record], lineage: Option<&str>) -> FingerprintKey {
 pub fn compare(reviewed: &[Record], fresh: &Record, history: &[AuditRecord]) -> Comparison {
     let mut differences = Vec::new();
     let is_keyed_otherwise = |record: &Record| record.plan.keyed != fresh.plan.keyed;
-    let is_of_other_state = |record: &Record| {
-        record.plan.keyed && record.origin.lineage_digest != fresh.origin.lineage_digest
-    };
+    let is_of_other_state =
+        |record: &Record| record.plan.keyed && record.origin.lineage_digest != fresh.origin.lineage_digest;
     if reviewed.iter().any(is_of_other_state) {
         differences.push(Difference::OtherState);
     } else if reviewed.iter().any(is_keyed_otherwise) {
@@ -306,18 +269,10 @@ pub fn compare(reviewed: &[Record], fresh: &Record, history: &[AuditRecord]) -> 
     compare_outputs(reviewed, &fresh.plan, comparable, &mut differences);
     compare_other(reviewed, &fresh.plan, &mut differences);
     if !differences.is_empty() {
-        return Comparison::Different {
-            differences,
-            whys: whys(reviewed, &fresh.origin, history),
-        };
+        return Comparison::Different { differences, whys: whys(reviewed, &fresh.origin, history) };
     }
     let masked = fresh.plan.masked || reviewed.iter().any(|record| record.plan.masked);
-    Comparison::Equal {
-        notes: masked
-            .then_some(Note::SensitiveNotCompared)
-            .into_iter()
-            .collect(),
-    }
+    Comparison::Equal { notes: masked.then_some(Note::SensitiveNotCompared).into_iter().collect() }
 }
 
 type ByResource<'a> = BTreeMap<(&'a str, Option<&'a str>), Vec<&'a ResourceChange>>;
@@ -330,26 +285,16 @@ fn compare_resources(
 ) {
     let mut before: ByResource<'_> = BTreeMap::new();
     for change in reviewed.iter().flat_map(|record| &record.plan.resources) {
-        before
-            .entry((&change.address, change.deposed.as_deref()))
-            .or_default()
-            .push(change);
+        before.entry((&change.address, change.deposed.as_deref())).or_default().push(change);
     }
     for change in &fresh.resources {
         let resource = resource(change);
         let candidates = before.remove(&(change.address.as_str(), change.deposed.as_deref()));
         let Some(candidates) = candidates else {
-            differences.push(Difference::New {
-                resource,
-                actions: change.actions.clone(),
-            });
+            differences.push(Difference::New { resource, actions: change.actions.clone() });
             continue;
         };
-        if comparable
-            && candidates
-                .iter()
-                .any(|c| c.fingerprint == change.fingerprint)
-        {
+        if comparable && candidates.iter().any(|c| c.fingerprint == change.fingerprint) {
             continue;
         }
         let alike = candidates.iter().find(|c| c.actions == change.actions);
@@ -368,46 +313,28 @@ fn compare_resources(
             (None, None) => {}
         }
     }
-    for change in before
-        .into_values()
-        .filter_map(|changes| changes.last().copied())
-    {
-        differences.push(Difference::Gone {
-            resource: resource(change),
-            actions: change.actions.clone(),
-        });
+    for change in before.into_values().filter_map(|changes| changes.last().copied()) {
+        differences.push(Difference::Gone { resource: resource(change), actions: change.actions.clone() });
     }
 }
 
-fn compare_outputs(
-    reviewed: &[Record],
-    fresh: &PlanFingerprint,
-    comparable: bool,
-    differences: &mut Vec<Difference>,
-) {
+fn compare_outputs(reviewed: &[Record], fresh: &PlanFingerprint, comparable: bool, differences: &mut Vec<Difference>) {
     let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for change in reviewed.iter().flat_map(|record| &record.plan.outputs) {
-        before
-            .entry(&change.name)
-            .or_default()
-            .push(&change.fingerprint);
+        before.entry(&change.name).or_default().push(&change.fingerprint);
     }
     for change in &fresh.outputs {
         let name = change.name.clone();
         match before.remove(change.name.as_str()) {
             None => differences.push(Difference::NewOutput { name }),
-            Some(candidates)
-                if comparable && !candidates.contains(&change.fingerprint.as_str()) =>
-            {
+            Some(candidates) if comparable && !candidates.contains(&change.fingerprint.as_str()) => {
                 differences.push(Difference::OutputValue { name });
             }
             Some(_) => {}
         }
     }
     for name in before.into_keys() {
-        differences.push(Difference::GoneOutput {
-            name: name.to_owned(),
-        });
+        differences.push(Difference::GoneOutput { name: name.to_owned() });
     }
 }
 
@@ -417,9 +344,7 @@ fn compare_other(reviewed: &[Record], fresh: &PlanFingerprint, differences: &mut
         differences.push(Difference::NewOther { part: part.clone() });
     }
     for part in before.iter().filter(|part| !fresh.other.contains(part)) {
-        differences.push(Difference::GoneOther {
-            part: (*part).clone(),
-        });
+        differences.push(Difference::GoneOther { part: (*part).clone() });
     }
     if !fresh.complete && reviewed.iter().all(|record| record.plan.complete) {
         differences.push(Difference::Incomplete);
@@ -448,28 +373,15 @@ fn whys(reviewed: &[Record], now: &RecordOrigin, history: &[AuditRecord]) -> Vec
     for record in reviewed {
         let then = &record.origin;
         if let (Some(reviewed_tree), Some(tree)) = (&then.merge_tree, &now.merge_tree) {
-            push(if reviewed_tree == tree {
-                Why::SameCode
-            } else {
-                Why::OtherCode {
-                    base: then.base_sha.clone(),
-                }
-            });
+            push(if reviewed_tree == tree { Why::SameCode } else { Why::OtherCode { base: then.base_sha.clone() } });
         }
         if then.serial != now.serial {
-            push(Why::StateMoved {
-                reviewed: then.serial,
-                now: now.serial,
-                by: applied_since(then, history),
-            });
+            push(Why::StateMoved { reviewed: then.serial, now: now.serial, by: applied_since(then, history) });
         }
         if let (Some(reviewed), Some(now)) = (&then.terraform_version, &now.terraform_version)
             && reviewed != now
         {
-            push(Why::Terraform {
-                reviewed: reviewed.clone(),
-                now: now.clone(),
-            });
+            push(Why::Terraform { reviewed: reviewed.clone(), now: now.clone() });
         }
         if then.providers.is_empty() || now.providers.is_empty() {
             continue;
@@ -480,11 +392,7 @@ fn whys(reviewed: &[Record], now: &RecordOrigin, history: &[AuditRecord]) -> Vec
         for name in names {
             let (reviewed, now) = (then.providers.get(name), now.providers.get(name));
             if reviewed != now {
-                push(Why::Provider {
-                    name: name.clone(),
-                    reviewed: reviewed.cloned(),
-                    now: now.cloned(),
-                });
+                push(Why::Provider { name: name.clone(), reviewed: reviewed.cloned(), now: now.cloned() });
             }
         }
     }
@@ -556,9 +464,7 @@ pub fn same_content(earlier: &Record, head: &Record) -> Result<SameContent, Stri
             earlier: earlier.origin.head_sha.clone(),
             head: head.origin.head_sha.clone(),
         }),
-        Comparison::Equal { .. } => {
-            Err("the plans hold sensitive values that could not be compared".to_owned())
-        }
+        Comparison::Equal { .. } => Err("the plans hold sensitive values that could not be compared".to_owned()),
         Comparison::Different { .. } => Err("the two plans mean different things".to_owned()),
     }
 }
@@ -601,10 +507,7 @@ pub fn overlaps(mine: &Record, others: &[Record]) -> Vec<Overlap> {
         .map(|(pull_request, mut addresses)| {
             addresses.sort_unstable();
             addresses.dedup();
-            Overlap {
-                pull_request,
-                addresses,
-            }
+            Overlap { pull_request, addresses }
         })
         .collect()
 }

@@ -121,24 +121,13 @@ impl Fingerprinter {
     ///
     /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name, and `other`
     /// the parts of it that are neither resource changes nor outputs.
-    pub fn finish(
-        self,
-        plan_time: Option<&str>,
-        complete: bool,
-        other: &[String],
-    ) -> PlanFingerprint {
+    pub fn finish(self, plan_time: Option<&str>, complete: bool, other: &[String]) -> PlanFingerprint {
         let mut resources: Vec<ResourceChange> = self
             .resources
             .into_iter()
             .map(|pending| {
                 let (name, deposed, actions, fingerprint, attributes) = pending.finish(plan_time);
-                ResourceChange {
-                    address: name,
-                    deposed,
-                    actions,
-                    fingerprint,
-                    attributes,
-                }
+                ResourceChange { address: name, deposed, actions, fingerprint, attributes }
             })
             .collect();
         resources.sort();
@@ -147,11 +136,7 @@ impl Fingerprinter {
             .into_iter()
             .map(|pending| {
                 let (name, _, actions, fingerprint, _) = pending.finish(plan_time);
-                OutputChange {
-                    name,
-                    actions,
-                    fingerprint,
-                }
+                OutputChange { name, actions, fingerprint }
             })
             .collect();
         outputs.sort();
@@ -204,10 +189,7 @@ impl Fingerprinter {
             before_sensitive: &change.before_sensitive,
             after_sensitive: &change.after_sensitive,
         };
-        let destroys = change
-            .actions
-            .iter()
-            .any(|a| a == "delete" || a == "forget");
+        let destroys = change.actions.iter().any(|a| a == "delete" || a == "forget");
         let is_object_or_nothing = |value: &Value| value.is_object() || value.is_null();
         let by_attribute = is_resource
             && is_object_or_nothing(sides.before)
@@ -261,13 +243,7 @@ impl Pending {
     fn finish(
         self,
         plan_time: Option<&str>,
-    ) -> (
-        String,
-        Option<String>,
-        Vec<String>,
-        String,
-        BTreeMap<String, String>,
-    ) {
+    ) -> (String, Option<String>, Vec<String>, String, BTreeMap<String, String>) {
         let mut head = self.head;
         let mut attributes = BTreeMap::new();
         for (name, unfinished) in self.attributes {
@@ -278,13 +254,7 @@ impl Pending {
             }
         }
         let fingerprint: [u8; 32] = head.finalize().into_bytes().into();
-        (
-            self.name,
-            self.deposed,
-            self.actions,
-            digits(&fingerprint, DIGITS),
-            attributes,
-        )
+        (self.name, self.deposed, self.actions, digits(&fingerprint, DIGITS), attributes)
     }
 }
 
@@ -312,11 +282,7 @@ impl PlanVisitor for Fingerprinter {
             attributes: Vec::new(),
             keeps_attributes: false,
         };
-        let pending = if change.actions == ["no-op"] {
-            pending
-        } else {
-            self.change(pending, change, true)
-        };
+        let pending = if change.actions == ["no-op"] { pending } else { self.change(pending, change, true) };
         self.resources.push(pending);
     }
 

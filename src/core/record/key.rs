@@ -25,8 +25,7 @@ impl FingerprintKey {
 
     /// Names the lineage without telling it, nor the key.
     pub fn lineage_digest(&self) -> Option<String> {
-        self.0
-            .map(|key| hex(&mac(&key, b"stategate lineage digest v1")))
+        self.0.map(|key| hex(&mac(&key, b"stategate lineage digest v1")))
     }
 
     /// Starts a fingerprint; `domain` keeps different uses apart.
@@ -42,11 +41,7 @@ impl FingerprintKey {
 
 impl std::fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_keyed() {
-            "FingerprintKey(***)"
-        } else {
-            "FingerprintKey(none)"
-        })
+        f.write_str(if self.is_keyed() { "FingerprintKey(***)" } else { "FingerprintKey(none)" })
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use crate::core::approval::{
-    Actor, ActorKind, Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest,
-    Review, ReviewState, memberships_to_ask,
+    Actor, ActorKind, Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest, Review,
+    ReviewState, memberships_to_ask,
 };
 
 const NEEDS: &str = "pull-requests: read";
@@ -19,8 +19,7 @@ const MOST_COMMITS: usize = 250;
 /// GitHub's own account, which commits what is done on its pages in somebody's name.
 const WEB_FLOW: &str = "web-flow";
 
-const APPROVAL: &str =
-    "query Approval($owner: String!, $repo: String!, $sha: GitObjectID!, $after: String) {
+const APPROVAL: &str = "query Approval($owner: String!, $repo: String!, $sha: GitObjectID!, $after: String) {
   rateLimit { cost remaining resetAt }
   repository(owner: $owner, name: $repo) {
     defaultBranchRef { name target { oid } }
@@ -73,22 +72,11 @@ impl GitHub {
     ///
     /// When GitHub cannot be asked. What it does not tell about teams and environments is no
     /// error but a fact, which the gate answers for.
-    pub async fn facts(
-        &self,
-        repository: &Repository,
-        policy: &Policy,
-        wanted: &Wanted,
-    ) -> Result<Facts, GitHubError> {
+    pub async fn facts(&self, repository: &Repository, policy: &Policy, wanted: &Wanted) -> Result<Facts, GitHubError> {
         let branch = self.branch_facts(repository, wanted).await?;
-        let name = policy
-            .environment
-            .as_ref()
-            .and_then(|required| required.0.as_deref());
+        let name = policy.environment.as_ref().and_then(|required| required.0.as_deref());
         let environment = match name {
-            Some(name) => Some(
-                self.environment_facts(repository, name, wanted.run_id)
-                    .await?,
-            ),
+            Some(name) => Some(self.environment_facts(repository, name, wanted.run_id).await?),
             None => None,
         };
         let mut facts = Facts {
@@ -99,28 +87,16 @@ impl GitHub {
         };
         for (org, slug, login) in memberships_to_ask(policy, &facts) {
             let answer = self.membership(&org, &slug, &login).await?;
-            facts.memberships.push(Membership {
-                org,
-                slug,
-                login,
-                answer,
-            });
+            facts.memberships.push(Membership { org, slug, login, answer });
         }
         Ok(facts)
     }
 
     /// The commits to answer for, the pull requests they came by, and the branch's tip.
-    async fn branch_facts(
-        &self,
-        repository: &Repository,
-        wanted: &Wanted,
-    ) -> Result<BranchFacts, GitHubError> {
+    async fn branch_facts(&self, repository: &Repository, wanted: &Wanted) -> Result<BranchFacts, GitHubError> {
         let mut commits = Vec::new();
         let walk_to = match &wanted.arrival {
-            Arrival::Push {
-                before,
-                forced: false,
-            } if before.chars().any(|c| c != '0') => Some(before.as_str()),
+            Arrival::Push { before, forced: false } if before.chars().any(|c| c != '0') => Some(before.as_str()),
             // Where the gate does not look further, we need not either.
             _ => None,
         };
@@ -135,10 +111,7 @@ impl GitHub {
             let parent = commit.parents.first().cloned();
             commits.push(commit);
             next = match parent {
-                Some(parent)
-                    if walk_to.is_some_and(|before| before != parent)
-                        && commits.len() < MOST_COMMITS =>
-                {
+                Some(parent) if walk_to.is_some_and(|before| before != parent) && commits.len() < MOST_COMMITS => {
                     self.commit(repository, &parent).await?
                 }
                 _ => None,
@@ -158,11 +131,7 @@ impl GitHub {
     /// # Errors
     ///
     /// When GitHub cannot be asked.
-    pub async fn branch_tip(
-        &self,
-        repository: &Repository,
-        branch: &str,
-    ) -> Result<Option<String>, GitHubError> {
+    pub async fn branch_tip(&self, repository: &Repository, branch: &str) -> Result<Option<String>, GitHubError> {
         #[derive(Deserialize)]
         struct Branch {
             commit: Oid,
@@ -180,19 +149,12 @@ impl GitHub {
     }
 
     /// A commit that was just made: GitHub's index may not know its pull request at once.
-    async fn fresh_commit(
-        &self,
-        repository: &Repository,
-        sha: &str,
-    ) -> Result<Option<Commit>, GitHubError> {
+    async fn fresh_commit(&self, repository: &Repository, sha: &str) -> Result<Option<Commit>, GitHubError> {
         let mut pauses = self.pauses.index.iter();
         loop {
             let commit = self.commit(repository, sha).await?;
             let is_merge = |pr: &PullRequest| pr.merged && pr.merge_commit.as_deref() == Some(sha);
-            if commit
-                .as_ref()
-                .is_some_and(|commit| commit.pull_requests.iter().any(is_merge))
-            {
+            if commit.as_ref().is_some_and(|commit| commit.pull_requests.iter().any(is_merge)) {
                 return Ok(commit);
             }
             let Some(pause) = pauses.next() else {
@@ -209,11 +171,7 @@ impl GitHub {
 
     /// A commit with its pull requests and all their reviews; `None` when GitHub knows no such
     /// commit.
-    async fn commit(
-        &self,
-        repository: &Repository,
-        sha: &str,
-    ) -> Result<Option<Commit>, GitHubError> {
+    async fn commit(&self, repository: &Repository, sha: &str) -> Result<Option<Commit>, GitHubError> {
         let Some(first) = self.approval_page(repository, sha, None).await? else {
             return Ok(None);
         };
@@ -228,9 +186,7 @@ impl GitHub {
                     .approval_page(repository, sha, Some(&after))
                     .await?
                     .and_then(|commit| {
-                        present(commit.associated_pull_requests.nodes)
-                            .into_iter()
-                            .find(|pr| pr.number == number)
+                        present(commit.associated_pull_requests.nodes).into_iter().find(|pr| pr.number == number)
                     })
                     .ok_or_else(|| unreadable("a further page of reviews is missing"))?;
                 page = further.latest_opinionated_reviews.page_info();
@@ -238,18 +194,13 @@ impl GitHub {
                     return Err(unreadable("the pages of reviews do not end"));
                 }
                 let reviews = present(further.latest_opinionated_reviews.nodes);
-                pull_request
-                    .reviews
-                    .extend(reviews.into_iter().map(Review::from));
+                pull_request.reviews.extend(reviews.into_iter().map(Review::from));
             }
             pull_requests.push(pull_request);
         }
         Ok(Some(Commit {
             sha: first.oid,
-            parents: present(first.parents.nodes)
-                .into_iter()
-                .map(|parent| parent.oid)
-                .collect(),
+            parents: present(first.parents.nodes).into_iter().map(|parent| parent.oid).collect(),
             pull_requests,
         }))
     }
@@ -268,9 +219,7 @@ impl GitHub {
         });
         // A job's token may not see an organisation's teams; the membership is asked for where it
         // matters.
-        let reply: Reply = self
-            .graphql(APPROVAL, variables, NEEDS, &["onBehalfOf"])
-            .await?;
+        let reply: Reply = self.graphql(APPROVAL, variables, NEEDS, &["onBehalfOf"]).await?;
         let repository = reply.repository.ok_or_else(|| GitHubError::NotFound {
             method: "POST",
             path: "graphql".to_owned(),
@@ -283,11 +232,7 @@ impl GitHub {
 }
 
 fn unreadable(why: &str) -> GitHubError {
-    GitHubError::Unreadable {
-        method: "POST",
-        path: "graphql".to_owned(),
-        why: why.to_owned(),
-    }
+    GitHubError::Unreadable { method: "POST", path: "graphql".to_owned(), why: why.to_owned() }
 }
 
 /// Lists in GraphQL may hold `null` where something is hidden.
@@ -325,10 +270,7 @@ struct Nodes<T> {
 
 impl<T> Default for Nodes<T> {
     fn default() -> Self {
-        Self {
-            nodes: None,
-            page_info: None,
-        }
+        Self { nodes: None, page_info: None }
     }
 }
 
@@ -366,10 +308,7 @@ impl From<WireActor> for Actor {
             "Bot" => ActorKind::Bot,
             other => ActorKind::Other(other.to_owned()),
         };
-        Self {
-            login: wire.login,
-            kind,
-        }
+        Self { login: wire.login, kind }
     }
 }
 
@@ -463,10 +402,7 @@ impl From<WirePullRequest> for PullRequest {
                 .filter_map(|node| Some(node.commit.committer?.user?.login))
                 .filter(|login| login != WEB_FLOW)
                 .collect(),
-            reviews: present(wire.latest_opinionated_reviews.nodes)
-                .into_iter()
-                .map(Review::from)
-                .collect(),
+            reviews: present(wire.latest_opinionated_reviews.nodes).into_iter().map(Review::from).collect(),
             same_content: Vec::new(),
         }
     }

@@ -92,18 +92,13 @@ impl std::str::FromStr for Repository {
         let is_name = |name: &str| {
             !name.is_empty()
                 && !name.chars().all(|c| c == '.')
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         match text.split_once('/') {
-            Some((owner, name)) if is_name(owner) && is_name(name) => Ok(Self {
-                owner: owner.to_owned(),
-                name: name.to_owned(),
-            }),
-            _ => Err(GitHubError::NotARepository {
-                name: text.to_owned(),
-            }),
+            Some((owner, name)) if is_name(owner) && is_name(name) => {
+                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(GitHubError::NotARepository { name: text.to_owned() }),
         }
     }
 }
@@ -116,9 +111,8 @@ pub(super) fn segment(text: &str) -> String {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
-            let digits = [byte >> 4, byte & 15]
-                .into_iter()
-                .filter_map(|nibble| char::from_digit(u32::from(nibble), 16));
+            let digits =
+                [byte >> 4, byte & 15].into_iter().filter_map(|nibble| char::from_digit(u32::from(nibble), 16));
             encoded.extend(digits.map(|digit| digit.to_ascii_uppercase()));
         }
     }
@@ -204,12 +198,7 @@ impl GitHub {
     /// When a URL or the token cannot be one, or the machine has no CA certificates.
     pub fn connect(connection: Connection) -> Result<Self, GitHubError> {
         let setup = |why: String| GitHubError::Setup { why };
-        let Connection {
-            api_url,
-            graphql_url,
-            token,
-            pauses,
-        } = connection;
+        let Connection { api_url, graphql_url, token, pauses } = connection;
         let secret = token.expose_secret();
         if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(setup("the token is empty or holds white space".to_owned()));
@@ -255,17 +244,8 @@ impl GitHub {
     }
 
     /// Gets one thing.
-    pub(super) async fn get<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        needs: &str,
-    ) -> Result<T, GitHubError> {
-        let call = Call {
-            method: Method::Get,
-            path,
-            body: None,
-            needs,
-        };
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, needs: &str) -> Result<T, GitHubError> {
+        let call = Call { method: Method::Get, path, body: None, needs };
         parse(&call, &self.send(call).await?.body)
     }
 
@@ -281,12 +261,7 @@ impl GitHub {
         // promises further pages for ever.
         for page in 1..=100 {
             let path = format!("{path}?per_page=100&page={page}");
-            let call = Call {
-                method: Method::Get,
-                path: &path,
-                body: None,
-                needs,
-            };
+            let call = Call { method: Method::Get, path: &path, body: None, needs };
             let answer = self.send(call).await?;
             let items = list(parse(&call, &answer.body)?);
             let is_full = items.len() >= 100;
@@ -295,11 +270,7 @@ impl GitHub {
                 return Ok(all);
             }
         }
-        Err(GitHubError::Unreadable {
-            method: "GET",
-            path: path.to_owned(),
-            why: "the list does not end".to_owned(),
-        })
+        Err(GitHubError::Unreadable { method: "GET", path: path.to_owned(), why: "the list does not end".to_owned() })
     }
 
     /// Asks GraphQL. Errors below a field named in `may_fail` leave that field empty and no more.
@@ -311,25 +282,15 @@ impl GitHub {
         may_fail: &[&str],
     ) -> Result<T, GitHubError> {
         let body = serde_json::json!({ "query": query, "variables": variables });
-        let call = Call {
-            method: Method::GraphQl,
-            path: &self.graphql_path,
-            body: Some(&body),
-            needs,
-        };
+        let call = Call { method: Method::GraphQl, path: &self.graphql_path, body: Some(&body), needs };
         let answer = self.send(call).await?;
         let reply: GraphQlReply = parse(&call, &answer.body)?;
-        let fatal = reply.errors.iter().find(|error| {
-            !error
-                .path
-                .iter()
-                .any(|step| step.as_str().is_some_and(|step| may_fail.contains(&step)))
-        });
+        let fatal = reply
+            .errors
+            .iter()
+            .find(|error| !error.path.iter().any(|step| step.as_str().is_some_and(|step| may_fail.contains(&step))));
         if let Some(error) = fatal {
-            return Err(GitHubError::GraphQl {
-                message: plain(&error.message),
-                needs: needs.to_owned(),
-            });
+            return Err(GitHubError::GraphQl { message: plain(&error.message), needs: needs.to_owned() });
         }
         serde_path_to_error::deserialize(reply.data).map_err(|error| GitHubError::Unreadable {
             method: "POST",
@@ -355,11 +316,7 @@ impl GitHub {
                     if waited + pause > self.pauses.rate_limit {
                         return Err(answer.rate_limit_error(call, pause));
                     }
-                    tracing::warn!(
-                        path = call.path,
-                        seconds = pause.as_secs(),
-                        "GitHub's rate limit: waiting"
-                    );
+                    tracing::warn!(path = call.path, seconds = pause.as_secs(), "GitHub's rate limit: waiting");
                     tokio::time::sleep(pause).await;
                     waited += pause;
                     // Such a request was turned away, not carried out: any may be sent again.
@@ -402,20 +359,12 @@ impl GitHub {
             status: response.status().as_u16(),
             has_next_page: link.as_ref().is_some_and(|l| l.contains("rel=\"next\"")),
             has_links: link.is_some(),
-            date: header("date").and_then(|date| {
-                jiff::fmt::rfc2822::DateTimeParser::new()
-                    .parse_timestamp(date)
-                    .ok()
-            }),
+            date: header("date").and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()),
             retry_after: header("retry-after").and_then(|v| v.parse().ok()),
             limit_remaining: header("x-ratelimit-remaining").and_then(|v| v.parse().ok()),
             limit_reset: header("x-ratelimit-reset").and_then(|v| v.parse().ok()),
             accepted_permissions: header("x-accepted-github-permissions"),
-            body: self
-                .rest
-                .body_to_string(response)
-                .await
-                .map_err(|error| causes(&error))?,
+            body: self.rest.body_to_string(response).await.map_err(|error| causes(&error))?,
         })
     }
 
@@ -449,11 +398,10 @@ impl Answer {
         match self.status {
             429 => true,
             403 => self.retry_after.is_some() || self.limit_remaining == Some(0) || says_so(),
-            200 if method == Method::GraphQl => serde_json::from_str::<GraphQlReply>(&self.body)
-                .is_ok_and(|reply| {
-                    let is_limit = |e: &GraphQlError| e.r#type.as_deref() == Some("RATE_LIMITED");
-                    reply.errors.iter().any(is_limit)
-                }),
+            200 if method == Method::GraphQl => serde_json::from_str::<GraphQlReply>(&self.body).is_ok_and(|reply| {
+                let is_limit = |e: &GraphQlError| e.r#type.as_deref() == Some("RATE_LIMITED");
+                reply.errors.iter().any(is_limit)
+            }),
             _ => false,
         }
     }
@@ -493,34 +441,11 @@ impl Answer {
             None => call.needs.to_owned(),
         };
         match self.status {
-            401 => GitHubError::Unauthorized {
-                method,
-                path,
-                message,
-            },
-            403 => GitHubError::Forbidden {
-                method,
-                path,
-                needs: needs(),
-                message,
-            },
-            404 => GitHubError::NotFound {
-                method,
-                path,
-                needs: call.needs.to_owned(),
-                message,
-            },
-            422 => GitHubError::Invalid {
-                method,
-                path,
-                message,
-            },
-            status => GitHubError::Status {
-                method,
-                path,
-                status,
-                message,
-            },
+            401 => GitHubError::Unauthorized { method, path, message },
+            403 => GitHubError::Forbidden { method, path, needs: needs(), message },
+            404 => GitHubError::NotFound { method, path, needs: call.needs.to_owned(), message },
+            422 => GitHubError::Invalid { method, path, message },
+            status => GitHubError::Status { method, path, status, message },
         }
     }
 
@@ -551,11 +476,7 @@ pub(super) fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &str) -> Result<
 /// A text from outside as one short line without control characters.
 pub(super) fn plain(text: &str) -> String {
     const MOST: usize = 300;
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MOST)
-        .collect();
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
     if text.chars().nth(MOST).is_some() {
         line.push('…');
     }

@@ -73,11 +73,7 @@ struct WireApp {
 impl From<Wire> for Comment {
     fn from(wire: Wire) -> Self {
         Self {
-            at: CommentRef {
-                id: wire.id,
-                node_id: wire.node_id,
-                url: wire.html_url,
-            },
+            at: CommentRef { id: wire.id, node_id: wire.node_id, url: wire.html_url },
             body: wire.body.unwrap_or_default(),
         }
     }
@@ -100,8 +96,7 @@ impl GitHub {
             return Ok(None);
         }
         let comment = ours.remove(0);
-        self.remember(repository, pull_request, marker, &comment.at)
-            .await;
+        self.remember(repository, pull_request, marker, &comment.at).await;
         Ok(Some(comment))
     }
 
@@ -119,11 +114,7 @@ impl GitHub {
         marker: &str,
         body: &str,
     ) -> Result<CommentRef, GitHubError> {
-        let body = if first_line(body) == marker {
-            body.to_owned()
-        } else {
-            format!("{marker}\n{body}")
-        };
+        let body = if first_line(body) == marker { body.to_owned() } else { format!("{marker}\n{body}") };
         let place = (repository.to_string(), pull_request, marker.to_owned());
         let known = self.known_comments.lock().await.get(&place).cloned();
         if let Some(known) = known {
@@ -135,8 +126,7 @@ impl GitHub {
         }
         let mut ours = self.our_comments(repository, pull_request, marker).await?;
         let written = if ours.is_empty() {
-            self.create_comment(repository, pull_request, marker, &body)
-                .await?
+            self.create_comment(repository, pull_request, marker, &body).await?
         } else {
             let first = ours.remove(0);
             self.edit_comment(repository, &first.at, &body).await?
@@ -144,8 +134,7 @@ impl GitHub {
         for duplicate in &ours {
             self.minimize(&duplicate.at).await;
         }
-        self.remember(repository, pull_request, marker, &written)
-            .await;
+        self.remember(repository, pull_request, marker, &written).await;
         Ok(written)
     }
 
@@ -165,17 +154,10 @@ impl GitHub {
         body: &str,
     ) -> Result<CommentRef, GitHubError> {
         let body = format!("{marker}\n{body}");
-        self.create_comment(repository, pull_request, marker, &body)
-            .await
+        self.create_comment(repository, pull_request, marker, &body).await
     }
 
-    async fn remember(
-        &self,
-        repository: &Repository,
-        pull_request: u64,
-        marker: &str,
-        at: &CommentRef,
-    ) {
+    async fn remember(&self, repository: &Repository, pull_request: u64, marker: &str, at: &CommentRef) {
         let place = (repository.to_string(), pull_request, marker.to_owned());
         self.known_comments.lock().await.insert(place, at.clone());
     }
@@ -215,10 +197,7 @@ impl GitHub {
         let viewer = self
             .viewer
             .get_or_try_init(|| async {
-                match self
-                    .graphql::<Reply>(VIEWER, json!({}), "contents: read", &[])
-                    .await
-                {
+                match self.graphql::<Reply>(VIEWER, json!({}), "contents: read", &[]).await {
                     Ok(reply) => Ok(Some(reply.viewer.login)),
                     Err(
                         error @ (GitHubError::Unreachable { .. }
@@ -243,12 +222,7 @@ impl GitHub {
     ) -> Result<CommentRef, GitHubError> {
         let path = format!("{}/issues/comments/{}", repository.path(), at.id);
         let body = json!({ "body": body });
-        let call = Call {
-            method: Method::Patch,
-            path: &path,
-            body: Some(&body),
-            needs: NEEDS,
-        };
+        let call = Call { method: Method::Patch, path: &path, body: Some(&body), needs: NEEDS };
         let wire: Wire = parse(&call, &self.send(call).await?.body)?;
         Ok(Comment::from(wire).at)
     }
@@ -263,12 +237,7 @@ impl GitHub {
     ) -> Result<CommentRef, GitHubError> {
         let path = format!("{}/issues/{pull_request}/comments", repository.path());
         let request = json!({ "body": body });
-        let call = Call {
-            method: Method::Post,
-            path: &path,
-            body: Some(&request),
-            needs: NEEDS,
-        };
+        let call = Call { method: Method::Post, path: &path, body: Some(&request), needs: NEEDS };
         let mut pauses = self.pauses.tries.iter();
         loop {
             let created = match self.send(call).await {
@@ -293,9 +262,8 @@ impl GitHub {
 
     /// Folds one of our comments away; that this fails is no reason to fail anything.
     async fn minimize(&self, at: &CommentRef) {
-        let minimized: Result<Value, GitHubError> = self
-            .graphql(MINIMIZE, json!({ "id": at.node_id }), NEEDS, &[])
-            .await;
+        let minimized: Result<Value, GitHubError> =
+            self.graphql(MINIMIZE, json!({ "id": at.node_id }), NEEDS, &[]).await;
         if let Err(error) = minimized {
             tracing::warn!(comment = %at.url, %error, "an older comment could not be folded away");
         }
@@ -314,8 +282,7 @@ fn is_ours(comment: &Wire, viewer: Option<&str>) -> bool {
     let is_bot = user.r#type == "Bot";
     if let Some(viewer) = viewer {
         let app = user.login.strip_suffix("[bot]").filter(|_| is_bot);
-        return user.login.eq_ignore_ascii_case(viewer)
-            || app.is_some_and(|login| login.eq_ignore_ascii_case(viewer));
+        return user.login.eq_ignore_ascii_case(viewer) || app.is_some_and(|login| login.eq_ignore_ascii_case(viewer));
     }
     // A token that may not ask who it is belongs to a job.
     let app = comment.performed_via_github_app.as_ref();

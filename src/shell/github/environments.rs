@@ -5,9 +5,7 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use super::people::{WireUser, actor};
-use crate::core::approval::{
-    EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, RunApproval,
-};
+use crate::core::approval::{EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, RunApproval};
 
 const NEEDS: &str = "actions: read";
 
@@ -86,10 +84,8 @@ impl GitHub {
         if let (EnvironmentProtection::Reviewers(_), Some(run_id)) = (&facts.protection, run_id) {
             let path = format!("{}/actions/runs/{run_id}", repository.path());
             let run: WireRun = self.get(&path, NEEDS).await?;
-            facts.started_by = [run.actor, run.triggering_actor]
-                .into_iter()
-                .filter_map(|user| Some(user?.login))
-                .collect();
+            facts.started_by =
+                [run.actor, run.triggering_actor].into_iter().filter_map(|user| Some(user?.login)).collect();
             facts.started_by.dedup();
             let path = format!("{path}/approvals");
             let approvals: Vec<WireApproval> = self.get(&path, NEEDS).await?;
@@ -98,11 +94,7 @@ impl GitHub {
         Ok(facts)
     }
 
-    async fn protection(
-        &self,
-        repository: &Repository,
-        name: &str,
-    ) -> Result<EnvironmentProtection, GitHubError> {
+    async fn protection(&self, repository: &Repository, name: &str) -> Result<EnvironmentProtection, GitHubError> {
         let path = format!("{}/environments/{}", repository.path(), segment(name));
         match self.get::<WireEnvironment>(&path, NEEDS).await {
             Ok(environment) => Ok(EnvironmentProtection::Reviewers(
@@ -115,9 +107,7 @@ impl GitHub {
                     .collect(),
             )),
             Err(error) if error.is_not_found() => Ok(EnvironmentProtection::Missing),
-            Err(error) if error.is_not_told() => Ok(EnvironmentProtection::NotTold {
-                why: error.to_string(),
-            }),
+            Err(error) if error.is_not_told() => Ok(EnvironmentProtection::NotTold { why: error.to_string() }),
             Err(error) => Err(error),
         }
     }

@@ -122,20 +122,15 @@ impl GitHubError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Setup { .. } => {
-                "check GITHUB_API_URL and GITHUB_GRAPHQL_URL, and that the machine has its CA \
+            Self::Setup { .. } => "check GITHUB_API_URL and GITHUB_GRAPHQL_URL, and that the machine has its CA \
                  certificates (SSL_CERT_FILE names others)"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Unreachable { .. } => {
-                "check https://www.githubstatus.com and the runner's network, then re-run the job"
-                    .to_owned()
+                "check https://www.githubstatus.com and the runner's network, then re-run the job".to_owned()
             }
-            Self::Unauthorized { .. } => {
-                "give a valid token: `github-token: ${{ github.token }}` in the action, or \
+            Self::Unauthorized { .. } => "give a valid token: `github-token: ${{ github.token }}` in the action, or \
                  STATEGATE_GITHUB_TOKEN; the job's own token ends with the job"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Forbidden { needs, .. } => {
                 format!("add `{needs}` to the job's `permissions:`")
             }
@@ -143,9 +138,7 @@ impl GitHubError {
                 "check that it exists; GitHub also says so to a token that may not see it, so \
                  add `{needs}` to the job's `permissions:`"
             ),
-            Self::RateLimited {
-                until: Some(at), ..
-            } => {
+            Self::RateLimited { until: Some(at), .. } => {
                 format!("re-run the job after {at}, or give a token with a limit of its own")
             }
             Self::RateLimited { until: None, .. } => {
@@ -155,17 +148,14 @@ impl GitHubError {
                 format!("check that the job's `permissions:` have `{needs}`")
             }
             Self::Status { status, .. } if *status >= 500 => {
-                "GitHub has trouble: see https://www.githubstatus.com, then re-run the job"
-                    .to_owned()
+                "GitHub has trouble: see https://www.githubstatus.com, then re-run the job".to_owned()
             }
             Self::Invalid { .. } | Self::Status { .. } | Self::Unreadable { .. } => {
                 "this is not how GitHub's documented API answers: check that GITHUB_API_URL is \
                  GitHub's, and report it if it is"
                     .to_owned()
             }
-            Self::NotARepository { .. } => {
-                "give it as `owner/name`, as GITHUB_REPOSITORY does".to_owned()
-            }
+            Self::NotARepository { .. } => "give it as `owner/name`, as GITHUB_REPOSITORY does".to_owned(),
         }
     }
 
@@ -185,9 +175,6 @@ impl GitHubError {
 
     /// Whether GitHub says that this token may not be told.
     pub(super) fn is_not_told(&self) -> bool {
-        matches!(
-            self,
-            Self::Forbidden { .. } | Self::NotFound { .. } | Self::GraphQl { .. }
-        )
+        matches!(self, Self::Forbidden { .. } | Self::NotFound { .. } | Self::GraphQl { .. })
     }
 }

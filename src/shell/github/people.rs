@@ -22,10 +22,7 @@ pub(super) fn actor(wire: WireUser) -> Actor {
         "Bot" => ActorKind::Bot,
         other => ActorKind::Other(other.to_owned()),
     };
-    Actor {
-        login: wire.login,
-        kind,
-    }
+    Actor { login: wire.login, kind }
 }
 
 /// What somebody may do in a repository; `maintain` counts as write and `triage` as read.
@@ -103,20 +100,12 @@ impl GitHub {
     /// # Errors
     ///
     /// When GitHub cannot be asked.
-    pub async fn permission(
-        &self,
-        repository: &Repository,
-        login: &str,
-    ) -> Result<Permission, GitHubError> {
+    pub async fn permission(&self, repository: &Repository, login: &str) -> Result<Permission, GitHubError> {
         #[derive(Deserialize)]
         struct Wire {
             permission: String,
         }
-        let path = format!(
-            "{}/collaborators/{}/permission",
-            repository.path(),
-            segment(login)
-        );
+        let path = format!("{}/collaborators/{}/permission", repository.path(), segment(login));
         match self.get::<Wire>(&path, "metadata: read").await {
             Ok(wire) => Ok(match wire.permission.as_str() {
                 "admin" => Permission::Admin,
@@ -136,12 +125,7 @@ impl GitHub {
     ///
     /// When GitHub cannot be asked. That the token may not know is no error but an answer; GitHub
     /// says "not found" both for that and for no membership.
-    pub async fn membership(
-        &self,
-        org: &str,
-        slug: &str,
-        login: &str,
-    ) -> Result<MembershipAnswer, GitHubError> {
+    pub async fn membership(&self, org: &str, slug: &str, login: &str) -> Result<MembershipAnswer, GitHubError> {
         #[derive(Deserialize)]
         struct Wire {
             #[serde(default)]
@@ -157,15 +141,11 @@ impl GitHub {
                 // Only a token that sees the team tells us who is not in it.
                 match self.get::<serde::de::IgnoredAny>(&team, NEEDS).await {
                     Ok(_) => Ok(MembershipAnswer::NotMember),
-                    Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold {
-                        why: error.to_string(),
-                    }),
+                    Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold { why: error.to_string() }),
                     Err(error) => Err(error),
                 }
             }
-            Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold {
-                why: error.to_string(),
-            }),
+            Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold { why: error.to_string() }),
             Err(error) => Err(error),
         }
     }
@@ -175,11 +155,7 @@ impl GitHub {
     /// # Errors
     ///
     /// When there is none, or GitHub cannot be asked.
-    pub async fn pull_request(
-        &self,
-        repository: &Repository,
-        number: u64,
-    ) -> Result<PullRequestDetails, GitHubError> {
+    pub async fn pull_request(&self, repository: &Repository, number: u64) -> Result<PullRequestDetails, GitHubError> {
         let path = format!("{}/pulls/{number}", repository.path());
         let wire: WirePullRequest = self.get(&path, "pull-requests: read").await?;
         let here = wire.base.repo.map(|repo| repo.full_name);

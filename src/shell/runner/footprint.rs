@@ -1,0 +1,188 @@
+//! What this job leaves behind for its clean-up step: which processes it started and which locks
+//! they may hold. A killed process cannot tell, so it is written down before it can matter.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::variable;
+
+/// Why a footprint could not be written or read.
+#[derive(Debug, Error)]
+#[error("failed to {action} {path}: {source}")]
+pub struct FootprintError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// One stategate process of this job, as its clean-up step finds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The root module, as an absolute path.
+    pub working_directory: PathBuf,
+    /// The run and the attempt.
+    pub run: (u64, u32),
+    /// The process itself.
+    pub stategate: ProcessId,
+    /// The Terraform that it started last.
+    pub terraform: Option<ProcessId>,
+    /// Bucket and state key, once known.
+    pub state: Option<String>,
+    /// The lock ID that it may hold; written before the lock is taken, cleared after its release.
+    pub lock_id: Option<String>,
+    #[serde(skip)]
+    file: Option<PathBuf>,
+}
+
+/// A process that a later one with the same number cannot be mistaken for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in the system's own notation.
+    pub started: String,
+}
+
+impl ProcessId {
+    /// Looks a running process up; `None` when there is none of that number.
+    pub fn of(pid: u32) -> Option<ProcessId> {
+        started(pid).map(|started| ProcessId { pid, started })
+    }
+
+    /// Whether that very process still runs. A zombie does nothing any more and counts as dead.
+    pub fn is_alive(&self) -> bool {
+        started(self.pid).as_deref() == Some(self.started.as_str())
+    }
+}
+
+impl Footprint {
+    /// Begins this process's footprint. Outside a runner (no `RUNNER_TEMP`) it is kept in memory only:
+    /// no clean-up step follows there.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn begin(working_directory: &Path, run: (u64, u32)) -> Result<Footprint, FootprintError> {
+        let pid = process::id();
+        let footprint = Footprint {
+            working_directory: working_directory.to_owned(),
+            run,
+            stategate: ProcessId::of(pid).unwrap_or_else(|| ProcessId { pid, started: String::new() }),
+            terraform: None,
+            state: None,
+            lock_id: None,
+            file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
+        };
+        footprint.save()?;
+        Ok(footprint)
+    }
+
+    /// Writes down which lock is about to be taken, or (`None`) that it is released.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written; then the lock must not be taken.
+    pub fn set_lock(&mut self, state: &str, lock_id: Option<&str>) -> Result<(), FootprintError> {
+        self.state = Some(state.to_owned());
+        self.lock_id = lock_id.map(str::to_owned);
+        self.save()
+    }
+
+    /// Writes down the Terraform that was just started.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn set_terraform(&mut self, pid: u32) -> Result<(), FootprintError> {
+        self.terraform = ProcessId::of(pid);
+        self.save()
+    }
+
+    /// The footprints that this run's attempt left in this job for `working_directory`.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be read.
+    pub fn find(working_directory: &Path, run: (u64, u32)) -> Result<Vec<Footprint>, FootprintError> {
+        let Some(directory) = directory() else { return Ok(Vec::new()) };
+        let failed = |source| FootprintError { action: "read", path: directory.clone(), source };
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let Ok(text) = fs::read(&path) else { continue };
+            // A half-written file belongs to a process that died before it could take a lock.
+            let Ok(mut footprint) = serde_json::from_slice::<Footprint>(&text) else { continue };
+            footprint.file = Some(path);
+            if footprint.run == run && footprint.working_directory == working_directory {
+                found.push(footprint);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the process or its Terraform may still be at work.
+    pub fn is_alive(&self) -> bool {
+        self.stategate.is_alive() || self.terraform.as_ref().is_some_and(ProcessId::is_alive)
+    }
+
+    fn save(&self) -> Result<(), FootprintError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let failed = |source: io::Error| FootprintError { action: "write", path: file.clone(), source };
+        if let Some(directory) = file.parent() {
+            fs::create_dir_all(directory).map_err(failed)?;
+        }
+        let text = serde_json::to_vec(self).map_err(io::Error::other).map_err(failed)?;
+        // Written beside and renamed: a kill in between leaves the old one whole.
+        let beside = file.with_extension("new");
+        fs::write(&beside, text).map_err(failed)?;
+        fs::rename(&beside, file).map_err(failed)
+    }
+}
+
+fn directory() -> Option<PathBuf> {
+    variable("RUNNER_TEMP").map(|temp| Path::new(&temp).join("stategate"))
+}
+
+fn started(pid: u32) -> Option<String> {
+    if cfg!(target_os = "linux") {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The command's name stands in parentheses and may hold spaces and parentheses itself.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+        let state = fields.next()?;
+        return (!matches!(state, "Z" | "X")).then(|| fields.nth(18).map(str::to_owned))?;
+    }
+    let output =
+        Command::new("ps").args(["-o", "stat=,lstart=", "-p", &pid.to_string()]).env("LC_ALL", "C").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let (state, started) = text.split_once(' ')?;
+    (!state.starts_with('Z')).then(|| started.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_process_and_its_successor_are_told_apart() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let known = ProcessId::of(child.id()).unwrap();
+        assert!(known.is_alive());
+        assert!(
+            !ProcessId { started: "1".to_owned(), ..known.clone() }.is_alive(),
+            "another start time is another process"
+        );
+        child.kill().unwrap();
+        // Not reaped yet: a zombie.
+        while known.is_alive() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!known.is_alive());
+    }
+}

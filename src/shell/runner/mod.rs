@@ -1,0 +1,141 @@
+//! The GitHub Actions runner around us: which run, which event, where outputs and the summary go.
+//! Source: the runner's documented variables and event payloads. Outside a runner, a laptop.
+
+mod event;
+mod footprint;
+mod output;
+
+use std::env;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
+pub use self::footprint::{Footprint, FootprintError, ProcessId};
+pub use self::output::{
+    LogWriter, Outputs, annotate_error, mask, resume_commands, stop_commands, write_out, write_summary,
+};
+
+/// Where this process runs.
+#[derive(Debug, Clone)]
+pub enum Host {
+    /// Inside a step of a GitHub Actions job.
+    Actions(Box<Run>),
+    /// Anywhere else.
+    Laptop {
+        /// The user's name.
+        user: String,
+        /// The machine's name.
+        host: String,
+    },
+}
+
+/// This run, as the runner describes it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// `owner/name`.
+    pub repository: String,
+    /// The run's ID.
+    pub run_id: u64,
+    /// The run's attempt, from 1.
+    pub run_attempt: u32,
+    /// Who started this attempt (`GITHUB_TRIGGERING_ACTOR`, else `GITHUB_ACTOR`).
+    pub actor: String,
+    /// The event's name, such as `pull_request`.
+    pub event_name: String,
+    /// The event's payload.
+    pub event: Event,
+    /// The commit that the run is for; for `pull_request` the test merge commit.
+    pub sha: String,
+    /// The ref that the run is for.
+    pub git_ref: String,
+    /// `https://github.com`, or a GHES host.
+    pub server_url: String,
+    /// The REST API's base.
+    pub api_url: String,
+    /// The GraphQL API's address.
+    pub graphql_url: String,
+}
+
+impl Run {
+    /// The page of this run's attempt.
+    pub fn url(&self) -> String {
+        format!("{}/{}/actions/runs/{}/attempts/{}", self.server_url, self.repository, self.run_id, self.run_attempt)
+    }
+}
+
+impl Host {
+    /// Reads the runner's variables and the event file.
+    ///
+    /// # Errors
+    /// A variable that the runner always sets is missing, or the event file cannot be read.
+    pub fn detect() -> Result<Host, EventError> {
+        if variable("GITHUB_ACTIONS").as_deref() != Some("true") {
+            return Ok(Host::Laptop { user: user(), host: host_name() });
+        }
+        let need = |name: &'static str| variable(name).ok_or(EventError::VariableMissing(name));
+        let number = |name: &'static str| {
+            need(name)?.parse::<u64>().map_err(|error| EventError::NotANumber { name, reason: error.to_string() })
+        };
+        let attempt = variable("GITHUB_RUN_ATTEMPT").map_or(Ok(1), |_| number("GITHUB_RUN_ATTEMPT"))?;
+        let attempt = u32::try_from(attempt)
+            .map_err(|error| EventError::NotANumber { name: "GITHUB_RUN_ATTEMPT", reason: error.to_string() })?;
+        let server_url = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+        let api_url = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
+        let event_name = need("GITHUB_EVENT_NAME")?;
+        let event = Event::read(&event_name, variable("GITHUB_EVENT_PATH").map(PathBuf::from))?;
+        Ok(Host::Actions(Box::new(Run {
+            repository: need("GITHUB_REPOSITORY")?,
+            run_id: number("GITHUB_RUN_ID")?,
+            run_attempt: attempt,
+            actor: variable("GITHUB_TRIGGERING_ACTOR")
+                .or_else(|| variable("GITHUB_ACTOR"))
+                .unwrap_or_else(|| "unknown".to_owned()),
+            event,
+            event_name,
+            sha: variable("GITHUB_SHA").unwrap_or_default(),
+            git_ref: variable("GITHUB_REF").unwrap_or_default(),
+            graphql_url: variable("GITHUB_GRAPHQL_URL").unwrap_or_else(|| format!("{api_url}/graphql")),
+            server_url: server_url.trim_end_matches('/').to_owned(),
+            api_url: api_url.trim_end_matches('/').to_owned(),
+        })))
+    }
+
+    /// The run, when there is one.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Host::Actions(run) => Some(run),
+            Host::Laptop { .. } => None,
+        }
+    }
+
+    /// Who acts: the triggering actor, or `user@host`.
+    pub fn actor(&self) -> String {
+        match self {
+            Host::Actions(run) => run.actor.clone(),
+            Host::Laptop { user, host } => format!("{user}@{host}"),
+        }
+    }
+}
+
+/// The token for GitHub, from the environment only, so that it never stands in a process list.
+pub fn github_token() -> Option<SecretString> {
+    variable("STATEGATE_GITHUB_TOKEN").or_else(|| variable("GITHUB_TOKEN")).map(SecretString::from)
+}
+
+/// An environment variable; an empty one counts as not set.
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn user() -> String {
+    variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| {
+        let id = rustix::process::getuid();
+        if id.is_root() { "root".to_owned() } else { format!("uid{}", id.as_raw()) }
+    })
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,193 @@
+//! What we hand to the runner: step outputs, the job summary and workflow commands.
+//!
+//! The runner reads both output streams for commands (`::x::` at the start of a line, `##[x]`
+//! anywhere), so whatever is printed goes through here.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+use super::variable;
+
+/// The runner refuses a larger job summary and shows nothing of it.
+const SUMMARY_LIMIT: usize = 1_048_576;
+
+/// The step's outputs, in the contract's names.
+#[derive(Debug, Default)]
+pub struct Outputs(Vec<(&'static str, String)>);
+
+impl Outputs {
+    /// Sets one output; the last value given counts.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value.into()));
+    }
+
+    /// Appends the outputs to the runner's output file; does nothing outside a runner.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self) -> io::Result<()> {
+        let Some(path) = variable("GITHUB_OUTPUT") else { return Ok(()) };
+        let mut text = String::new();
+        for (name, value) in &self.0 {
+            let delimiter = format!("stategate_{}", random_token()?);
+            text.push_str(&format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+        }
+        OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
+    }
+}
+
+/// Appends `markdown` to the job summary; `false` outside a runner.
+///
+/// # Errors
+/// The file cannot be written, or the text is over the runner's limit of 1 MiB.
+pub fn write_summary(markdown: &str) -> io::Result<bool> {
+    let Some(path) = variable("GITHUB_STEP_SUMMARY") else { return Ok(false) };
+    if markdown.len() > SUMMARY_LIMIT {
+        return Err(io::Error::other(format!(
+            "the job summary has {} bytes, over the runner's limit of {SUMMARY_LIMIT}",
+            markdown.len()
+        )));
+    }
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(markdown.as_bytes())?;
+    file.write_all(b"\n")?;
+    Ok(true)
+}
+
+/// Tells the runner to take no commands until [`resume_commands`]; returns the token for it.
+///
+/// # Errors
+/// No randomness, or the stream is closed.
+pub fn stop_commands() -> io::Result<Option<String>> {
+    if !in_actions() {
+        return Ok(None);
+    }
+    let token = random_token()?;
+    writeln!(io::stderr(), "::stop-commands::{token}")?;
+    Ok(Some(token))
+}
+
+/// Ends what [`stop_commands`] began.
+///
+/// # Errors
+/// The stream is closed.
+pub fn resume_commands(token: Option<String>) -> io::Result<()> {
+    match token {
+        Some(token) => writeln!(io::stderr(), "\n::{token}::"),
+        None => Ok(()),
+    }
+}
+
+/// Shows an error on the run's page; does nothing outside a runner.
+///
+/// # Errors
+/// The stream is closed.
+pub fn annotate_error(title: &str, message: &str) -> io::Result<()> {
+    if !in_actions() {
+        return Ok(());
+    }
+    writeln!(io::stderr(), "::error title={}::{}", escape_property(title), escape_data(message))
+}
+
+/// Hides `value` in the job's logs from here on; does nothing outside a runner.
+///
+/// # Errors
+/// The stream is closed.
+pub fn mask(value: &str) -> io::Result<()> {
+    if !in_actions() {
+        return Ok(());
+    }
+    for line in value.lines().filter(|line| line.trim().len() > 3) {
+        writeln!(io::stderr(), "::add-mask::{}", escape_data(line))?;
+    }
+    Ok(())
+}
+
+/// Prints `text` to standard output, defused inside a runner.
+///
+/// # Errors
+/// The stream is closed.
+pub fn write_out(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if in_actions() { stdout.write_all(defuse(text).as_bytes()) } else { stdout.write_all(text.as_bytes()) }?;
+    stdout.flush()
+}
+
+/// Standard error for the log: what it is given can never be a workflow command.
+#[derive(Debug, Clone, Copy)]
+pub struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = if in_actions() { defuse(&text) } else { text.into_owned() };
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+fn in_actions() -> bool {
+    variable("GITHUB_ACTIONS").as_deref() == Some("true")
+}
+
+/// Breaks both notations of a workflow command, for the eye nearly unchanged.
+fn defuse(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for line in text.replace('\r', "\n").replace("##[", "## [").split_inclusive('\n') {
+        let start = line.trim_start();
+        if start.starts_with("::") {
+            safe.push_str(": :");
+            safe.push_str(start.get(2..).unwrap_or_default());
+        } else {
+            safe.push_str(line);
+        }
+    }
+    safe
+}
+
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// 128 random bits: nobody who writes into the log can guess the way out.
+fn random_token() -> io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_printed_is_a_workflow_command() {
+        for hostile in [
+            "::set-output name=x::y",
+            "  ::error::x",
+            "a\r::add-mask::b",
+            "a\n::stop-commands::x",
+            "x ##[error]y",
+            "\u{a0}::error::x",
+        ] {
+            let safe = defuse(hostile);
+            assert!(!safe.lines().any(|line| line.trim_start().starts_with("::")), "{safe}");
+            assert!(!safe.contains("##["), "{safe}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_stays_one_command() {
+        assert_eq!(escape_data("50%\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(escape_property("a:b,c"), "a%3Ab%2Cc");
+    }
+}
