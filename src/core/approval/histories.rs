@@ -19,18 +19,8 @@ struct History {
     expected: &'static str,
 }
 
-const fn history(
-    name: &'static str,
-    policy: &'static str,
-    reviews: &'static str,
-    expected: &'static str,
-) -> History {
-    History {
-        name,
-        policy,
-        reviews,
-        expected,
-    }
+const fn history(name: &'static str, policy: &'static str, reviews: &'static str, expected: &'static str) -> History {
+    History { name, policy, reviews, expected }
 }
 
 #[rustfmt::skip]
@@ -168,11 +158,7 @@ fn each_history_is_judged_as_written() {
                 let Decision::Approved(approval) = &decision else {
                     panic!("{name}: {decision:?}");
                 };
-                assert_eq!(
-                    approval.by(),
-                    who.split_whitespace().collect::<Vec<_>>(),
-                    "{name}"
-                );
+                assert_eq!(approval.by(), who.split_whitespace().collect::<Vec<_>>(), "{name}");
             }
             ("blocked", parts) => {
                 let Decision::Blocked(blocked) = &decision else {
@@ -180,10 +166,7 @@ fn each_history_is_judged_as_written() {
                 };
                 let said: Vec<String> = blocked.reasons.iter().map(Reason::to_string).collect();
                 for part in parts.split('|').map(str::trim) {
-                    assert!(
-                        said.iter().any(|reason| reason.contains(part)),
-                        "{name}: {part:?} is not in {said:#?}"
-                    );
+                    assert!(said.iter().any(|reason| reason.contains(part)), "{name}: {part:?} is not in {said:#?}");
                 }
                 for reason in &blocked.reasons {
                     assert!(reason.next_step().len() > 10, "{name}: {reason:?}");
@@ -228,24 +211,14 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
     let mut same = Vec::new();
     let mut member = |team: &str, answer| {
         let (slug, login) = team.split_once('/').unwrap();
-        memberships.push(Membership {
-            org: "acme".to_owned(),
-            slug: slug.to_owned(),
-            login: login.to_owned(),
-            answer,
-        });
+        memberships.push(Membership { org: "acme".to_owned(), slug: slug.to_owned(), login: login.to_owned(), answer });
     };
     for word in text.split_whitespace() {
         match word.split_once('=') {
             Some(("by", list)) => policy.approvers = approvers(list).unwrap(),
             Some(("member", team)) => member(team, MembershipAnswer::Member),
             Some(("stranger", team)) => member(team, MembershipAnswer::NotMember),
-            Some(("untold", team)) => member(
-                team,
-                MembershipAnswer::NotTold {
-                    why: "403".to_owned(),
-                },
-            ),
+            Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
             Some(("same", commit)) => same.push(super::tests::same_content(commit, HEAD)),
             None if word == "content" => policy.binds_to = BindsTo::Content,
             None => policy.required_approvals = word.parse().unwrap(),
@@ -261,21 +234,14 @@ fn read_reviews(text: &str) -> Vec<Review> {
         .filter(|review| !review.is_empty())
         .map(|review| {
             let mut words = review.split_whitespace();
-            let (login, state, commit) = (
-                words.next().unwrap(),
-                words.next().unwrap(),
-                words.next().unwrap(),
-            );
+            let (login, state, commit) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
             let (login, kind) = match login.split_once('[') {
                 None => (login, ActorKind::User),
                 Some((login, "bot]")) => (login, ActorKind::Bot),
                 Some((login, _)) => (login, ActorKind::Other("Mannequin".to_owned())),
             };
             let mut review = Review {
-                author: (login != "-").then(|| Actor {
-                    login: login.to_owned(),
-                    kind,
-                }),
+                author: (login != "-").then(|| Actor { login: login.to_owned(), kind }),
                 state: match state {
                     "approved" => ReviewState::from_word("APPROVED"),
                     "changes" => ReviewState::from_word("CHANGES_REQUESTED"),

@@ -11,10 +11,7 @@ const BEFORE: &str = "3333333333333333333333333333333333333333";
 const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 pub(super) fn user(login: &str) -> Actor {
-    Actor {
-        login: login.to_owned(),
-        kind: ActorKind::User,
-    }
+    Actor { login: login.to_owned(), kind: ActorKind::User }
 }
 
 /// A merged pull request by `author`, to which `pusher` pushed last; nobody reviewed it.
@@ -67,10 +64,7 @@ fn push(commits: Vec<Commit>) -> Facts {
             branch: "main".to_owned(),
             tip: Some(sha.clone()),
             sha,
-            arrival: Arrival::Push {
-                before: BEFORE.to_owned(),
-                forced: false,
-            },
+            arrival: Arrival::Push { before: BEFORE.to_owned(), forced: false },
             commits,
         }),
         environment: None,
@@ -105,10 +99,7 @@ fn assert_blocked(policy: &Policy, facts: &Facts, expected: &[&str]) {
     let said: Vec<String> = decision.reasons().iter().map(Reason::to_string).collect();
     assert_eq!(said.len(), expected.len(), "{said:#?}");
     for part in expected {
-        assert!(
-            said.iter().any(|reason| reason.contains(part)),
-            "{part:?}: {said:#?}"
-        );
+        assert!(said.iter().any(|reason| reason.contains(part)), "{part:?}: {said:#?}");
     }
 }
 
@@ -152,11 +143,8 @@ fn squash_rebase_and_queue_pushes_are_traced() {
     assert_approved(&policy, &push(vec![squash]));
 
     // A rebase merge brings each commit; the last is the merge commit.
-    let earlier = Commit {
-        sha: "a".repeat(40),
-        parents: vec![BEFORE.to_owned()],
-        pull_requests: vec![approved(pull_request())],
-    };
+    let earlier =
+        Commit { sha: "a".repeat(40), parents: vec![BEFORE.to_owned()], pull_requests: vec![approved(pull_request())] };
     let last = Commit {
         sha: MERGE.to_owned(),
         parents: vec![earlier.sha.clone()],
@@ -169,13 +157,7 @@ fn squash_rebase_and_queue_pushes_are_traced() {
     let mut second = pull_request();
     second.number = 8;
     second.merge_commit = Some(earlier.sha.clone());
-    let mut queue = vec![
-        last,
-        Commit {
-            pull_requests: vec![second.clone()],
-            ..earlier
-        },
-    ];
+    let mut queue = vec![last, Commit { pull_requests: vec![second.clone()], ..earlier }];
     assert_blocked(&policy, &push(queue.clone()), &["#8 has 0 of 1 approval"]);
     queue[1].pull_requests = vec![approved(second)];
     assert_eq!(assert_approved(&policy, &push(queue)).tallies().len(), 2);
@@ -186,55 +168,30 @@ fn a_rebased_commit_of_another_push_is_not_covered() {
     // Its pull request's merge commit is not among the commits of this push.
     let mut stray = approved(pull_request());
     stray.merge_commit = Some("b".repeat(40));
-    assert_blocked(
-        &Policy::default(),
-        &facts_with(stray),
-        &["is not what the merge of #7 made"],
-    );
+    assert_blocked(&Policy::default(), &facts_with(stray), &["is not what the merge of #7 made"]);
 }
 
 #[test]
 fn a_direct_push_is_blocked_unless_allowed_and_then_told() {
-    let direct = Commit {
-        sha: MERGE.to_owned(),
-        parents: vec![BEFORE.to_owned()],
-        pull_requests: Vec::new(),
-    };
+    let direct = Commit { sha: MERGE.to_owned(), parents: vec![BEFORE.to_owned()], pull_requests: Vec::new() };
     let facts = push(vec![direct.clone()]);
-    assert_blocked(
-        &Policy::default(),
-        &facts,
-        &["came to main without a pull request"],
-    );
-    let allowing = Policy {
-        allow_direct_push: true,
-        ..Policy::default()
-    };
+    assert_blocked(&Policy::default(), &facts, &["came to main without a pull request"]);
+    let allowing = Policy { allow_direct_push: true, ..Policy::default() };
     let approval = assert_approved(&allowing, &facts);
     assert_eq!(approval.direct_pushes(), [MERGE]);
 
     // What came by a pull request needs its approvals all the same.
     assert_blocked(&allowing, &facts_with(pull_request()), &["0 of 1"]);
     // A direct push below an approved merge counts too.
-    let below = Commit {
-        sha: "a".repeat(40),
-        ..direct
-    };
+    let below = Commit { sha: "a".repeat(40), ..direct };
     let above = Commit {
         sha: MERGE.to_owned(),
         parents: vec![below.sha.clone()],
         pull_requests: vec![approved(pull_request())],
     };
     let facts = push(vec![above, below]);
-    assert_blocked(
-        &Policy::default(),
-        &facts,
-        &["aaaaaaaaaa came to main without"],
-    );
-    assert_eq!(
-        assert_approved(&allowing, &facts).direct_pushes(),
-        ["a".repeat(40)]
-    );
+    assert_blocked(&Policy::default(), &facts, &["aaaaaaaaaa came to main without"]);
+    assert_eq!(assert_approved(&allowing, &facts).direct_pushes(), ["a".repeat(40)]);
 }
 
 #[test]
@@ -243,35 +200,17 @@ fn a_pull_request_elsewhere_does_not_count() {
         let mut pull_request = approved(pull_request());
         change(&mut pull_request);
         for allow_direct_push in [false, true] {
-            let policy = Policy {
-                allow_direct_push,
-                ..Policy::default()
-            };
+            let policy = Policy { allow_direct_push, ..Policy::default() };
             assert_blocked(&policy, &facts_with(pull_request.clone()), &[expected]);
         }
     };
-    check(
-        &|pr| pr.base_branch = "next".to_owned(),
-        "merged into next, not into main",
-    );
-    check(
-        &|pr| pr.base_branch = "Main".to_owned(),
-        "merged into Main, not into main",
-    );
-    check(
-        &|pr| pr.base_repository = Some("fork/infra".to_owned()),
-        "of another repository (fork/infra)",
-    );
+    check(&|pr| pr.base_branch = "next".to_owned(), "merged into next, not into main");
+    check(&|pr| pr.base_branch = "Main".to_owned(), "merged into Main, not into main");
+    check(&|pr| pr.base_repository = Some("fork/infra".to_owned()), "of another repository (fork/infra)");
     check(&|pr| pr.base_repository = None, "of another repository");
     check(&|pr| pr.merged = false, "which is not merged");
-    check(
-        &|pr| pr.merge_commit = None,
-        "GitHub does not say which commit",
-    );
-    check(
-        &|pr| pr.merge_commit = Some("c".repeat(40)),
-        "is not what the merge of #7 made, which is cccccccccc",
-    );
+    check(&|pr| pr.merge_commit = None, "GitHub does not say which commit");
+    check(&|pr| pr.merge_commit = Some("c".repeat(40)), "is not what the merge of #7 made, which is cccccccccc");
 }
 
 #[test]
@@ -280,9 +219,7 @@ fn of_several_pull_requests_the_one_that_was_merged_here_counts() {
     elsewhere.number = 3;
     elsewhere.base_branch = "next".to_owned();
     let mut facts = facts_with(approved(pull_request()));
-    branch(&mut facts).commits[0]
-        .pull_requests
-        .insert(0, elsewhere);
+    branch(&mut facts).commits[0].pull_requests.insert(0, elsewhere);
     assert_approved(&Policy::default(), &facts);
 
     // Two that were merged by the same commit: both must pass.
@@ -311,47 +248,24 @@ fn what_a_push_brought_must_be_told() {
         change(branch(&mut facts));
         facts
     };
-    let arrival = |before: &str, forced| Arrival::Push {
-        before: before.to_owned(),
-        forced,
-    };
+    let arrival = |before: &str, forced| Arrival::Push { before: before.to_owned(), forced };
     assert_blocked(
         &policy,
         &with(&|b| b.tip = Some("d".repeat(40))),
         &["no longer the newest commit of main, which is dddddddddd"],
     );
     assert_blocked(&policy, &with(&|b| b.tip = None), &["knows no branch main"]);
-    assert_blocked(
-        &policy,
-        &with(&|b| b.arrival = arrival(BEFORE, true)),
-        &["main was force-pushed"],
-    );
-    assert_blocked(
-        &policy,
-        &with(&|b| b.arrival = arrival(ZEROS, false)),
-        &["main was just created"],
-    );
+    assert_blocked(&policy, &with(&|b| b.arrival = arrival(BEFORE, true)), &["main was force-pushed"]);
+    assert_blocked(&policy, &with(&|b| b.arrival = arrival(ZEROS, false)), &["main was just created"]);
     assert_blocked(
         &policy,
         &with(&|b| b.arrival = arrival(&"e".repeat(40), false)),
         &["does not continue main from eeeeeeeeee"],
     );
-    assert_blocked(
-        &policy,
-        &with(&|b| b.commits.clear()),
-        &["does not know the commit"],
-    );
-    assert_blocked(
-        &policy,
-        &with(&|b| b.commits[0].parents.clear()),
-        &["does not continue main"],
-    );
+    assert_blocked(&policy, &with(&|b| b.commits.clear()), &["does not know the commit"]);
+    assert_blocked(&policy, &with(&|b| b.commits[0].parents.clear()), &["does not continue main"]);
     // The old tip as second parent: the branch's own line does not hold it.
-    assert_blocked(
-        &policy,
-        &with(&|b| b.commits[0].parents.reverse()),
-        &["does not continue main"],
-    );
+    assert_blocked(&policy, &with(&|b| b.commits[0].parents.reverse()), &["does not continue main"]);
     // All reasons at once.
     assert_blocked(
         &policy,
@@ -368,35 +282,19 @@ fn what_a_push_brought_must_be_told() {
 fn a_named_pull_request_must_be_the_one() {
     let named = |number| {
         let mut facts = facts_with(approved(pull_request()));
-        branch(&mut facts).arrival = Arrival::Commit {
-            pull_request: number,
-        };
+        branch(&mut facts).arrival = Arrival::Commit { pull_request: number };
         facts
     };
     assert_approved(&Policy::default(), &named(None));
     assert_approved(&Policy::default(), &named(Some(7)));
-    assert_blocked(
-        &Policy::default(),
-        &named(Some(8)),
-        &["did not come by #8 but by #7"],
-    );
+    assert_blocked(&Policy::default(), &named(Some(8)), &["did not come by #8 but by #7"]);
 }
 
 #[test]
 fn on_ones_own_computer_only_no_approvals_at_all_are_enough() {
-    let facts = Facts {
-        origin: Origin::Local,
-        ..facts_with(pull_request())
-    };
-    assert_blocked(
-        &Policy::default(),
-        &facts,
-        &["no pull request stands behind"],
-    );
-    let none = Policy {
-        required_approvals: 0,
-        ..Policy::default()
-    };
+    let facts = Facts { origin: Origin::Local, ..facts_with(pull_request()) };
+    assert_blocked(&Policy::default(), &facts, &["no pull request stands behind"]);
+    let none = Policy { required_approvals: 0, ..Policy::default() };
     assert_eq!(assert_approved(&none, &facts).sha(), None);
 }
 
@@ -413,12 +311,10 @@ fn environment() -> EnvironmentFacts {
 }
 
 fn run_approval(state: &str, user: Option<Actor>) -> RunApproval {
-    RunApproval {
-        state: state.to_owned(),
-        user,
-        environments: vec!["production".to_owned()],
-    }
+    RunApproval { state: state.to_owned(), user, environments: vec!["production".to_owned()] }
 }
+
+type Change<'a> = &'a dyn Fn(&mut EnvironmentFacts);
 
 #[test]
 fn the_environment_is_a_gate_of_its_own() {
@@ -430,118 +326,50 @@ fn the_environment_is_a_gate_of_its_own() {
     let with = |change: &dyn Fn(&mut EnvironmentFacts)| {
         let mut environment = environment();
         change(&mut environment);
-        Facts {
-            environment: Some(environment),
-            ..facts_with(pull_request())
-        }
+        Facts { environment: Some(environment), ..facts_with(pull_request()) }
     };
     let approval = assert_approved(&policy, &with(&|_| {}));
     assert_eq!(approval.environment(), Some(("production", "keeper")));
-    assert_approved(
-        &policy,
-        &with(&|e| e.approvals[0].environments = vec!["PRODUCTION".into()]),
-    );
+    assert_approved(&policy, &with(&|e| e.approvals[0].environments = vec!["PRODUCTION".into()]));
     assert_approved(
         &policy,
         &with(&|e| {
-            e.protection =
-                EnvironmentProtection::Reviewers(vec![EnvironmentReviewer::Team("ops".into())]);
+            e.protection = EnvironmentProtection::Reviewers(vec![EnvironmentReviewer::Team("ops".into())]);
         }),
     );
 
-    type Change<'a> = &'a dyn Fn(&mut EnvironmentFacts);
     let refusals: &[(Change<'_>, &str)] = &[
-        (
-            &|e| e.protection = EnvironmentProtection::Missing,
-            "has no environment production",
-        ),
-        (
-            &|e| e.protection = EnvironmentProtection::NotTold { why: "403".into() },
-            "is not told to this token: 403",
-        ),
-        (
-            &|e| e.protection = EnvironmentProtection::Reviewers(Vec::new()),
-            "has no required reviewers",
-        ),
-        (
-            &|e| e.approvals.clear(),
-            "nobody approved this run for the environment production",
-        ),
-        (
-            &|e| e.approvals[0].environments = vec!["staging".into()],
-            "nobody approved",
-        ),
-        (
-            &|e| e.approvals[0].state = "pending".into(),
-            "nobody approved",
-        ),
-        (
-            &|e| e.approvals[0].state = "blessed".into(),
-            "nobody approved",
-        ),
-        (
-            &|e| e.approvals[0].user = None,
-            "a deleted account approved it",
-        ),
-        (
-            &|e| e.approvals[0].user = Some(user("starter")),
-            "starter started this run",
-        ),
-        (
-            &|e| e.approvals[0].user = Some(user("STARTER")),
-            "STARTER started this run",
-        ),
-        (
-            &|e| e.approvals[0].user = Some(user("admin")),
-            "admin is not one of its required",
-        ),
-        (
-            &|e| {
-                e.approvals[0].user = Some(Actor {
-                    login: "ci".into(),
-                    kind: ActorKind::Bot,
-                })
-            },
-            "ci is not a person",
-        ),
+        (&|e| e.protection = EnvironmentProtection::Missing, "has no environment production"),
+        (&|e| e.protection = EnvironmentProtection::NotTold { why: "403".into() }, "is not told to this token: 403"),
+        (&|e| e.protection = EnvironmentProtection::Reviewers(Vec::new()), "has no required reviewers"),
+        (&|e| e.approvals.clear(), "nobody approved this run for the environment production"),
+        (&|e| e.approvals[0].environments = vec!["staging".into()], "nobody approved"),
+        (&|e| e.approvals[0].state = "pending".into(), "nobody approved"),
+        (&|e| e.approvals[0].state = "blessed".into(), "nobody approved"),
+        (&|e| e.approvals[0].user = None, "a deleted account approved it"),
+        (&|e| e.approvals[0].user = Some(user("starter")), "starter started this run"),
+        (&|e| e.approvals[0].user = Some(user("STARTER")), "STARTER started this run"),
+        (&|e| e.approvals[0].user = Some(user("admin")), "admin is not one of its required"),
+        (&|e| e.approvals[0].user = Some(Actor { login: "ci".into(), kind: ActorKind::Bot }), "ci is not a person"),
         (&|e| e.started_by.clear(), "who started this run is unknown"),
-        (
-            &|e| {
-                e.approvals
-                    .push(run_approval("rejected", Some(user("second"))))
-            },
-            "second rejected this run",
-        ),
+        (&|e| e.approvals.push(run_approval("rejected", Some(user("second")))), "second rejected this run"),
         (&|e| e.name = "staging".into(), "it was not asked"),
     ];
     for (change, expected) in refusals {
         assert_blocked(&policy, &with(*change), &[expected]);
     }
     // The gate that asks for it without a name, or without asking GitHub.
-    let nameless = Policy {
-        environment: Some(RequiredEnvironment(None)),
-        ..policy.clone()
-    };
+    let nameless = Policy { environment: Some(RequiredEnvironment(None)), ..policy.clone() };
     assert_blocked(&nameless, &with(&|_| {}), &["no environment is named"]);
     assert_blocked(&policy, &facts_with(pull_request()), &["it was not asked"]);
     // Both gates together give their reasons together.
-    let both = Policy {
-        required_approvals: 1,
-        ..policy
-    };
-    assert_blocked(
-        &both,
-        &with(&|e| e.approvals.clear()),
-        &["0 of 1", "nobody approved this run"],
-    );
+    let both = Policy { required_approvals: 1, ..policy };
+    assert_blocked(&both, &with(&|e| e.approvals.clear()), &["0 of 1", "nobody approved this run"]);
 }
 
 #[test]
 fn teams_are_asked_about_only_where_they_decide() {
-    let policy = Policy {
-        approvers: approvers("acme/infra, second").unwrap(),
-        ..Policy::default()
-    };
+    let policy = Policy { approvers: approvers("acme/infra, second").unwrap(), ..Policy::default() };
     let facts = facts_with(approved(pull_request()));
     let question = ("acme".to_owned(), "infra".to_owned(), "reviewer".to_owned());
     assert_eq!(memberships_to_ask(&policy, &facts), [question]);
@@ -561,9 +389,7 @@ fn approvers_are_read_or_refused() {
 }
 
 fn any_review() -> impl Strategy<Value = Review> {
-    let login = prop::sample::select(vec![
-        "author", "pusher", "reviewer", "Reviewer", "second", "",
-    ]);
+    let login = prop::sample::select(vec!["author", "pusher", "reviewer", "Reviewer", "second", ""]);
     let kind = prop::sample::select(vec![
         ActorKind::User,
         ActorKind::User,
@@ -580,24 +406,16 @@ fn any_review() -> impl Strategy<Value = Review> {
         "approved",
     ]);
     let commit = prop::sample::select(vec![Some(HEAD), Some(MERGE), Some(""), None]);
-    (
-        prop::option::weighted(0.9, (login, kind)),
-        state,
-        commit,
-        any::<bool>(),
-        0..50_i64,
-    )
-        .prop_map(|(author, state, commit, can_write, second)| Review {
-            author: author.map(|(login, kind)| Actor {
-                login: login.to_owned(),
-                kind,
-            }),
+    (prop::option::weighted(0.9, (login, kind)), state, commit, any::<bool>(), 0..50_i64).prop_map(
+        |(author, state, commit, can_write, second)| Review {
+            author: author.map(|(login, kind)| Actor { login: login.to_owned(), kind }),
             state: ReviewState::from_word(state),
             commit: commit.map(str::to_owned),
             can_write,
             submitted_at: jiff::Timestamp::from_second(second).ok(),
             on_behalf_of: Vec::new(),
-        })
+        },
+    )
 }
 
 /// The rule once more, written as differently as possible: by crossing out.
@@ -607,15 +425,9 @@ fn is_valid_approval(review: &Review, all: &[Review]) -> bool {
     };
     let name = author.login.to_lowercase();
     let superseded = all.iter().any(|other| {
-        other
-            .author
-            .as_ref()
-            .is_some_and(|a| a.login.to_lowercase() == name && a.kind == author.kind)
+        other.author.as_ref().is_some_and(|a| a.login.to_lowercase() == name && a.kind == author.kind)
             && other.submitted_at > review.submitted_at
-            && matches!(
-                other.state,
-                ReviewState::ChangesRequested | ReviewState::Dismissed | ReviewState::Unknown(_)
-            )
+            && matches!(other.state, ReviewState::ChangesRequested | ReviewState::Dismissed | ReviewState::Unknown(_))
     });
     review.state == ReviewState::Approved
         && author.kind == ActorKind::User

@@ -7,6 +7,7 @@
 mod audit;
 mod canonical;
 mod compare;
+mod difference;
 mod fingerprint;
 mod key;
 
@@ -16,7 +17,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use audit::AuditRecord;
-pub use compare::{Comparison, Difference, Note, Overlap, SameContent, Why, compare, key_for, overlaps, same_content};
+pub use compare::{Comparison, Overlap, SameContent, compare, key_for, overlaps, same_content};
+pub use difference::{Difference, Note, Why};
 pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 

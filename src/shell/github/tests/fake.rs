@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::client::{Connection, GitHub, Pauses};
+use crate::shell::github::{Connection, GitHub, Pauses};
 
 /// What the client asked.
 #[derive(Debug, Clone)]
@@ -24,11 +24,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn header(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
     }
 
     pub(super) fn line(&self) -> String {
@@ -51,12 +47,7 @@ impl Reply {
     }
 
     pub(super) fn status(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.to_string(),
-            after: Duration::ZERO,
-        }
+        Self { status, headers: Vec::new(), body: body.to_string(), after: Duration::ZERO }
     }
 
     pub(super) fn message(status: u16, message: &str) -> Self {
@@ -86,9 +77,7 @@ impl Fake {
     pub(super) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<Handler> = Arc::new(answer);
-        let app = Router::new()
-            .fallback(handle)
-            .with_state((Arc::clone(&asked), answer));
+        let app = Router::new().fallback(handle).with_state((Arc::clone(&asked), answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -126,10 +115,7 @@ impl Fake {
     }
 }
 
-async fn handle(
-    State((asked, answer)): State<(Arc<Mutex<Vec<Asked>>>, Arc<Handler>)>,
-    request: Request,
-) -> Response {
+async fn handle(State((asked, answer)): State<(Arc<Mutex<Vec<Asked>>>, Arc<Handler>)>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let one = Asked {
