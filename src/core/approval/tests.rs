@@ -90,7 +90,9 @@ pub(super) fn same_content(earlier: &str, head: &str) -> SameContent {
         };
         record::Record::new(origin, record::PlanFingerprint::default())
     };
-    record::same_content(&of(earlier), &of(head)).unwrap()
+    let (covered, files) = ([String::new()], record::Files::new());
+    let same = record::same_files(&covered, (earlier, &files), (head, &files)).unwrap();
+    record::same_content(&of(earlier), &of(head), &same).unwrap()
 }
 
 #[track_caller]
@@ -365,6 +367,21 @@ fn the_environment_is_a_gate_of_its_own() {
     // Both gates together give their reasons together.
     let both = Policy { required_approvals: 1, ..policy };
     assert_blocked(&both, &with(&|e| e.approvals.clear()), &["0 of 1", "nobody approved this run"]);
+}
+
+#[test]
+fn earlier_approvals_are_looked_into_only_where_content_binds() {
+    let mut pull_request = approved(pull_request());
+    pull_request.reviews[0].commit = Some("old".to_owned());
+    let mut facts = facts_with(pull_request);
+    let policy = Policy { binds_to: BindsTo::Content, ..Policy::default() };
+    assert!(earlier_approvals(&Policy::default(), &facts).is_empty());
+    let earlier = EarlierApproval { pull_request: 7, commit: "old".to_owned(), head: HEAD.to_owned() };
+    assert_eq!(earlier_approvals(&policy, &facts), [earlier]);
+    assert_blocked(&policy, &facts, &["0 of 1"]);
+    facts.prove(&same_content("old", HEAD));
+    assert_approved(&policy, &facts);
+    assert!(earlier_approvals(&policy, &facts).is_empty());
 }
 
 #[test]

@@ -197,62 +197,6 @@ fn applied_since(then: &RecordOrigin, history: &[AuditRecord]) -> Vec<u64> {
     numbers
 }
 
-/// The proof that an earlier commit of a pull request carries what its head carries. Only
-/// [`same_content`] makes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SameContent {
-    pull_request: u64,
-    earlier: String,
-    head: String,
-}
-
-impl SameContent {
-    /// The pull request.
-    pub fn pull_request(&self) -> u64 {
-        self.pull_request
-    }
-
-    /// The earlier commit.
-    pub fn earlier(&self) -> &str {
-        &self.earlier
-    }
-
-    /// The head commit.
-    pub fn head(&self) -> &str {
-        &self.head
-    }
-}
-
-/// Proves that an approval of an earlier commit is as good as one of the head: everything that
-/// reaches the apply has the same digest, and both plans mean the same.
-///
-/// # Errors
-///
-/// A phrase that says what is not the same, or not known.
-pub fn same_content(earlier: &Record, head: &Record) -> Result<SameContent, String> {
-    let pull_request = head
-        .origin
-        .pull_request
-        .filter(|_| head.origin.pull_request == earlier.origin.pull_request)
-        .ok_or("the two plans belong to different pull requests")?;
-    let digest = |record: &Record| record.origin.content_digest.clone();
-    if digest(earlier).is_none() || digest(head).is_none() {
-        return Err("a plan's record does not say which files it was made of".to_owned());
-    }
-    if digest(earlier) != digest(head) {
-        return Err("the files that reach the apply changed since".to_owned());
-    }
-    match compare(std::slice::from_ref(earlier), head, &[]) {
-        Comparison::Equal { notes } if notes.is_empty() => Ok(SameContent {
-            pull_request,
-            earlier: earlier.origin.head_sha.clone(),
-            head: head.origin.head_sha.clone(),
-        }),
-        Comparison::Equal { .. } => Err("the plans hold sensitive values that could not be compared".to_owned()),
-        Comparison::Different { .. } => Err("the two plans mean different things".to_owned()),
-    }
-}
-
 /// Another pull request whose plan touches the same resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {

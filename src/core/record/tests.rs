@@ -396,30 +396,6 @@ fn several_records_are_compared_together() {
 }
 
 #[test]
-fn content_is_the_same_only_when_everything_is() {
-    let of = |sha: &str, digest: Option<&str>, number: Option<u64>, input: u8| {
-        let mut one = record(&[created(&json!({ "input": input }))]);
-        one.origin.head_sha = sha.repeat(40);
-        one.origin.content_digest = digest.map(str::to_owned);
-        one.origin.pull_request = number;
-        one
-    };
-    let head = of("a", Some("d"), Some(42), 1);
-    let proof = same_content(&of("b", Some("d"), Some(42), 1), &head).unwrap();
-    assert_eq!((proof.pull_request(), proof.earlier(), proof.head()), (42, &*"b".repeat(40), &*"a".repeat(40)));
-    for (earlier, why) in [
-        (of("b", Some("e"), Some(42), 1), "files that reach the apply changed"),
-        (of("b", None, Some(42), 1), "does not say which files"),
-        (of("b", Some("d"), Some(41), 1), "different pull requests"),
-        (of("b", Some("d"), None, 1), "different pull requests"),
-        (of("b", Some("d"), Some(42), 2), "mean different things"),
-    ] {
-        let said = same_content(&earlier, &head).unwrap_err();
-        assert!(said.contains(why), "{said}");
-    }
-}
-
-#[test]
 fn a_record_is_read_back_and_anything_else_is_refused() {
     let one = record(&[created(&json!({ "input": 1 }))]);
     let json = one.to_json();

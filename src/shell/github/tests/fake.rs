@@ -115,7 +115,9 @@ impl Fake {
     }
 }
 
-async fn handle(State((asked, answer)): State<(Arc<Mutex<Vec<Asked>>>, Arc<Handler>)>, request: Request) -> Response {
+type Shared = (Arc<Mutex<Vec<Asked>>>, Arc<Handler>);
+
+async fn handle(State((asked, answer)): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let one = Asked {

@@ -199,13 +199,13 @@ async fn an_index_that_lags_is_asked_again_and_then_the_gate_stays_closed() {
 #[tokio::test]
 async fn a_push_is_walked_back_to_where_it_began() {
     let other = "4444444444444444444444444444444444444444";
-    let fake = repository(move |sha, _| match sha {
-        MERGE => commit(sha, &[other, HEAD], &[pull_request(7, &json!([review("hubot", "APPROVED")]))]),
-        _ => {
-            let mut earlier = pull_request(6, &json!([]));
-            earlier["mergeCommit"] = json!({ "oid": other });
-            commit(sha, &[BEFORE], &[earlier])
+    let fake = repository(move |sha, _| {
+        if sha == MERGE {
+            return commit(sha, &[other, HEAD], &[pull_request(7, &json!([review("hubot", "APPROVED")]))]);
         }
+        let mut earlier = pull_request(6, &json!([]));
+        earlier["mergeCommit"] = json!({ "oid": other });
+        commit(sha, &[BEFORE], &[earlier])
     })
     .await;
     let decision = judged(&fake, &Policy::default(), &pushed()).await;

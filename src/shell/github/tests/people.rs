@@ -93,3 +93,18 @@ async fn permissions_and_pull_requests_are_read() {
     assert_eq!(details.merge_commit.as_deref(), Some(MERGE));
     assert!(github.pull_request(&infra(), 43).await.unwrap_err().is_not_found());
 }
+
+#[tokio::test]
+async fn the_files_of_a_commit_are_all_or_none() {
+    let fake = Fake::start(|asked| {
+        let entry = |path: &str, kind: &str| json!({ "path": path, "type": kind, "mode": "100644", "sha": "1" });
+        let entries = [entry("a", "tree"), entry("a/main.tf", "blob"), entry("vendored", "commit")];
+        Reply::json(&json!({ "sha": "x", "truncated": asked.path.contains("big"), "tree": entries }))
+    })
+    .await;
+    let files = fake.client().files(&infra(), HEAD).await.unwrap();
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["a/main.tf", "vendored"]);
+    assert_eq!(files["a/main.tf"], "100644 1");
+    assert_eq!(fake.lines(), [format!("GET /repos/acme/infra/git/trees/{HEAD}?recursive=1")]);
+    assert!(fake.client().files(&infra(), "big").await.is_err());
+}
