@@ -1,1 +1,228 @@
-//! (being written)
+//! Terraform's S3 backend as it is in effect: what `init` wrote to
+//! `.terraform/terraform.tfstate`, what the environment adds, and the workspace. From these
+//! follow the keys of the state, its lock and our own objects, and how each request is made.
+//!
+//! The file can hold credentials. They are kept as secrets, and no error quotes a value of it.
+
+mod keys;
+mod settings;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use settings::BackendError;
+
+/// The S3 backend of one root module in one workspace.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// The bucket that holds the state.
+    pub bucket: String,
+    /// The `key` of the backend block, without the workspace.
+    pub key: String,
+    /// Terraform's workspace; `default` when nobody chose one.
+    pub workspace: String,
+    /// Where other workspaces' states lie; `env:` by default.
+    pub workspace_key_prefix: String,
+    /// `None` leaves it to the SDK: the profile's region.
+    pub region: Option<String>,
+    /// Terraform on its own takes the S3 lockfile.
+    pub use_lockfile: bool,
+    /// Terraform on its own takes a lock item in this table.
+    pub dynamodb_table: Option<String>,
+    /// How every object beside the state is encrypted: as the state is.
+    pub encryption: Encryption,
+    /// A canned ACL for every object written.
+    pub acl: Option<String>,
+    /// Send no checksum of our choosing, for stores that reject one.
+    pub skip_s3_checksum: bool,
+    /// `host/bucket/key` instead of `bucket.host/key`.
+    pub use_path_style: bool,
+    /// Service endpoints other than AWS's own.
+    pub endpoints: Endpoints,
+    /// Where credentials come from, beside the SDK's default chain.
+    pub credentials: Credentials,
+    /// Attempts in all for a request that may be repeated; the SDK's default when `None`.
+    pub max_attempts: Option<u32>,
+    /// FIPS endpoints.
+    pub use_fips: bool,
+    /// Dual-stack (IPv6) endpoints.
+    pub use_dualstack: bool,
+    /// Settings that Terraform honours and we cannot.
+    ignored: Vec<&'static str>,
+}
+
+/// The encryption headers of the state's objects.
+#[derive(Debug, Clone)]
+pub enum Encryption {
+    /// No header: the bucket's default applies.
+    BucketDefault,
+    /// `encrypt = true`: keys managed by S3.
+    Aes256,
+    /// `encrypt` and `kms_key_id`.
+    Kms {
+        /// The key's ARN, ID or alias.
+        key_id: String,
+    },
+    /// `encrypt` and `sse_customer_key`: the key goes along with every request, reads included.
+    Customer {
+        /// The key, base64 as in the configuration and on the wire.
+        key: SecretString,
+        /// The MD5 of the key's bytes, base64.
+        key_md5: String,
+    },
+}
+
+/// Endpoints other than AWS's own; what is `None` is left to the SDK.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    /// For S3.
+    pub s3: Option<String>,
+    /// For the lock table.
+    pub dynamodb: Option<String>,
+    /// For assuming roles.
+    pub sts: Option<String>,
+}
+
+/// What the backend says about credentials.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// Keys written into the backend itself.
+    pub keys: Option<Keys>,
+    /// A named profile of the shared files.
+    pub profile: Option<String>,
+    /// Instead of `~/.aws/config`.
+    pub shared_config_files: Vec<String>,
+    /// Instead of `~/.aws/credentials`.
+    pub shared_credentials_files: Vec<String>,
+    /// A role to take with the credentials found.
+    pub assume_role: Option<AssumeRole>,
+    /// A role to take with an OpenID Connect token; replaces what would be found otherwise.
+    pub web_identity: Option<WebIdentity>,
+    /// Never ask an instance's metadata service.
+    pub skip_metadata_api_check: bool,
+}
+
+/// An access key.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The key's ID.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: SecretString,
+    /// The session's token, for temporary keys.
+    pub token: Option<SecretString>,
+}
+
+/// `assume_role`.
+#[derive(Debug, Clone, Default)]
+pub struct AssumeRole {
+    /// The role.
+    pub role_arn: String,
+    /// How the session is named in `CloudTrail`.
+    pub session_name: Option<String>,
+    /// What a third party's trust policy asks for.
+    pub external_id: Option<String>,
+    /// How long the session lasts.
+    pub duration: Option<Duration>,
+    /// An inline policy that narrows the session.
+    pub policy: Option<String>,
+    /// Managed policies that narrow the session.
+    pub policy_arns: Vec<String>,
+    /// The session's tags.
+    pub tags: Vec<(String, String)>,
+    /// The region whose STS is asked (`sts_region`).
+    pub sts_region: Option<String>,
+}
+
+/// `assume_role_with_web_identity`.
+#[derive(Debug, Clone)]
+pub struct WebIdentity {
+    /// The role.
+    pub role_arn: String,
+    /// How the session is named in `CloudTrail`.
+    pub session_name: Option<String>,
+    /// An inline policy that narrows the session.
+    pub policy: Option<String>,
+    /// Managed policies that narrow the session.
+    pub policy_arns: Vec<String>,
+    /// The token, or the file that holds it.
+    pub token: WebIdentityToken,
+}
+
+/// Where the OpenID Connect token is.
+#[derive(Debug, Clone)]
+pub enum WebIdentityToken {
+    /// Written into the backend.
+    Inline(SecretString),
+    /// In a file, read again whenever credentials are due.
+    File(String),
+}
+
+/// A store that can hold the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Store {
+    /// The lockfile beside the state.
+    S3,
+    /// The item in the lock table.
+    DynamoDb,
+}
+
+impl Store {
+    /// The name that `status --json` gives.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Store::S3 => "s3",
+            Store::DynamoDb => "dynamodb",
+        }
+    }
+}
+
+/// Something about the backend that a person should hear about once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackendWarning {
+    /// The backend names no lock. We take the S3 lockfile anyway, so that runs of ours exclude
+    /// each other; Terraform elsewhere neither takes nor respects it.
+    TerraformDoesNotLock,
+    /// Terraform honours this setting, we do not.
+    IgnoredSetting(&'static str),
+}
+
+impl Backend {
+    /// The stores that hold this state's lock, in the order in which Terraform takes them.
+    pub fn stores(&self) -> &'static [Store] {
+        match (self.use_lockfile, self.dynamodb_table.is_some()) {
+            (true, true) => &[Store::S3, Store::DynamoDb],
+            (false, true) => &[Store::DynamoDb],
+            (_, false) => &[Store::S3],
+        }
+    }
+
+    /// What a person should hear about this backend.
+    pub fn warnings(&self) -> Vec<BackendWarning> {
+        let unlocked = !self.use_lockfile && self.dynamodb_table.is_none();
+        let mut warnings: Vec<_> = unlocked.then_some(BackendWarning::TerraformDoesNotLock).into_iter().collect();
+        warnings.extend(self.ignored.iter().copied().map(BackendWarning::IgnoredSetting));
+        warnings
+    }
+}
+
+impl std::fmt::Display for BackendWarning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BackendWarning::TerraformDoesNotLock => f.write_str(
+                "the backend locks nothing: stategate takes the S3 lockfile, but Terraform on a \
+                 laptop will not respect it; set `use_lockfile = true` in the backend block",
+            ),
+            BackendWarning::IgnoredSetting(name) => {
+                write!(
+                    f,
+                    "the backend setting `{name}` is not supported by stategate and has no effect on its own requests"
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Where things lie in the bucket.
+
+use jiff::Timestamp;
+
+use super::Backend;
+
+/// Our own objects lie under this prefix, beside the states.
+const OURS: &str = "stategate";
+
+impl Backend {
+    /// The state object's key: `key`, or `prefix/workspace/key` outside the default workspace.
+    pub fn state_key(&self) -> String {
+        if self.workspace == "default" {
+            return self.key.clone();
+        }
+        clean(&format!("{}/{}/{}", self.workspace_key_prefix, self.workspace, self.key))
+    }
+
+    /// The lockfile's key.
+    pub fn lock_key(&self) -> String {
+        format!("{}.tflock", self.state_key())
+    }
+
+    /// Bucket and state key: `Path` in lock info, and the lock item's `LockID` in DynamoDB.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.bucket, self.state_key())
+    }
+
+    /// The reviewed-plan record of a commit.
+    pub fn plan_record_key(&self, head_sha: &str) -> String {
+        format!("{OURS}/{}/plans/{head_sha}.json", self.state_key())
+    }
+
+    /// An audit record. Keys sort by time; milliseconds keep two actions of a second apart.
+    pub fn audit_key(&self, at: Timestamp, action: &str) -> String {
+        let time = at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        format!("{OURS}/{}/audit/{time}-{action}.json", self.state_key())
+    }
+
+    /// Where a state goes whose upload failed.
+    pub fn rescued_key(&self, run_id: u64, attempt: u32) -> String {
+        format!("{OURS}/{}/rescued/{run_id}-{attempt}.tfstate", self.state_key())
+    }
+}
+
+/// Terraform joins the parts of a workspace's key as paths: empty parts and `.` vanish, `..`
+/// takes the part before it.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
