@@ -135,6 +135,19 @@ async fn odd_reviews_and_hidden_accounts_hide_nothing() {
 }
 
 #[tokio::test]
+async fn what_github_commits_on_its_own_pages_was_pushed_by_nobody_in_particular() {
+    let fake = repository(|sha, _| {
+        let mut pull_request = pull_request(7, &json!([]));
+        pull_request["commits"]["nodes"][0]["commit"]["committer"]["user"]["login"] = json!("web-flow");
+        commit(sha, &[BEFORE], &[pull_request])
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    let who = &decision.tallies()[0].who_could;
+    assert_eq!(who, "anybody who can write to this repository, except octocat (its author)");
+}
+
+#[tokio::test]
 async fn reviews_are_read_to_the_last_page_of_each_pull_request() {
     // 250 reviews, of which the only request for changes is the very last; beside it another pull
     // request with two pages of its own.
