@@ -5,10 +5,7 @@
 
 mod view;
 
-pub use view::{
-    CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView,
-    Phase,
-};
+pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.
 pub const COMMENT_BUDGET: usize = 65_000;

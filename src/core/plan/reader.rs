@@ -37,10 +37,7 @@ impl PlanError {
 /// # Errors
 ///
 /// When the stream breaks, or holds something other than a plan that we know how to read.
-pub fn read_plan(
-    reader: impl Read,
-    visitors: &mut [&mut dyn PlanVisitor],
-) -> Result<PlanSummary, PlanError> {
+pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Result<PlanSummary, PlanError> {
     let _ = (reader, visitors);
     Ok(PlanSummary::default())
 }
