@@ -14,7 +14,8 @@ pub struct Acquire<I, T> {
     stores: &'static [Store],
     /// The halves that are ours, in the order of `stores`.
     taken: Vec<Target<T>>,
-    /// A store in which a `PUT` of ours is in doubt.
+    /// A store in which a `PUT` of ours is in doubt: unclear, or met by something that may be
+    /// our own. Whoever gives up before he has looked looks then.
     doubt: Option<Store>,
     phase: Phase<I, T>,
     /// Unclear answers in a row that we still bear.
@@ -173,7 +174,10 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         let Some(store) = self.next_store() else { return };
         match answer {
             Answer::Created(tag) => self.took(store, tag),
-            Answer::Exists => self.phase = Phase::Look(store),
+            Answer::Exists => {
+                self.doubt = Some(store);
+                self.phase = Phase::Look(store);
+            }
             Answer::Refused => self.undo(After::GiveUp(GiveUp::Failed)),
             _ => {
                 self.doubt = Some(store);
@@ -230,12 +234,14 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
     /// a half would leave it behind when killed, and would stand in the way of `force-unlock`.
     fn contended(&mut self, store: Store) {
         self.tries = self.most_tries;
-        if self.last {
-            self.undo(After::GiveUp(GiveUp::Held));
-        } else if self.taken.is_empty() {
-            self.phase = Phase::Wait(store);
+        let after = if self.last { After::GiveUp(GiveUp::Held) } else { After::Wait(store) };
+        if !self.taken.is_empty() {
+            self.undo(after);
         } else {
-            self.undo(After::Wait(store));
+            // A waiting client stays in doubt: a late copy of its `PUT` may win the lock for it
+            // just when it is told to stop.
+            self.doubt = self.doubt.filter(|_| !self.last);
+            self.after_undo(after, false);
         }
     }
 
