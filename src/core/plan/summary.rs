@@ -303,7 +303,7 @@ fn end_of_key(text: &str) -> usize {
 }
 
 /// How much detail is kept for each kind of change, in bytes: more than a job summary can show.
-const DETAIL_PER_KIND: usize = 512 * 1024;
+const DETAIL_PER_KIND: usize = 256 * 1024;
 
 /// What is kept of one change at most; a larger one would be cut to pieces anyway.
 const LARGEST_DETAIL: usize = DETAIL_PER_KIND / 4;
