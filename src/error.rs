@@ -62,6 +62,8 @@ pub enum Error {
     Event(#[from] EventError),
     #[error("this run is not for a pull request: its event is `{event}`")]
     NotAPullRequest { event: String },
+    #[error("nothing can be applied on the event `{event}` of {git_ref}")]
+    NotAppliable { event: String, git_ref: String },
     #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
     PullRequestTarget,
     #[error("`{command}` needs --reason")]
@@ -83,6 +85,8 @@ pub enum Error {
     HolderAlive { holder: String, why: String },
     #[error("the lock changed since it was shown: {now}")]
     LockChanged { now: String },
+    #[error("this run's Terraform is still at work (process {pid}); its lock stays")]
+    StillAtWork { pid: u32 },
     #[error("our lock {id} on {path} was taken from us: {found}")]
     LockLost { id: String, path: String, found: String },
 
@@ -99,6 +103,10 @@ pub enum Error {
     InitRefusedByAws { command: String, code: i32, stderr: String },
     #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
+    #[error("{path} is left over from an apply whose state could not be uploaded")]
+    OldErroredState { path: PathBuf },
+    #[error("the state {key} cannot be read: {why}")]
+    StateUnreadable { key: String, why: String },
     #[error("{0}")]
     Aws(#[from] AwsError),
     #[error("GitHub: {0}")]
@@ -115,25 +123,37 @@ impl Error {
     /// The exit code, as the contract has it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) | Error::TemporaryDirectory(_) | Error::Footprint(_) => {
-                code::UNEXPECTED
-            }
+            Error::Unexpected(_)
+            | Error::Signals(_)
+            | Error::Output(_)
+            | Error::TemporaryDirectory(_)
+            | Error::Footprint(_) => code::UNEXPECTED,
             Error::FileUnreadable { .. }
             | Error::Approvers(_)
             | Error::Event(_)
             | Error::NotAPullRequest { .. }
+            | Error::NotAppliable { .. }
             | Error::PullRequestTarget
             | Error::ReasonMissing { .. }
             | Error::PlanJson(_)
             | Error::NotInitialised { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
-            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => code::USAGE,
-            Error::Locked { .. } | Error::OtherLock { .. } | Error::HolderAlive { .. } | Error::LockChanged { .. } => code::LOCK_HELD,
+            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => {
+                code::USAGE
+            }
+            Error::Locked { .. }
+            | Error::OtherLock { .. }
+            | Error::HolderAlive { .. }
+            | Error::LockChanged { .. }
+            | Error::StillAtWork { .. } => code::LOCK_HELD,
             Error::Blocked { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
             Error::LockLost { .. } => code::LOCK_LOST,
-            Error::Terraform(_) | Error::StateNotUploaded { .. } => code::TERRAFORM,
+            Error::Terraform(_)
+            | Error::StateNotUploaded { .. }
+            | Error::OldErroredState { .. }
+            | Error::StateUnreadable { .. } => code::TERRAFORM,
             Error::InitRefusedByAws { .. } | Error::Aws(_) => code::AWS,
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
             Error::Cancelled => code::CANCELLED,
@@ -149,9 +169,10 @@ impl Error {
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
+            Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
             Error::ReasonMissing { command } => format!("Say why: stategate {command} --reason \"…\"; it is kept in the audit record."),
-            Error::PlanJson(error) => error.hint(),
+            Error::PlanJson(error) => error.hint().to_owned(),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
             Error::NotInitialised { init: true, .. } => {
                 "Add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block: without a backend block the state is a local file.".to_owned()
@@ -162,6 +183,7 @@ impl Error {
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
+            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
@@ -171,6 +193,8 @@ impl Error {
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that this job has AWS credentials which may list and read it.".to_owned(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
+            Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
+            Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),
             Error::GitHub(error) => error.hint(),
             Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or --comment false to plan without a comment.".to_owned(),
@@ -217,10 +241,17 @@ impl Error {
 
 fn terraform_hint(error: &TerraformError) -> String {
     match error {
-        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => "Give the root module's directory with --working-directory.".to_owned(),
-        TerraformError::NotOnPath => "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin.".to_owned(),
+        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
+            "Give the root module's directory with --working-directory.".to_owned()
+        }
+        TerraformError::NotOnPath => {
+            "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin."
+                .to_owned()
+        }
         TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
-        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => "See that the executable is made for this machine.".to_owned(),
+        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
+            "See that the executable is made for this machine.".to_owned()
+        }
         TerraformError::Failed { .. } => "Mend what Terraform says above and run again.".to_owned(),
     }
 }
@@ -228,6 +259,7 @@ fn terraform_hint(error: &TerraformError) -> String {
 /// The first error block that Terraform printed, without its frame, in one line.
 fn first_error(stderr: &str) -> String {
     let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
-    let block: Vec<&str> = lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
+    let block: Vec<&str> =
+        lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
     block.join(" ")
 }

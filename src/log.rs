@@ -21,7 +21,9 @@ use crate::shell::runner::{LogWriter, variable};
 pub fn start() {
     let debug = variable("RUNNER_DEBUG").as_deref() == Some("1");
     let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let ours = tracing_subscriber::filter::Targets::new().with_target("stategate", level).with_target("terraform", LevelFilter::INFO);
+    let ours = tracing_subscriber::filter::Targets::new()
+        .with_target("stategate", level)
+        .with_target("terraform", LevelFilter::INFO);
     let layer = tracing_subscriber::fmt::layer().event_format(Line).with_writer(|| LogWriter);
     // Only a second start fails, and then the first one's log goes on.
     drop(tracing_subscriber::registry().with(layer).with(ours).try_init());
@@ -68,5 +70,11 @@ impl Visit for Message {
 }
 
 fn without_control_characters(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && character != '\n' && character != '\t' { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(
+            |character| {
+                if character.is_control() && character != '\n' && character != '\t' { '\u{fffd}' } else { character }
+            },
+        )
+        .collect()
 }

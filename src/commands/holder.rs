@@ -7,6 +7,7 @@ use crate::core::comment::{HolderView, Liveness as Shown};
 use crate::core::liveness::{self, Liveness, RunState};
 use crate::core::lock_info::{LockInfo, RunRef};
 use crate::error::Error;
+use crate::shell::github::GitHubError;
 use crate::shell::lock_store::LockSeen;
 
 /// A lock that was seen, and what GitHub says about the run behind it.
@@ -36,7 +37,10 @@ async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)>
         return None;
     }
     let state = match session.github() {
-        Ok(github) => github.run_state(&run.repository, run.run_id, run.attempt).await,
+        Ok(github) => match run.repository.parse() {
+            Ok(repository) => github.run_state(&repository, run.run_id, u64::from(run.attempt)).await,
+            Err(error) => RunState::Unknown { why: GitHubError::to_string(&error) },
+        },
         Err(error) => RunState::Unknown { why: error.to_string() },
     };
     Some((run, state))
@@ -51,7 +55,9 @@ impl Holder {
     pub(super) fn liveness(&self) -> Liveness {
         match &self.run {
             Some((_, state)) => liveness::judge(state),
-            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => Liveness::Unknown { why: "it is a freeze".to_owned() },
+            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => {
+                Liveness::Unknown { why: "it is a freeze".to_owned() }
+            }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
                 Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
             }
@@ -70,12 +76,18 @@ impl Holder {
         };
         let unlock = format!("`stategate unlock --lock-id {} --reason TEXT`", info.id);
         if let Some(reason) = info.freeze_reason() {
-            return format!("The state is frozen for maintenance by {}: {reason}. Ask them; they end it with {unlock}.", info.who);
+            return format!(
+                "The state is frozen for maintenance by {}: {reason}. Ask them; they end it with {unlock}.",
+                info.who
+            );
         }
         match self.liveness() {
             Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),
             Liveness::Finishing { until } => {
-                format!("That run is over; its clean-up may still release the lock. From {} on, {unlock} removes it.", clock(until))
+                format!(
+                    "That run is over; its clean-up may still release the lock. From {} on, {unlock} removes it.",
+                    clock(until)
+                )
             }
             Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
             Liveness::Unknown { .. } => {

@@ -42,9 +42,12 @@ pub(super) async fn take(
             holder::locked(&holders)
         }
         Err(AcquireError::Cancelled) => Error::Cancelled,
-        // Whether a lock of ours was stored is unknown: the footprint keeps its ID for the
-        // clean-up step.
-        Err(AcquireError::Aws(error)) => return Err(error.into()),
+        Err(AcquireError::Aws(error)) => error.into(),
+        // The footprint keeps its ID for the clean-up step.
+        Err(AcquireError::LeftBehind { id, error }) => {
+            tracing::warn!("a lock of ours may be left behind: {id}");
+            return Err(error.into());
+        }
     };
     footprint.set_lock(&root.bucket.backend().path(), None)?;
     Err(lost)
@@ -69,7 +72,11 @@ async fn wait_and_tell(
         while let Some((seen, left)) = events.recv().await {
             let holders = holder::look_up(session, seen).await;
             for holder in &holders {
-                tracing::info!("waiting for the lock, {} left; it is held by {}", holder::duration(left.as_secs()), holder.line());
+                tracing::info!(
+                    "waiting for the lock, {} left; it is held by {}",
+                    holder::duration(left.as_secs()),
+                    holder.line()
+                );
             }
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
             if !left.is_zero() {

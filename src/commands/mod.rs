@@ -1,15 +1,17 @@
 //! One file a command: gather facts, ask the core, act.
 
 mod apply;
+mod audit;
 mod freeze;
 mod gate;
 mod holder;
 mod locking;
-mod planning;
 mod plan;
+mod planning;
 mod release;
 pub mod render;
 mod report;
+mod review;
 mod session;
 mod status;
 mod unlock;

@@ -74,6 +74,11 @@ impl Report {
         }
     }
 
+    /// Whether the plan would change anything.
+    pub(super) fn has_changes(&self) -> bool {
+        self.plan.as_ref().is_some_and(PlanSummary::has_changes)
+    }
+
     /// Edits the comment in the middle of the work. The work does not depend on it: a failure is
     /// logged only.
     pub(super) async fn tell(&mut self, session: &Session, phase: Phase) {
@@ -116,31 +121,26 @@ impl Report {
     }
 
     async fn comment(&mut self, session: &Session) -> Result<(), Error> {
-        let Some(run) = session.host.run() else { return Ok(()) };
         if self.reporting.comment == CommentMode::Never || self.pull_requests.is_empty() {
             return Ok(());
         }
         let github = session.github()?;
+        let repository = session.repository()?;
         let marker = comment::marker(&self.comment_id);
         for number in self.pull_requests.clone() {
-            let known = self.comments.iter().position(|(of, _)| *of == number);
-            if let Some((_, existing)) = known.and_then(|index| self.comments.get(index)) {
-                let body = comment::comment(&self.view(), COMMENT_BUDGET);
-                github.edit_comment(&run.repository, existing, &body).await?;
-                continue;
-            }
-            let existing = github.find_comment(&run.repository, number, &marker).await?;
-            if existing.is_none() && self.reporting.comment == CommentMode::ChangesOnly && self.phase == Phase::NoChanges {
-                continue;
-            }
-            if self.history.is_empty() {
-                self.history = existing.as_ref().map(|found| comment::life_from_comment(&found.body)).unwrap_or_default();
+            if !self.comments.iter().any(|(of, _)| *of == number) {
+                let existing = github.find_comment(&repository, number, &marker).await?;
+                let is_quiet = self.reporting.comment == CommentMode::ChangesOnly && self.phase == Phase::NoChanges;
+                if existing.is_none() && is_quiet {
+                    continue;
+                }
+                if self.history.is_empty() {
+                    self.history = existing.map(|found| comment::life_from_comment(&found.body)).unwrap_or_default();
+                }
             }
             let body = comment::comment(&self.view(), COMMENT_BUDGET);
-            let posted = match existing {
-                Some(found) => github.edit_comment(&run.repository, &found.comment, &body).await?,
-                None => github.post_comment(&run.repository, number, &marker, &body).await?,
-            };
+            let posted = github.upsert_comment(&repository, number, &marker, &body).await?;
+            self.comments.retain(|(of, _)| *of != number);
             self.comments.push((number, posted));
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::error::Error;
-use crate::shell::github::GitHub;
+use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands};
 use crate::shell::signals::Cancel;
@@ -36,7 +36,12 @@ impl Session {
     pub(super) fn begin(target: &Target) -> Result<Session, Error> {
         let host = Host::detect()?;
         let github = match (&host, github_token()) {
-            (Host::Actions(run), Some(token)) => Some(GitHub::connect(&run.api_url, &run.graphql_url, token)?),
+            (Host::Actions(run), Some(token)) => Some(GitHub::connect(Connection {
+                api_url: run.api_url.clone(),
+                graphql_url: run.graphql_url.clone(),
+                token,
+                pauses: Pauses::default(),
+            })?),
             _ => None,
         };
         Ok(Session { host, target: target.clone(), cancel: Cancel::listen().map_err(Error::Signals)?, github })
@@ -45,6 +50,12 @@ impl Session {
     /// GitHub, for what cannot be done without it.
     pub(super) fn github(&self) -> Result<&GitHub, Error> {
         self.github.as_ref().ok_or(Error::TokenMissing)
+    }
+
+    /// This run's repository.
+    pub(super) fn repository(&self) -> Result<Repository, Error> {
+        let name = self.host.run().map(|run| run.repository.as_str()).unwrap_or_default();
+        Ok(name.parse()?)
     }
 
     /// The root module as the user wrote it.
@@ -101,10 +112,9 @@ impl Root {
         if target.init {
             init(&terraform, session).await?;
         }
-        let bucket = connect(session, terraform.module()).await?.ok_or_else(|| Error::NotInitialised {
-            directory: target.working_directory.clone(),
-            init: target.init,
-        })?;
+        let bucket = connect(session, terraform.module())
+            .await?
+            .ok_or_else(|| Error::NotInitialised { directory: target.working_directory.clone(), init: target.init })?;
         for warning in bucket.backend().warnings() {
             tracing::warn!("{warning}");
         }
@@ -117,7 +127,7 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
     let Some(file) = module.backend_file().map_err(Error::BackendFile)? else { return Ok(None) };
     let backend = Backend::read(&file, &module.workspace(), &|name| std::env::var(name).ok())?;
     tokio::select! {
-        bucket = Bucket::connect(backend) => Ok(Some(bucket?)),
+        bucket = Bucket::connect(backend) => Ok(Some(bucket)),
         () = session.cancel.wait() => Err(Error::Cancelled),
     }
 }
@@ -126,7 +136,7 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
     tracing::info!("terraform init in {}", session.root_name());
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
-    let finished = shown(terraform, &arguments, session, |_| {}, |line| line.to_owned()).await?;
+    let finished = shown(terraform, &arguments, session, |_| {}, str::to_owned).await?;
     if finished.interrupted {
         return Err(Error::Cancelled);
     }
@@ -173,7 +183,14 @@ async fn version(terraform: &Terraform, session: &Session) -> Result<String, Err
 /// Whether `terraform init` failed because of AWS: it speaks to the bucket before we can. This
 /// only chooses the exit code and the hint, so Terraform's text may decide it.
 fn speaks_of_aws(stderr: &str) -> bool {
-    ["operation error S3", "operation error STS", "operation error DynamoDB", "No valid credential sources found", "NoSuchBucket", "S3 bucket"]
-        .iter()
-        .any(|sign| stderr.contains(sign))
+    [
+        "operation error S3",
+        "operation error STS",
+        "operation error DynamoDB",
+        "No valid credential sources found",
+        "NoSuchBucket",
+        "S3 bucket",
+    ]
+    .iter()
+    .any(|sign| stderr.contains(sign))
 }

@@ -58,19 +58,13 @@ pub fn judge(run: &RunState) -> Liveness {
         RunState::Alive { .. } => Liveness::Alive,
         RunState::Deleted => Liveness::Dead,
         RunState::Unknown { why } => Liveness::Unknown { why: why.clone() },
-        RunState::Finished { at: None, .. } => Liveness::Unknown {
-            why: "GitHub does not say when the run ended".to_owned(),
-        },
-        RunState::Finished {
-            at: Some(at),
-            observed,
-            ..
-        } => match at.checked_add(GRACE) {
+        RunState::Finished { at: None, .. } => {
+            Liveness::Unknown { why: "GitHub does not say when the run ended".to_owned() }
+        }
+        RunState::Finished { at: Some(at), observed, .. } => match at.checked_add(GRACE) {
             Ok(until) if *observed >= until => Liveness::Dead,
             Ok(until) => Liveness::Finishing { until },
-            Err(_) => Liveness::Unknown {
-                why: "the run's end is beyond the calendar".to_owned(),
-            },
+            Err(_) => Liveness::Unknown { why: "the run's end is beyond the calendar".to_owned() },
         },
     }
 }
@@ -94,32 +88,15 @@ mod tests {
     #[test]
     fn a_run_is_dead_six_minutes_after_its_end_and_not_a_second_sooner() {
         assert_eq!(judge(&finished("2026-11-20T12:06:00Z")), Liveness::Dead);
-        assert_eq!(
-            judge(&finished("2026-11-20T12:05:59Z")),
-            Liveness::Finishing {
-                until: at("2026-11-20T12:06:00Z")
-            }
-        );
+        assert_eq!(judge(&finished("2026-11-20T12:05:59Z")), Liveness::Finishing { until: at("2026-11-20T12:06:00Z") });
         // A clock that runs backwards proves nothing.
-        assert!(matches!(
-            judge(&finished("2026-11-20T11:00:00Z")),
-            Liveness::Finishing { .. }
-        ));
+        assert!(matches!(judge(&finished("2026-11-20T11:00:00Z")), Liveness::Finishing { .. }));
     }
 
     #[test]
     fn a_run_that_is_not_completed_is_alive_whatever_it_waits_for() {
-        for status in [
-            "requested",
-            "queued",
-            "pending",
-            "waiting",
-            "in_progress",
-            "a word of next year",
-        ] {
-            let run = RunState::Alive {
-                status: status.to_owned(),
-            };
+        for status in ["requested", "queued", "pending", "waiting", "in_progress", "a word of next year"] {
+            let run = RunState::Alive { status: status.to_owned() };
             assert_eq!(judge(&run), Liveness::Alive, "{status}");
         }
     }
@@ -127,15 +104,9 @@ mod tests {
     #[test]
     fn a_deleted_run_is_dead_and_an_unknown_one_is_not() {
         assert_eq!(judge(&RunState::Deleted), Liveness::Dead);
-        let unknown = RunState::Unknown {
-            why: "no answer".to_owned(),
-        };
+        let unknown = RunState::Unknown { why: "no answer".to_owned() };
         assert!(matches!(judge(&unknown), Liveness::Unknown { .. }));
-        let endless = RunState::Finished {
-            at: None,
-            observed: at("2026-11-20T12:00:00Z"),
-            conclusion: None,
-        };
+        let endless = RunState::Finished { at: None, observed: at("2026-11-20T12:00:00Z"), conclusion: None };
         assert!(matches!(judge(&endless), Liveness::Unknown { .. }));
     }
 }

@@ -44,6 +44,17 @@ pub enum TerraformError {
     Failed { command: String, code: i32, stderr: String },
 }
 
+impl TerraformError {
+    /// The same failure with other words of Terraform's, such as scrubbed ones.
+    #[must_use]
+    pub fn with_stderr(self, text: String) -> TerraformError {
+        match self {
+            TerraformError::Failed { command, code, .. } => TerraformError::Failed { command, code, stderr: text },
+            other => other,
+        }
+    }
+}
+
 /// A root module in one workspace, as Terraform's own files describe it.
 #[derive(Debug, Clone)]
 pub struct RootModule {
@@ -102,7 +113,8 @@ impl RootModule {
             Ok(_) => return Err(TerraformError::NotADirectory { path: directory.to_owned() }),
             Err(_) => return Err(TerraformError::NoDirectory { path: directory.to_owned() }),
         }
-        let absolute = fs::canonicalize(directory).map_err(|source| TerraformError::NotStarted { path: directory.to_owned(), source })?;
+        let absolute = fs::canonicalize(directory)
+            .map_err(|source| TerraformError::NotStarted { path: directory.to_owned(), source })?;
         Ok(RootModule { directory: absolute, workspace: workspace.map(str::to_owned) })
     }
 
@@ -141,7 +153,8 @@ impl RootModule {
 
     fn data_directory(&self) -> PathBuf {
         // A relative TF_DATA_DIR is relative to the root module; joining an absolute one replaces it.
-        self.directory.join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
+        self.directory
+            .join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
     }
 }
 
@@ -161,7 +174,9 @@ impl Terraform {
                 .ok()
                 .filter(|path| is_executable(path))
                 .ok_or_else(|| TerraformError::NotExecutable { path: path.to_owned() })?,
-            None => on_path(Path::new("terraform")).or_else(|| on_path(Path::new("tofu"))).ok_or(TerraformError::NotOnPath)?,
+            None => on_path(Path::new("terraform"))
+                .or_else(|| on_path(Path::new("tofu")))
+                .ok_or(TerraformError::NotOnPath)?,
         };
         let wrapped = executable.with_file_name("terraform-bin");
         let executable = if is_executable(&wrapped) { wrapped } else { executable };

@@ -8,3 +8,8 @@
     clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod harness_parts;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::facts::{
-    ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection,
-    EnvironmentReviewer, Facts, Origin, PullRequest,
+    ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, Facts,
+    Origin, PullRequest,
 };
-use super::policy::{Approver, Policy};
+use super::policy::{Approver, BindsTo, Policy};
 use super::reason::Reason;
 use super::reviews::{Tally, WhyNot, tally};
 
@@ -43,9 +43,7 @@ impl Approval {
 
     /// The environment and who approved this run for it, where that was asked for.
     pub fn environment(&self) -> Option<(&str, &str)> {
-        self.environment
-            .as_ref()
-            .map(|(name, by)| (name.as_str(), by.as_str()))
+        self.environment.as_ref().map(|(name, by)| (name.as_str(), by.as_str()))
     }
 
     /// The commits that came by no pull request and were let through by `--allow-direct-push`:
@@ -129,12 +127,7 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
         }
     };
     if reasons.is_empty() {
-        Decision::Approved(Approval {
-            sha,
-            tallies,
-            environment,
-            direct_pushes,
-        })
+        Decision::Approved(Approval { sha, tallies, environment, direct_pushes })
     } else {
         Decision::Blocked(Blocked { reasons, tallies })
     }
@@ -148,19 +141,13 @@ pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String
     };
     let mut ask = Vec::new();
     for pull_request in trace(&facts.repository, policy, branch).pull_requests {
-        for one in tally(policy, pull_request, &facts.memberships)
-            .0
-            .not_counted
-        {
+        for one in tally(policy, pull_request, &facts.memberships).0.not_counted {
             let (WhyNot::TeamNotTold, Some(login)) = (one.why, one.login) else {
                 continue;
             };
             for approver in &policy.approvers {
                 if let Approver::Team { org, slug } = approver {
-                    let known = facts
-                        .memberships
-                        .iter()
-                        .any(|m| m.org == *org && m.slug == *slug && m.login == login);
+                    let known = facts.memberships.iter().any(|m| m.org == *org && m.slug == *slug && m.login == login);
                     let question = (org.clone(), slug.clone(), login.clone());
                     if !known && !ask.contains(&question) {
                         ask.push(question);
@@ -172,17 +159,48 @@ pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String
     ask
 }
 
+/// An approval that would count if its commit were proven to carry what the head carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierApproval {
+    /// The pull request.
+    pub pull_request: u64,
+    /// The commit that was approved.
+    pub commit: String,
+    /// The commit that was merged.
+    pub head: String,
+}
+
+/// The approvals of earlier commits that a policy bound to content would count: for the caller to
+/// prove (see [`Facts::prove`]) before deciding. None where approvals are bound to the commit.
+pub fn earlier_approvals(policy: &Policy, facts: &Facts) -> Vec<EarlierApproval> {
+    let Origin::Branch(branch) = &facts.origin else {
+        return Vec::new();
+    };
+    if policy.binds_to != BindsTo::Content {
+        return Vec::new();
+    }
+    let mut found: Vec<EarlierApproval> = Vec::new();
+    for pull_request in trace(&facts.repository, policy, branch).pull_requests {
+        for one in tally(policy, pull_request, &facts.memberships).0.not_counted {
+            if let WhyNot::OtherCommit(Some(commit)) = one.why {
+                let one =
+                    EarlierApproval { pull_request: pull_request.number, commit, head: pull_request.head.clone() };
+                if !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+    }
+    found
+}
+
 fn not_the_tip(branch: &BranchFacts) -> Option<Reason> {
     match &branch.tip {
         Some(tip) if *tip == branch.sha => None,
-        Some(tip) => Some(Reason::NotTheTip {
-            branch: branch.branch.clone(),
-            sha: branch.sha.clone(),
-            tip: tip.clone(),
-        }),
-        None => Some(Reason::NoBranch {
-            branch: branch.branch.clone(),
-        }),
+        Some(tip) => {
+            Some(Reason::NotTheTip { branch: branch.branch.clone(), sha: branch.sha.clone(), tip: tip.clone() })
+        }
+        None => Some(Reason::NoBranch { branch: branch.branch.clone() }),
     }
 }
 
@@ -192,9 +210,7 @@ fn broken_line(policy: &Policy, branch: &BranchFacts) -> Option<Reason> {
     match branch.commits.first() {
         Some(first) if first.sha == branch.sha => {}
         _ => {
-            return Some(Reason::CommitUnknown {
-                sha: branch.sha.clone(),
-            });
+            return Some(Reason::CommitUnknown { sha: branch.sha.clone() });
         }
     }
     let Arrival::Push { before, forced } = &branch.arrival else {
@@ -214,10 +230,7 @@ fn broken_line(policy: &Policy, branch: &BranchFacts) -> Option<Reason> {
         }
         next = commit.parents.first().map_or("", String::as_str);
     }
-    (next != before).then(|| Reason::BrokenLine {
-        branch: name,
-        before: before.clone(),
-    })
+    (next != before).then(|| Reason::BrokenLine { branch: name, before: before.clone() })
 }
 
 struct Traced<'a> {
@@ -238,52 +251,30 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
     let mut newer: Vec<&str> = Vec::new();
     for commit in &branch.commits {
         newer.push(&commit.sha);
-        let into_here =
-            |pr: &&PullRequest| why_not_into_here(repository, branch, commit, pr).is_none();
+        let into_here = |pr: &&PullRequest| why_not_into_here(repository, branch, commit, pr).is_none();
         let made_by = |pr: &&PullRequest| pr.merge_commit.as_deref() == Some(commit.sha.as_str());
-        let rebased_by = |pr: &&PullRequest| {
-            pr.merge_commit
-                .as_deref()
-                .is_some_and(|merge| newer.contains(&merge))
-        };
-        let mut brought: Vec<&PullRequest> = commit
-            .pull_requests
-            .iter()
-            .filter(into_here)
-            .filter(made_by)
-            .collect();
+        let rebased_by = |pr: &&PullRequest| pr.merge_commit.as_deref().is_some_and(|merge| newer.contains(&merge));
+        let mut brought: Vec<&PullRequest> = commit.pull_requests.iter().filter(into_here).filter(made_by).collect();
         if brought.is_empty() {
-            brought = commit
-                .pull_requests
-                .iter()
-                .filter(into_here)
-                .filter(rebased_by)
-                .collect();
+            brought = commit.pull_requests.iter().filter(into_here).filter(rebased_by).collect();
         }
         if !brought.is_empty() {
             found.extend(brought.iter().map(|pr| (pr.number, *pr)));
         } else if !commit.pull_requests.is_empty() {
             reasons.extend(commit.pull_requests.iter().map(|pr| {
-                why_not_into_here(repository, branch, commit, pr).unwrap_or_else(|| {
-                    Reason::NotTheMergeCommit {
-                        sha: commit.sha.clone(),
-                        number: pr.number,
-                        merge_commit: pr.merge_commit.clone(),
-                    }
+                why_not_into_here(repository, branch, commit, pr).unwrap_or_else(|| Reason::NotTheMergeCommit {
+                    sha: commit.sha.clone(),
+                    number: pr.number,
+                    merge_commit: pr.merge_commit.clone(),
                 })
             }));
         } else if policy.allow_direct_push {
             direct_pushes.push(commit.sha.clone());
         } else {
-            reasons.push(Reason::DirectPush {
-                sha: commit.sha.clone(),
-                branch: branch.branch.clone(),
-            });
+            reasons.push(Reason::DirectPush { sha: commit.sha.clone(), branch: branch.branch.clone() });
         }
     }
-    if let Arrival::Commit {
-        pull_request: Some(named),
-    } = branch.arrival
+    if let Arrival::Commit { pull_request: Some(named) } = branch.arrival
         && !found.contains_key(&named)
     {
         reasons.push(Reason::WrongPullRequest {
@@ -292,11 +283,7 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
             found: found.keys().copied().collect(),
         });
     }
-    Traced {
-        pull_requests: found.into_values().collect(),
-        direct_pushes,
-        reasons,
-    }
+    Traced { pull_requests: found.into_values().collect(), direct_pushes, reasons }
 }
 
 fn why_not_into_here(
@@ -307,16 +294,10 @@ fn why_not_into_here(
 ) -> Option<Reason> {
     let sha = commit.sha.clone();
     let number = pull_request.number;
-    let same_repository = pull_request
-        .base_repository
-        .as_deref()
-        .is_some_and(|base| base.eq_ignore_ascii_case(repository));
+    let same_repository =
+        pull_request.base_repository.as_deref().is_some_and(|base| base.eq_ignore_ascii_case(repository));
     if !same_repository {
-        return Some(Reason::OtherRepository {
-            sha,
-            number,
-            repository: pull_request.base_repository.clone(),
-        });
+        return Some(Reason::OtherRepository { sha, number, repository: pull_request.base_repository.clone() });
     }
     if pull_request.base_branch != branch.branch {
         return Some(Reason::OtherBranch {
@@ -338,26 +319,16 @@ fn approved_by_environment(
         return Ok(None);
     };
     let name = required.0.clone().ok_or(Reason::EnvironmentNotNamed)?;
-    let facts =
-        facts
-            .filter(|facts| facts.name == name)
-            .ok_or_else(|| Reason::EnvironmentNotTold {
-                name: name.clone(),
-                why: "it was not asked".to_owned(),
-            })?;
+    let facts = facts
+        .filter(|facts| facts.name == name)
+        .ok_or_else(|| Reason::EnvironmentNotTold { name: name.clone(), why: "it was not asked".to_owned() })?;
     if facts.started_by.is_empty() {
-        return Err(Reason::EnvironmentNotTold {
-            name,
-            why: "who started this run is unknown".to_owned(),
-        });
+        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
     }
     let reviewers = match &facts.protection {
         EnvironmentProtection::Missing => return Err(Reason::EnvironmentMissing { name }),
         EnvironmentProtection::NotTold { why } => {
-            return Err(Reason::EnvironmentNotTold {
-                name,
-                why: why.clone(),
-            });
+            return Err(Reason::EnvironmentNotTold { name, why: why.clone() });
         }
         EnvironmentProtection::Reviewers(reviewers) if reviewers.is_empty() => {
             return Err(Reason::EnvironmentUnprotected { name });
@@ -368,11 +339,7 @@ fn approved_by_environment(
     let mut approved_by = None;
     for approval in &facts.approvals {
         // GitHub treats the names of environments alike in whatever case.
-        if !approval
-            .environments
-            .iter()
-            .any(|e| e.eq_ignore_ascii_case(&name))
-        {
+        if !approval.environments.iter().any(|e| e.eq_ignore_ascii_case(&name)) {
             continue;
         }
         match approval.state.as_str() {
@@ -391,11 +358,7 @@ fn approved_by_environment(
     }
     match approved_by {
         Some(login) => Ok(Some((name, login))),
-        None => Err(Reason::EnvironmentNotApproved {
-            who_could: who_could_enter(facts, reviewers),
-            name,
-            not_counted,
-        }),
+        None => Err(Reason::EnvironmentNotApproved { who_could: who_could_enter(facts, reviewers), name, not_counted }),
     }
 }
 
@@ -409,11 +372,7 @@ fn counts_for_environment(
     if user.kind != ActorKind::User {
         return Err(format!("{login} is not a person"));
     }
-    if facts
-        .started_by
-        .iter()
-        .any(|by| by.eq_ignore_ascii_case(login))
-    {
+    if facts.started_by.iter().any(|by| by.eq_ignore_ascii_case(login)) {
         return Err(format!("{login} started this run"));
     }
     // Members of a team are GitHub's to check; a person who is not named got in by an
@@ -432,12 +391,7 @@ fn who_could_enter(facts: &EnvironmentFacts, reviewers: &[EnvironmentReviewer]) 
     let names: Vec<String> = reviewers
         .iter()
         .filter_map(|reviewer| match reviewer {
-            EnvironmentReviewer::User(login)
-                if facts
-                    .started_by
-                    .iter()
-                    .any(|by| by.eq_ignore_ascii_case(login)) =>
-            {
+            EnvironmentReviewer::User(login) if facts.started_by.iter().any(|by| by.eq_ignore_ascii_case(login)) => {
                 None
             }
             EnvironmentReviewer::User(login) => Some(login.clone()),

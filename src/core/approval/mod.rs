@@ -7,16 +7,17 @@
 
 mod decide;
 mod facts;
+mod need;
 mod policy;
 mod reason;
 mod reviews;
 
-pub use decide::{Approval, Blocked, Decision, decide, memberships_to_ask};
+pub use decide::{Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask};
 pub use facts::{
-    Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection,
-    EnvironmentReviewer, Facts, Membership, MembershipAnswer, Origin, PullRequest, Review,
-    ReviewState, RunApproval,
+    Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,
+    Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,
 };
+pub use need::{Need, need};
 pub use policy::{Approver, ApproverError, BindsTo, Policy, RequiredEnvironment, approvers};
 pub use reason::Reason;
 pub use reviews::{Counted, NotCounted, Tally, WhyNot};

@@ -73,20 +73,14 @@ impl std::str::FromStr for Approver {
     fn from_str(entry: &str) -> Result<Self, Self::Err> {
         let plain = entry.strip_prefix('@').unwrap_or(entry);
         let is_name = |name: &str| {
-            !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         match plain.split_once('/') {
-            Some((org, slug)) if is_name(org) && is_name(slug) => Ok(Self::Team {
-                org: org.to_owned(),
-                slug: slug.to_owned(),
-            }),
+            Some((org, slug)) if is_name(org) && is_name(slug) => {
+                Ok(Self::Team { org: org.to_owned(), slug: slug.to_owned() })
+            }
             None if is_name(plain) => Ok(Self::User(plain.to_owned())),
-            _ => Err(ApproverError {
-                entry: entry.to_owned(),
-            }),
+            _ => Err(ApproverError { entry: entry.to_owned() }),
         }
     }
 }
@@ -97,10 +91,7 @@ impl std::str::FromStr for Approver {
 ///
 /// When an entry names neither a user nor a team.
 pub fn approvers(list: &str) -> Result<Vec<Approver>, ApproverError> {
-    list.split(|c: char| c == ',' || c.is_whitespace())
-        .filter(|entry| !entry.is_empty())
-        .map(str::parse)
-        .collect()
+    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).map(str::parse).collect()
 }
 
 /// What an approval is bound to.

@@ -180,24 +180,17 @@ fn person(login: Option<&String>) -> &str {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPullRequest => {
-                f.write_str("no pull request stands behind this apply, so nobody approved it")
+            Self::NoPullRequest => f.write_str("no pull request stands behind this apply, so nobody approved it"),
+            Self::NotTheTip { branch, sha, tip } => {
+                write!(f, "{} is no longer the newest commit of {branch}, which is {}", short(sha), short(tip))
             }
-            Self::NotTheTip { branch, sha, tip } => write!(
-                f,
-                "{} is no longer the newest commit of {branch}, which is {}",
-                short(sha),
-                short(tip)
-            ),
             Self::NoBranch { branch } => write!(f, "GitHub knows no branch {branch}"),
-            Self::ForcedPush { branch } => write!(
-                f,
-                "{branch} was force-pushed, so what was reviewed may no longer be what is there"
-            ),
-            Self::NewBranch { branch } => write!(
-                f,
-                "{branch} was just created, so which of its commits are new cannot be told"
-            ),
+            Self::ForcedPush { branch } => {
+                write!(f, "{branch} was force-pushed, so what was reviewed may no longer be what is there")
+            }
+            Self::NewBranch { branch } => {
+                write!(f, "{branch} was just created, so which of its commits are new cannot be told")
+            }
             Self::BrokenLine { branch, before } => write!(
                 f,
                 "the push does not continue {branch} from {}, so what it brought cannot be told",
@@ -209,46 +202,20 @@ impl fmt::Display for Reason {
             Self::DirectPush { sha, branch } => {
                 write!(f, "{} came to {branch} without a pull request", short(sha))
             }
-            Self::NotMerged { sha, number } => write!(
-                f,
-                "{} belongs to #{number}, which is not merged",
-                short(sha)
-            ),
-            Self::OtherBranch {
-                sha,
-                number,
-                merged_into,
-                branch,
-            } => write!(
-                f,
-                "{} belongs to #{number}, which was merged into {merged_into}, not into {branch}",
-                short(sha)
-            ),
-            Self::OtherRepository {
-                sha,
-                number,
-                repository,
-            } => write!(
+            Self::NotMerged { sha, number } => write!(f, "{} belongs to #{number}, which is not merged", short(sha)),
+            Self::OtherBranch { sha, number, merged_into, branch } => {
+                write!(f, "{} belongs to #{number}, which was merged into {merged_into}, not into {branch}", short(sha))
+            }
+            Self::OtherRepository { sha, number, repository } => write!(
                 f,
                 "{} belongs to #{number} of another repository ({})",
                 short(sha),
                 repository.as_deref().unwrap_or("it no longer exists")
             ),
-            Self::NotTheMergeCommit {
-                sha,
-                number,
-                merge_commit: Some(merge_commit),
-            } => write!(
-                f,
-                "{} is not what the merge of #{number} made, which is {}",
-                short(sha),
-                short(merge_commit)
-            ),
-            Self::NotTheMergeCommit {
-                sha,
-                number,
-                merge_commit: None,
-            } => write!(
+            Self::NotTheMergeCommit { sha, number, merge_commit: Some(merge_commit) } => {
+                write!(f, "{} is not what the merge of #{number} made, which is {}", short(sha), short(merge_commit))
+            }
+            Self::NotTheMergeCommit { sha, number, merge_commit: None } => write!(
                 f,
                 "GitHub does not say which commit the merge of #{number} made, so {} cannot be \
                  tied to it",
@@ -264,14 +231,7 @@ impl fmt::Display for Reason {
             Self::ChangesRequested { number, by } => {
                 write!(f, "{} requests changes on #{number}", person(by.as_ref()))
             }
-            Self::TooFewApprovals {
-                number,
-                head,
-                needed,
-                had,
-                not_counted,
-                ..
-            } => {
+            Self::TooFewApprovals { number, head, needed, had, not_counted, .. } => {
                 write!(
                     f,
                     "#{number} has {had} of {needed} approval{} of its head commit {}",
@@ -283,38 +243,31 @@ impl fmt::Display for Reason {
                 }
                 f.write_str(if not_counted.is_empty() { "" } else { ")" })
             }
-            Self::TeamNotTold { team, login, why } => write!(
-                f,
-                "whether {login} is in the team {team} is not told to this token: {why}"
-            ),
+            Self::TeamNotTold { team, login, why } => {
+                write!(f, "whether {login} is in the team {team} is not told to this token: {why}")
+            }
             Self::EnvironmentNotNamed => {
                 f.write_str("an approval by environment is required, but no environment is named")
             }
             Self::EnvironmentMissing { name } => {
                 write!(f, "this repository has no environment {name}")
             }
-            Self::EnvironmentNotTold { name, why } => write!(
-                f,
-                "how the environment {name} is protected is not told to this token: {why}"
-            ),
-            Self::EnvironmentUnprotected { name } => write!(
-                f,
-                "the environment {name} has no required reviewers, so every run gets in"
-            ),
-            Self::EnvironmentNotApproved {
-                name, not_counted, ..
-            } => {
+            Self::EnvironmentNotTold { name, why } => {
+                write!(f, "how the environment {name} is protected is not told to this token: {why}")
+            }
+            Self::EnvironmentUnprotected { name } => {
+                write!(f, "the environment {name} has no required reviewers, so every run gets in")
+            }
+            Self::EnvironmentNotApproved { name, not_counted, .. } => {
                 write!(f, "nobody approved this run for the environment {name}")?;
                 for (at, one) in not_counted.iter().enumerate() {
                     write!(f, "{}{one}", if at == 0 { " (" } else { "; " })?;
                 }
                 f.write_str(if not_counted.is_empty() { "" } else { ")" })
             }
-            Self::EnvironmentRejected { name, by } => write!(
-                f,
-                "{} rejected this run for the environment {name}",
-                person(by.as_ref())
-            ),
+            Self::EnvironmentRejected { name, by } => {
+                write!(f, "{} rejected this run for the environment {name}", person(by.as_ref()))
+            }
         }
     }
 }
@@ -323,25 +276,19 @@ impl Reason {
     /// What to do about it: a sentence without its full stop.
     pub fn next_step(&self) -> String {
         match self {
-            Self::NoPullRequest => {
-                "merge a pull request and let its push apply, or set `--required-approvals 0` \
+            Self::NoPullRequest => "merge a pull request and let its push apply, or set `--required-approvals 0` \
                  where nobody needs to approve"
-                    .to_owned()
-            }
-            Self::NotTheTip { .. } => {
-                "nothing: the run of the newest commit applies both".to_owned()
-            }
+                .to_owned(),
+            Self::NotTheTip { .. } => "nothing: the run of the newest commit applies both".to_owned(),
             Self::NoBranch { .. } => "run the apply on a push to a branch that exists".to_owned(),
             Self::ForcedPush { .. } | Self::NewBranch { .. } | Self::BrokenLine { .. } => {
                 "merge the next change by a pull request, whose apply brings this one along, or \
                  set `--allow-direct-push` for a branch where pushes need no review"
                     .to_owned()
             }
-            Self::CommitUnknown { .. } => {
-                "re-run the job; if it stays unknown, check that the workflow runs in the \
+            Self::CommitUnknown { .. } => "re-run the job; if it stays unknown, check that the workflow runs in the \
                  repository that the commit was pushed to"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::DirectPush { .. } => {
                 "bring the change by a pull request (protect the branch, so that only those get \
                  in), or set `--allow-direct-push`"
@@ -367,9 +314,9 @@ impl Reason {
             Self::ChangesRequested { by: None, .. } => {
                 "have that review dismissed on the pull request's page".to_owned()
             }
-            Self::TooFewApprovals {
-                number, who_could, ..
-            } => format!("have #{number} approved by {who_could}, then re-run this job"),
+            Self::TooFewApprovals { number, who_could, .. } => {
+                format!("have #{number} approved by {who_could}, then re-run this job")
+            }
             Self::TeamNotTold { team, .. } => format!(
                 "give a token that may read the organisation's teams (a GitHub App with \
                  `members: read`, or a personal token with `read:org`), or list people instead \
@@ -382,21 +329,16 @@ impl Reason {
                 "create {name} under Settings, Environments, with required reviewers, and name \
                  it in the job's `environment:`"
             ),
-            Self::EnvironmentNotTold { .. } => {
-                "give the job the permission `actions: read`".to_owned()
-            }
+            Self::EnvironmentNotTold { .. } => "give the job the permission `actions: read`".to_owned(),
             Self::EnvironmentUnprotected { name } => format!(
                 "add required reviewers to {name} under Settings, Environments (private \
                  repositories need GitHub Enterprise for that)"
             ),
-            Self::EnvironmentNotApproved {
-                name, who_could, ..
-            } => format!(
-                "name {name} in the job's `environment:` and have the run approved by {who_could}"
-            ),
+            Self::EnvironmentNotApproved { name, who_could, .. } => {
+                format!("name {name} in the job's `environment:` and have the run approved by {who_could}")
+            }
             Self::EnvironmentRejected { .. } => {
-                "start a new run: GitHub does not tell whether an answer belongs to this attempt"
-                    .to_owned()
+                "start a new run: GitHub does not tell whether an answer belongs to this attempt".to_owned()
             }
         }
     }

@@ -5,9 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::facts::{
-    Actor, ActorKind, Membership, MembershipAnswer, PullRequest, Review, ReviewState,
-};
+use super::facts::{Actor, ActorKind, Membership, MembershipAnswer, PullRequest, Review, ReviewState};
 use super::policy::{Approver, BindsTo, Policy};
 use super::reason::{Reason, short};
 
@@ -103,11 +101,7 @@ impl fmt::Display for NotCounted {
 }
 
 /// Counts a pull request's reviews, and gives the reasons why they are not enough.
-pub(super) fn tally(
-    policy: &Policy,
-    pull_request: &PullRequest,
-    memberships: &[Membership],
-) -> (Tally, Vec<Reason>) {
+pub(super) fn tally(policy: &Policy, pull_request: &PullRequest, memberships: &[Membership]) -> (Tally, Vec<Reason>) {
     let mut tally = Tally {
         number: pull_request.number,
         url: pull_request.url.clone(),
@@ -151,10 +145,7 @@ pub(super) fn tally(
     let mut reasons: Vec<Reason> = tally
         .changes_requested_by
         .iter()
-        .map(|by| Reason::ChangesRequested {
-            number: tally.number,
-            by: by.clone(),
-        })
+        .map(|by| Reason::ChangesRequested { number: tally.number, by: by.clone() })
         .collect();
     let had = u32::try_from(tally.counted.len()).unwrap_or(u32::MAX);
     if had < tally.needed {
@@ -191,20 +182,14 @@ fn latest_opinions(reviews: &[Review]) -> Vec<&Review> {
             latest.push(review);
             continue;
         };
-        match place_of.get(&identity(author)).copied() {
-            Some(place) => {
-                if let Some(current) = latest.get_mut(place) {
-                    let keeps = current.state == ReviewState::ChangesRequested
-                        && matches!(review.state, ReviewState::Unknown(_));
-                    if !keeps {
-                        *current = review;
-                    }
-                }
-            }
-            None => {
-                place_of.insert(identity(author), latest.len());
-                latest.push(review);
-            }
+        let place = *place_of.entry(identity(author)).or_insert(latest.len());
+        let Some(current) = latest.get_mut(place) else {
+            latest.push(review);
+            continue;
+        };
+        let keeps = current.state == ReviewState::ChangesRequested && matches!(review.state, ReviewState::Unknown(_));
+        if !keeps {
+            *current = review;
         }
     }
     latest
@@ -245,11 +230,7 @@ fn count(
         return Err(WhyNot::OtherCommit(Some(commit.clone())));
     }
     is_approver(policy, memberships, review, author)?;
-    Ok(Counted {
-        login: author.login.clone(),
-        commit: commit.clone(),
-        at: review.submitted_at,
-    })
+    Ok(Counted { login: author.login.clone(), commit: commit.clone(), at: review.submitted_at })
 }
 
 /// Whether an approval of this commit is one of the head.
@@ -266,12 +247,7 @@ fn covers(binds_to: BindsTo, pull_request: &PullRequest, commit: &str) -> bool {
             }))
 }
 
-fn is_approver(
-    policy: &Policy,
-    memberships: &[Membership],
-    review: &Review,
-    author: &Actor,
-) -> Result<(), WhyNot> {
+fn is_approver(policy: &Policy, memberships: &[Membership], review: &Review, author: &Actor) -> Result<(), WhyNot> {
     if policy.approvers.is_empty() {
         return Ok(());
     }
@@ -284,11 +260,7 @@ fn is_approver(
             Approver::User(_) => continue,
             Approver::Team { org, slug } => {
                 let name = approver.to_string();
-                if review
-                    .on_behalf_of
-                    .iter()
-                    .any(|team| team.eq_ignore_ascii_case(&name))
-                {
+                if review.on_behalf_of.iter().any(|team| team.eq_ignore_ascii_case(&name)) {
                     return Ok(());
                 }
                 membership(memberships, org, slug, &author.login)
@@ -303,18 +275,11 @@ fn is_approver(
     Err(why)
 }
 
-fn membership<'a>(
-    memberships: &'a [Membership],
-    org: &str,
-    slug: &str,
-    login: &str,
-) -> Option<&'a MembershipAnswer> {
+fn membership<'a>(memberships: &'a [Membership], org: &str, slug: &str, login: &str) -> Option<&'a MembershipAnswer> {
     memberships
         .iter()
         .find(|m| {
-            m.org.eq_ignore_ascii_case(org)
-                && m.slug.eq_ignore_ascii_case(slug)
-                && m.login.eq_ignore_ascii_case(login)
+            m.org.eq_ignore_ascii_case(org) && m.slug.eq_ignore_ascii_case(slug) && m.login.eq_ignore_ascii_case(login)
         })
         .map(|m| &m.answer)
 }
@@ -335,11 +300,7 @@ fn teams_not_told(policy: &Policy, memberships: &[Membership], login: Option<&st
                     None => "it was not asked".to_owned(),
                     Some(_) => return None,
                 };
-                Some(Reason::TeamNotTold {
-                    team: approver.to_string(),
-                    login: login.to_owned(),
-                    why,
-                })
+                Some(Reason::TeamNotTold { team: approver.to_string(), login: login.to_owned(), why })
             }
         })
         .collect()
@@ -357,10 +318,7 @@ fn who_could(policy: &Policy, pull_request: &PullRequest) -> String {
         except.push(format!("{} (its author)", author.login));
     }
     for login in &pull_request.last_pushers {
-        let is_author = pull_request
-            .author
-            .as_ref()
-            .is_some_and(|author| author.login.eq_ignore_ascii_case(login));
+        let is_author = pull_request.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login));
         if !is_author {
             except.push(format!("{login} (who pushed last)"));
         }

@@ -12,6 +12,7 @@ mod escape;
 mod ink;
 mod life;
 mod lists;
+mod note;
 mod status;
 mod words;
 
@@ -22,6 +23,7 @@ use budget::{Budget, Sheet};
 use ink::Ink;
 
 pub use life::life_from_comment;
+pub use note::{UnlockNote, unlock_note};
 pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.

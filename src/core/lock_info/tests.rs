@@ -136,7 +136,8 @@ proptest! {
         let json = lock.to_go_json();
         prop_assert_eq!(LockInfo::parse(json.as_bytes()).unwrap(), lock);
         // Nothing that HTML or JavaScript would read differently, no raw control character.
-        prop_assert!(!json.chars().any(|c| c < ' ' || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')));
+        let raw = json.chars().find(|c| *c < ' ' || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'));
+        prop_assert_eq!(raw, None);
         let names = ["ID", "Operation", "Info", "Who", "Version", "Created", "Path"];
         let mut rest = json.as_str();
         for name in names {

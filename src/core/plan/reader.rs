@@ -132,6 +132,7 @@ impl<R: Read> Document<'_, '_, R> {
                 b"\"terraform_version\"" => {
                     self.totals.plan.terraform_version = self.small("terraform_version")?;
                 }
+                b"\"timestamp\"" => self.totals.plan.timestamp = self.small("timestamp")?,
                 b"\"complete\"" => self.totals.plan.complete = self.small("complete")?,
                 b"\"applyable\"" => self.totals.plan.applyable = self.small("applyable")?,
                 b"\"errored\"" => {
@@ -173,7 +174,7 @@ impl<R: Read> Document<'_, '_, R> {
                     self.place.push(Step::Key("configuration"));
                     self.descend(&[b"\"root_module\"", b"\"variables\""], Self::sensitive_variables)?;
                 }
-                b"\"relevant_attributes\"" | b"\"timestamp\"" | b"\"proposed_unknown\"" => {
+                b"\"relevant_attributes\"" | b"\"proposed_unknown\"" => {
                     self.scanner.value()?;
                 }
                 other => {

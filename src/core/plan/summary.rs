@@ -153,6 +153,8 @@ pub struct PlanSummary {
     pub format_version: Option<String>,
     /// Terraform's version, when the plan tells it.
     pub terraform_version: Option<String>,
+    /// When the plan was made, as `timestamp()` in its configuration says it too.
+    pub timestamp: Option<String>,
     /// How many of each.
     pub counts: Counts,
     /// The resources that change, in the plan's order.

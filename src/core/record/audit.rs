@@ -28,11 +28,7 @@ pub struct AuditRecord {
 impl AuditRecord {
     /// Its key in the state's bucket; keys sort by time.
     pub fn object_key(&self, state_key: &str) -> String {
-        let action: String = self
-            .action
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
+        let action: String = self.action.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         format!("stategate/{state_key}/audit/{:.9}-{action}.json", self.at)
     }
 

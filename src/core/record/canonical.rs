@@ -48,25 +48,21 @@ impl Unfinished {
 impl Canon {
     /// Starts from a keyed state; without a key, sensitive values are left out.
     pub(super) fn new(mac: Hmac<Sha256>, keeps_sensitive: bool) -> Self {
-        Self {
-            mac,
-            times: Vec::new(),
-            keeps_sensitive,
-            wrote: false,
-            masked: false,
-        }
+        Self { mac, times: Vec::new(), keeps_sensitive, wrote: false, masked: false }
     }
 
-    /// Whether anything was written, and whether something sensitive was left out of it.
-    pub(super) fn wrote_and_masked(&self) -> (bool, bool) {
-        (self.wrote, self.masked)
+    /// Whether nothing was written.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.wrote
+    }
+
+    /// Whether something sensitive was left out.
+    pub(super) fn is_masked(&self) -> bool {
+        self.masked
     }
 
     pub(super) fn end(self) -> Unfinished {
-        Unfinished {
-            mac: self.mac,
-            times: self.times,
-        }
+        Unfinished { mac: self.mac, times: self.times }
     }
 
     /// The state so far, for more to be written into; times are none of a name's business.
@@ -115,11 +111,7 @@ impl Canon {
             Value::Array(_) | Value::Null if unknown.is_array() || value.is_array() => {
                 self.tag(b'[');
                 for index in 0..length(value).max(length(unknown)) {
-                    self.value(
-                        element(value, index),
-                        element(unknown, index),
-                        element(sensitive, index),
-                    );
+                    self.value(element(value, index), element(unknown, index), element(sensitive, index));
                 }
                 self.tag(b']');
             }
@@ -166,10 +158,7 @@ impl Canon {
                 self.difference(path, &side.map(|value| member(value, key)));
                 path.pop();
             }
-        } else if side.before.is_array()
-            && side.after.is_array()
-            && length(side.before) == length(side.after)
-        {
+        } else if side.before.is_array() && side.after.is_array() && length(side.before) == length(side.after) {
             for index in 0..length(side.before) {
                 path.push(index.to_string());
                 self.difference(path, &side.map(|value| element(value, index)));
@@ -203,11 +192,7 @@ impl<'a> Sides<'a> {
     /// The same part of each; a mark on the whole is a mark on its parts.
     pub(super) fn map(&self, part: impl Fn(&'a Value) -> &'a Value) -> Self {
         let mark = |marks: &'a Value| {
-            if *marks == Value::Bool(true) {
-                marks
-            } else {
-                part(marks)
-            }
+            if *marks == Value::Bool(true) { marks } else { part(marks) }
         };
         Self {
             before: part(self.before),
@@ -238,11 +223,7 @@ fn length(value: &Value) -> usize {
 
 /// All keys of these objects, in order, each once.
 pub(super) fn keys<'a>(values: &[&'a Value]) -> BTreeSet<&'a str> {
-    values
-        .iter()
-        .filter_map(|value| value.as_object())
-        .flat_map(|object| object.keys().map(String::as_str))
-        .collect()
+    values.iter().filter_map(|value| value.as_object()).flat_map(|object| object.keys().map(String::as_str)).collect()
 }
 
 /// Whether anything in there is unknown.
@@ -258,17 +239,14 @@ pub(super) fn is_unknown_somewhere(unknown: &Value) -> bool {
 /// Whether two values mean the same.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Object(_), Value::Object(_)) => keys(&[one, other])
-            .into_iter()
-            .all(|key| same(member(one, key), member(other, key))),
+        (Value::Object(_), Value::Object(_)) => {
+            keys(&[one, other]).into_iter().all(|key| same(member(one, key), member(other, key)))
+        }
         (Value::Array(ones), Value::Array(others)) => {
             ones.len() == others.len() && ones.iter().zip(others).all(|(a, b)| same(a, b))
         }
         (Value::String(a), Value::String(b)) => {
-            a == b
-                || json_inside(a)
-                    .zip(json_inside(b))
-                    .is_some_and(|(a, b)| same(&a, &b))
+            a == b || json_inside(a).zip(json_inside(b)).is_some_and(|(a, b)| same(&a, &b))
         }
         _ => one == other,
     }

@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_unknown_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
-use crate::core::plan::{Change, PlanVisitor, ResourceChange as PlannedChange};
+use crate::core::plan::{Change, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
 
 /// How many digits of a fingerprint people are shown.
 pub const SHORT: usize = 12;
@@ -117,28 +117,30 @@ impl Fingerprinter {
         }
     }
 
+    /// Ends with what the whole plan says: when it was made, whether it covers everything, and
+    /// the parts of it that are neither resource changes nor outputs.
+    pub fn finish_plan(self, plan: &PlanSummary) -> PlanFingerprint {
+        let deferred = plan.deferred.iter().map(|part| format!("{} is deferred ({})", part.address, part.reason));
+        let actions = plan.actions.iter().map(|part| {
+            let by = part.triggered_by.as_deref().map(|address| format!(" (by {address})")).unwrap_or_default();
+            format!("the action {} is invoked{by}{}", part.address, if part.deferred { ", later" } else { "" })
+        });
+        let unknown = plan.unknown_actions.iter().map(|part| format!("unknown: {part}"));
+        let other: Vec<String> = deferred.chain(actions).chain(unknown).collect();
+        self.finish(plan.timestamp.as_deref(), plan.complete != Some(false), &other)
+    }
+
     /// Ends with what is known only after the whole plan was read.
     ///
     /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name, and `other`
     /// the parts of it that are neither resource changes nor outputs.
-    pub fn finish(
-        self,
-        plan_time: Option<&str>,
-        complete: bool,
-        other: &[String],
-    ) -> PlanFingerprint {
+    pub fn finish(self, plan_time: Option<&str>, complete: bool, other: &[String]) -> PlanFingerprint {
         let mut resources: Vec<ResourceChange> = self
             .resources
             .into_iter()
             .map(|pending| {
                 let (name, deposed, actions, fingerprint, attributes) = pending.finish(plan_time);
-                ResourceChange {
-                    address: name,
-                    deposed,
-                    actions,
-                    fingerprint,
-                    attributes,
-                }
+                ResourceChange { address: name, deposed, actions, fingerprint, attributes }
             })
             .collect();
         resources.sort();
@@ -147,11 +149,7 @@ impl Fingerprinter {
             .into_iter()
             .map(|pending| {
                 let (name, _, actions, fingerprint, _) = pending.finish(plan_time);
-                OutputChange {
-                    name,
-                    actions,
-                    fingerprint,
-                }
+                OutputChange { name, actions, fingerprint }
             })
             .collect();
         outputs.sort();
@@ -184,15 +182,14 @@ impl Fingerprinter {
     }
 
     fn attribute(&mut self, pending: &mut Pending, name: &str, write: impl FnOnce(&mut Canon)) {
-        let mut canon = Canon::new(self.attribute_start.clone(), self.key.is_keyed());
+        let mut named = Canon::new(self.attribute_start.clone(), self.key.is_keyed());
         // The address makes equal values of different resources look different.
-        canon.name(&pending.name);
-        canon.name(name);
-        let mut value = Canon::new(canon.end_mac(), self.key.is_keyed());
+        named.name(&pending.name);
+        named.name(name);
+        let mut value = Canon::new(named.end_mac(), self.key.is_keyed());
         write(&mut value);
-        let (wrote, masked) = value.wrote_and_masked();
-        self.masked |= masked;
-        if wrote {
+        self.masked |= value.is_masked();
+        if !value.is_empty() {
             pending.attributes.push((name.to_owned(), value.end()));
         }
     }
@@ -205,10 +202,7 @@ impl Fingerprinter {
             before_sensitive: &change.before_sensitive,
             after_sensitive: &change.after_sensitive,
         };
-        let destroys = change
-            .actions
-            .iter()
-            .any(|a| a == "delete" || a == "forget");
+        let destroys = change.actions.iter().any(|a| a == "delete" || a == "forget");
         let is_object_or_nothing = |value: &Value| value.is_object() || value.is_null();
         let by_attribute = is_resource
             && is_object_or_nothing(sides.before)
@@ -262,13 +256,7 @@ impl Pending {
     fn finish(
         self,
         plan_time: Option<&str>,
-    ) -> (
-        String,
-        Option<String>,
-        Vec<String>,
-        String,
-        BTreeMap<String, String>,
-    ) {
+    ) -> (String, Option<String>, Vec<String>, String, BTreeMap<String, String>) {
         let mut head = self.head;
         let mut attributes = BTreeMap::new();
         for (name, unfinished) in self.attributes {
@@ -279,13 +267,7 @@ impl Pending {
             }
         }
         let fingerprint: [u8; 32] = head.finalize().into_bytes().into();
-        (
-            self.name,
-            self.deposed,
-            self.actions,
-            digits(&fingerprint, DIGITS),
-            attributes,
-        )
+        (self.name, self.deposed, self.actions, digits(&fingerprint, DIGITS), attributes)
     }
 }
 
@@ -313,11 +295,7 @@ impl PlanVisitor for Fingerprinter {
             attributes: Vec::new(),
             keeps_attributes: false,
         };
-        let pending = if change.actions == ["no-op"] {
-            pending
-        } else {
-            self.change(pending, change, true)
-        };
+        let pending = if change.actions == ["no-op"] { pending } else { self.change(pending, change, true) };
         self.resources.push(pending);
     }
 

@@ -1,7 +1,5 @@
 //! The key that keeps fingerprints from telling secrets.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -27,8 +25,7 @@ impl FingerprintKey {
 
     /// Names the lineage without telling it, nor the key.
     pub fn lineage_digest(&self) -> Option<String> {
-        self.0
-            .map(|key| hex(&mac(&key, b"stategate lineage digest v1")))
+        self.0.map(|key| hex(&mac(&key, b"stategate lineage digest v1")))
     }
 
     /// Starts a fingerprint; `domain` keeps different uses apart.
@@ -44,11 +41,7 @@ impl FingerprintKey {
 
 impl std::fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_keyed() {
-            "FingerprintKey(***)"
-        } else {
-            "FingerprintKey(none)"
-        })
+        f.write_str(if self.is_keyed() { "FingerprintKey(***)" } else { "FingerprintKey(none)" })
     }
 }
 
@@ -65,10 +58,9 @@ fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _: std::fmt::Result = write!(text, "{byte:02x}");
-    }
-    text
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
+        .collect()
 }

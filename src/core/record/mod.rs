@@ -7,6 +7,8 @@
 mod audit;
 mod canonical;
 mod compare;
+mod content;
+mod difference;
 mod fingerprint;
 mod key;
 
@@ -16,10 +18,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use audit::AuditRecord;
-pub use compare::{
-    Comparison, Difference, Note, Overlap, SameContent, Why, compare, key_for, overlaps,
-    same_content,
-};
+pub use compare::{Comparison, Overlap, compare, key_for, overlaps};
+pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
+pub use difference::{Difference, Note, Why};
 pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 
@@ -142,11 +143,7 @@ impl RecordError {
 impl Record {
     /// Puts a record together.
     pub fn new(origin: RecordOrigin, plan: PlanFingerprint) -> Self {
-        Self {
-            version: VERSION,
-            origin,
-            plan,
-        }
+        Self { version: VERSION, origin, plan }
     }
 
     /// The key of the record of a head commit in the state's bucket.
@@ -155,16 +152,12 @@ impl Record {
     ///
     /// When `head_sha` is no SHA: it comes from outside and becomes part of a path.
     pub fn object_key(state_key: &str, head_sha: &str) -> Result<String, RecordError> {
-        let is_sha = matches!(head_sha.len(), 40 | 64)
-            && head_sha
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_sha =
+            matches!(head_sha.len(), 40 | 64) && head_sha.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if is_sha {
             Ok(format!("stategate/{state_key}/plans/{head_sha}.json"))
         } else {
-            Err(RecordError::NotASha {
-                sha: head_sha.to_owned(),
-            })
+            Err(RecordError::NotASha { sha: head_sha.to_owned() })
         }
     }
 
@@ -184,16 +177,11 @@ impl Record {
         struct Version {
             version: u64,
         }
-        let unreadable = |why: serde_json::Error| RecordError::Unreadable {
-            place: place.to_owned(),
-            why: why.to_string(),
-        };
+        let unreadable =
+            |why: serde_json::Error| RecordError::Unreadable { place: place.to_owned(), why: why.to_string() };
         let Version { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
         if version != u64::from(VERSION) {
-            return Err(RecordError::OtherVersion {
-                place: place.to_owned(),
-                found: version,
-            });
+            return Err(RecordError::OtherVersion { place: place.to_owned(), found: version });
         }
         serde_json::from_slice(bytes).map_err(unreadable)
     }

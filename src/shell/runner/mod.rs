@@ -78,7 +78,8 @@ impl Host {
             need(name)?.parse::<u64>().map_err(|error| EventError::NotANumber { name, reason: error.to_string() })
         };
         let attempt = variable("GITHUB_RUN_ATTEMPT").map_or(Ok(1), |_| number("GITHUB_RUN_ATTEMPT"))?;
-        let attempt = u32::try_from(attempt).map_err(|error| EventError::NotANumber { name: "GITHUB_RUN_ATTEMPT", reason: error.to_string() })?;
+        let attempt = u32::try_from(attempt)
+            .map_err(|error| EventError::NotANumber { name: "GITHUB_RUN_ATTEMPT", reason: error.to_string() })?;
         let server_url = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
         let api_url = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
         let event_name = need("GITHUB_EVENT_NAME")?;

@@ -1,0 +1,217 @@
+//! Each row of the fault table as a script: the step that must come, the answer it gets.
+
+use super::Answer::*;
+use super::Store::{DynamoDb, S3};
+use super::*;
+
+type A = Acquire<&'static str, &'static str>;
+type R = Release<&'static str, &'static str>;
+type Script<'a> = &'a [(Step<&'static str>, Answer<&'static str, &'static str>)];
+
+const OURS: Answer<&str, &str> = Present { id: Some("us"), tag: "t" };
+const THEIRS: Answer<&str, &str> = Present { id: Some("them"), tag: "u" };
+const PUT: Step<&str> = Step::Put(S3);
+const READ: Step<&str> = Step::Read(S3);
+const WAIT: Step<&str> = Step::Wait(S3);
+
+fn delete(tag: &str) -> Step<&str> {
+    Step::Delete(S3, Some(tag))
+}
+
+fn half(store: Store, tag: &str) -> Target<&str> {
+    Target { store, tag: Some(tag) }
+}
+
+fn play(mut machine: A, script: Script<'_>) -> A {
+    for (at, (step, answer)) in script.iter().enumerate() {
+        assert_eq!(machine.step().as_ref(), Some(step), "at {at}");
+        machine.observe(answer.clone());
+    }
+    machine
+}
+
+fn acquire(stores: &'static [Store], script: Script<'_>) -> Acquired<&'static str> {
+    let machine = play(A::new("us", stores), script);
+    machine.outcome().unwrap_or_else(|| panic!("not over: {machine:?}")).clone()
+}
+
+fn release(mut machine: R, script: Script<'_>) -> Vec<Ending> {
+    for (at, (step, answer)) in script.iter().enumerate() {
+        assert_eq!(machine.step().as_ref(), Some(step), "at {at}");
+        machine.observe(answer.clone());
+    }
+    assert_eq!(machine.step(), None);
+    machine.endings().iter().map(|(_, ending)| *ending).collect()
+}
+
+fn holder() -> R {
+    R::of_holder("us", vec![half(S3, "t")])
+}
+
+#[test]
+fn a_free_lock_costs_one_put_and_its_release_one_delete() {
+    assert_eq!(acquire(&[S3], &[(PUT, Created("t"))]), Acquired::Yes(vec![half(S3, "t")]));
+    assert_eq!(release(holder(), &[(delete("t"), Deleted)]), [Ending::Removed]);
+}
+
+#[test]
+fn a_put_whose_answer_was_lost_is_found_by_its_id() {
+    let ours = Acquired::Yes(vec![half(S3, "t")]);
+    // The SDK repeated it, and it met itself.
+    assert_eq!(acquire(&[S3], &[(PUT, Exists), (READ, OURS)]), ours);
+    // 409, 5xx, timeout.
+    assert_eq!(acquire(&[S3], &[(PUT, Unclear), (Step::Backoff(1), Resumed), (READ, OURS)]), ours);
+    // It never arrived.
+    let again = [(PUT, Unclear), (Step::Backoff(1), Resumed), (READ, Absent), (PUT, Created("t"))];
+    assert_eq!(acquire(&[S3], &again), ours);
+}
+
+#[test]
+fn held_then_gone_is_tried_at_once_but_not_in_a_frenzy() {
+    let rush = [(PUT, Exists), (READ, Absent)];
+    let mut script = Vec::new();
+    (0..4).for_each(|_| script.extend(rush.clone()));
+    script.push((Step::Backoff(0), Resumed));
+    script.push((PUT, Created("t")));
+    assert_eq!(acquire(&[S3], &script), Acquired::Yes(vec![half(S3, "t")]));
+}
+
+#[test]
+fn waiting_reads_and_tries_once_more_at_the_deadline() {
+    let waiting = [(PUT, Exists), (READ, THEIRS), (WAIT, Resumed), (READ, THEIRS)];
+    let mut gone = waiting.to_vec();
+    gone.extend([(WAIT, Resumed), (READ, Absent), (PUT, Created("t"))]);
+    assert_eq!(acquire(&[S3], &gone), Acquired::Yes(vec![half(S3, "t")]));
+    let mut expired = waiting.to_vec();
+    expired.extend([(WAIT, Expired), (PUT, Exists), (READ, THEIRS)]);
+    assert_eq!(acquire(&[S3], &expired), Acquired::Held);
+    let mut in_time = waiting.to_vec();
+    in_time.extend([(WAIT, Expired), (PUT, Created("t"))]);
+    assert_eq!(acquire(&[S3], &in_time), Acquired::Yes(vec![half(S3, "t")]));
+}
+
+#[test]
+fn an_unreadable_lock_is_somebody_elses() {
+    let unreadable = Present { id: None, tag: "x" };
+    let script = [(PUT, Exists), (READ, unreadable), (WAIT, Expired), (PUT, Exists), (READ, THEIRS)];
+    assert_eq!(acquire(&[S3], &script), Acquired::Held);
+}
+
+#[test]
+fn a_refusal_after_doubt_takes_the_doubtful_lock_back() {
+    let script = [
+        (PUT, Unclear),
+        (Step::Backoff(1), Resumed),
+        (READ, Absent),
+        (PUT, Refused),
+        (Step::Backoff(0), Resumed),
+        (READ, OURS),
+        (delete("t"), Deleted),
+    ];
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: false });
+    assert_eq!(acquire(&[S3], &[(PUT, Refused)]), Acquired::Failed { left_behind: false });
+}
+
+#[test]
+fn a_store_that_stays_unclear_is_given_up_and_the_rest_is_named() {
+    let mut script = vec![(PUT, Unclear)];
+    for n in 1..=TRIES {
+        script.extend([(Step::Backoff(n), Resumed), (READ, Unclear)]);
+    }
+    for n in 0..=TRIES {
+        script.extend([(Step::Backoff(n), Resumed), (READ, Unclear)]);
+    }
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: true });
+}
+
+#[test]
+fn cancelling_leaves_nothing_behind() {
+    // While waiting: there is nothing.
+    let mut waiting = play(A::new("us", &[S3]), &[(PUT, Exists), (READ, THEIRS)]);
+    waiting.cancel();
+    assert_eq!(waiting.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
+    // With a `PUT` in doubt: look, take it back.
+    let mut doubtful = play(A::new("us", &[S3]), &[(PUT, Unclear)]);
+    doubtful.cancel();
+    let after = play(doubtful, &[(Step::Backoff(0), Resumed), (READ, OURS), (delete("t"), Deleted)]);
+    assert_eq!(after.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
+    // In the moment of winning.
+    let mut won = play(A::new("us", &[S3]), &[(PUT, Created("t"))]);
+    won.cancel();
+    let after = play(won, &[(delete("t"), Deleted)]);
+    assert_eq!(after.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
+    // Between the stores.
+    let mut half_way = play(A::new("us", &[S3, DynamoDb]), &[(PUT, Created("t"))]);
+    half_way.cancel();
+    let after = play(half_way, &[(delete("t"), Deleted)]);
+    assert_eq!(after.outcome(), Some(&Acquired::Cancelled { left_behind: false }));
+}
+
+#[test]
+fn two_stores_go_in_terraforms_order_and_all_or_nothing() {
+    let both = &[S3, DynamoDb];
+    let put_item = Step::Put(DynamoDb);
+    let script = [(PUT, Created("t")), (put_item.clone(), Created("i"))];
+    assert_eq!(acquire(both, &script), Acquired::Yes(vec![half(S3, "t"), half(DynamoDb, "i")]));
+    // The second half is somebody else's: the first goes back before we wait.
+    let script = [
+        (PUT, Created("t")),
+        (put_item.clone(), Exists),
+        (Step::Read(DynamoDb), THEIRS),
+        (delete("t"), Deleted),
+        (Step::Wait(DynamoDb), Resumed),
+        (Step::Read(DynamoDb), Absent),
+        (PUT, Created("t2")),
+        (put_item.clone(), Created("i")),
+    ];
+    assert_eq!(acquire(both, &script), Acquired::Yes(vec![half(S3, "t2"), half(DynamoDb, "i")]));
+    // The table refuses: the first half goes back.
+    let script = [(PUT, Created("t")), (put_item, Refused), (delete("t"), Deleted)];
+    assert_eq!(acquire(both, &script), Acquired::Failed { left_behind: false });
+}
+
+#[test]
+fn one_half_already_gone_is_no_failure_and_both_are_always_tried() {
+    let both = || R::of_holder("us", vec![half(S3, "t"), half(DynamoDb, "i")]);
+    let item = Step::Delete(DynamoDb, Some("i"));
+    assert_eq!(release(both(), &[(delete("t"), Absent), (item.clone(), Deleted)]), [Ending::Gone, Ending::Removed]);
+    assert_eq!(release(both(), &[(delete("t"), Refused), (item, Deleted)]), [Ending::Failed, Ending::Removed]);
+}
+
+#[test]
+fn a_delete_whose_answer_was_lost_is_repeated_and_hits_nobody_else() {
+    let lost = (delete("t"), Unclear);
+    let pause = (Step::Backoff(1), Resumed);
+    let done = [lost.clone(), pause.clone(), (delete("t"), Absent)];
+    assert_eq!(release(holder(), &done), [Ending::Removed]);
+    // It was done, and somebody else has locked since.
+    let taken = [lost, pause, (delete("t"), Mismatch), (READ, THEIRS)];
+    assert_eq!(release(holder(), &taken), [Ending::Removed]);
+}
+
+#[test]
+fn somebody_elses_lock_is_never_touched() {
+    assert_eq!(release(holder(), &[(delete("t"), Mismatch), (READ, THEIRS)]), [Ending::NotOurs]);
+    assert_eq!(release(R::of_exactly(S3, "u"), &[(delete("u"), Mismatch)]), [Ending::NotOurs]);
+    // Under a KMS key a repeated `PUT` of the same lock has another tag.
+    let same_id = Present { id: Some("us"), tag: "t2" };
+    let script = [(delete("t"), Mismatch), (READ, same_id), (delete("t2"), Deleted)];
+    assert_eq!(release(holder(), &script), [Ending::Removed]);
+}
+
+#[test]
+fn a_store_without_conditional_delete_is_compared_first_each_time() {
+    let plain = Step::Delete(S3, None);
+    let script = [
+        (delete("t"), NoConditions),
+        (READ, OURS),
+        (plain.clone(), Unclear),
+        (Step::Backoff(1), Resumed),
+        (READ, THEIRS),
+    ];
+    assert_eq!(release(holder(), &script), [Ending::Removed]);
+    let exactly = [(delete("u"), NoConditions), (READ, THEIRS), (plain, Deleted)];
+    assert_eq!(release(R::of_exactly(S3, "u"), &exactly), [Ending::Removed]);
+    let changed = [(delete("u"), NoConditions), (READ, OURS)];
+    assert_eq!(release(R::of_exactly(S3, "u"), &changed), [Ending::NotOurs]);
+}
