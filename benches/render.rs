@@ -28,10 +28,10 @@ const MOST_MEMORY_KIB: usize = 64 * 1024;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, role, path] = arguments.as_slice() {
-        if let Some(work) = role.strip_prefix("--as=") {
-            return measure(work, Path::new(path));
-        }
+    if let [_, role, path] = arguments.as_slice()
+        && let Some(work) = role.strip_prefix("--as=")
+    {
+        return measure(work, Path::new(path));
     }
     let directory = std::env::temp_dir().join(format!("stategate-bench-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
