@@ -136,7 +136,9 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         parts.push(format!("Terraform {}", ink.sentence(version, 40)));
     }
     if let Some(url) = view.run_url {
-        parts.push(link("run", url));
+        // The run's page shows the job summary, with Terraform's own text in full.
+        let changes = view.plan.is_some_and(PlanSummary::has_changes);
+        parts.push(link(if changes { "full plan" } else { "run" }, url));
     }
     parts.join(" · ")
 }

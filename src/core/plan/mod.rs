@@ -5,6 +5,7 @@
 //! configuration can print whatever it likes, but it cannot write the plan's JSON.
 
 mod reader;
+mod resources;
 mod summary;
 
 mod change;

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
-pub(crate) const EVERYTHING: &str = include_str!("../../../tests/plans/everything.json");
-pub(crate) const EVERYTHING_TEXT: &str = include_str!("../../../tests/plans/everything.txt");
-pub(crate) const QUIET: &str = include_str!("../../../tests/plans/quiet.json");
+const EVERYTHING: &str = include_str!("../../../tests/plans/everything.json");
+const EVERYTHING_TEXT: &str = include_str!("../../../tests/plans/everything.txt");
+const QUIET: &str = include_str!("../../../tests/plans/quiet.json");
 const DESTROY: &str = include_str!("../../../tests/plans/destroy.json");
 const TARGET: &str = include_str!("../../../tests/plans/target.json");
 const STATE: &str = include_str!("../../../tests/plans/state.json");
 
-pub(crate) fn read(json: &str) -> PlanSummary {
+fn read(json: &str) -> PlanSummary {
     read_plan(json.as_bytes(), &mut []).unwrap()
 }
 
@@ -23,7 +23,7 @@ fn fails(bytes: &[u8]) -> PlanError {
 }
 
 /// A plan with these resource changes and nothing else.
-pub(crate) fn plan_of(changes: Value) -> PlanSummary {
+fn plan_of(changes: &Value) -> PlanSummary {
     read(&json!({"format_version": "1.2", "resource_changes": changes}).to_string())
 }
 
@@ -84,7 +84,7 @@ fn a_summary_within_a_limit_keeps_the_dangerous_and_says_what_it_left_out() {
             json!({"address": format!("a.b[{index}]"), "change": {"actions": [action]}})
         })
         .collect();
-    let plan = plan_of(json!(changes));
+    let plan = plan_of(&json!(changes));
     let summary = plan.to_summary_json_within(10_000);
     assert!(summary.to_string().len() <= 10_000);
     let kept = summary["resources"].as_array().unwrap();
@@ -199,7 +199,7 @@ fn the_form_of_the_document_does_not_matter() {
 
 #[test]
 fn missing_and_empty_fields_are_read() {
-    let plan = plan_of(json!([
+    let plan = plan_of(&json!([
         {"address": "a.b", "change": {"actions": ["update"], "before": null, "after_unknown": null, "replace_paths": null}},
         {"address": "a.c", "previous_address": null, "deposed": null, "change": {"actions": ["delete"], "importing": null}},
         {"address": "a.d", "previous_address": "a.d", "change": {"actions": ["no-op"]}},
@@ -282,10 +282,10 @@ fn plans_of_other_versions_are_read() {
     let mut read = 0;
     for entry in entries {
         let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".json") {
+        if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let result = read_plan(std::fs::File::open(&path).unwrap(), &mut []);
         if name.contains("wrapper_noise") {
             assert!(matches!(result, Err(PlanError::Noise { after: false, .. })), "{name}");

@@ -24,7 +24,7 @@ fn everything_stands_in_the_order_of_danger() {
             "<!-- stategate:environments/prod@default -->\n",
             "### ⚠️ `environments/prod`: 2 to add, 5 to change, **3 to replace**, **7 to destroy**, \
              1 to import, 1 to move, **1 to forget**, 3 outputs\n",
-            "4 unchanged · commit `4f0c1d2` · plan `9c1f4e77ab02` · Terraform 1.11.4 · [run](https://github.com/acme/",
+            "4 unchanged · commit `4f0c1d2` · plan `9c1f4e77ab02` · Terraform 1.11.4 · [full plan](https://github.com/acme/",
             "> [!CAUTION]\n> **7 resources will be destroyed, 3 replaced, 1 forgotten**\n",
             "> - **destroy** `terraform_data.retired`: no longer in the configuration\n",
             "> - **destroy** `terraform_data.tenant[\"globex\"]`: its key is no longer in `for_each`\n",
