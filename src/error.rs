@@ -161,6 +161,7 @@ impl Error {
     }
 
     /// What to do next.
+    #[expect(clippy::match_same_arms, reason = "a table has a row for each error")]
     pub fn hint(&self) -> String {
         match self {
             Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) => "Run again; if it comes back, report it with the log.".to_owned(),
