@@ -1,1 +1,265 @@
-//! (being written)
+//! The one table of errors: what happened, why, what to do next, and the exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::core::approval::ApproverError;
+use crate::core::backend::BackendError;
+use crate::core::comment::Phase;
+use crate::core::plan::PlanError;
+use crate::core::record::RecordError;
+use crate::shell::github::GitHubError;
+use crate::shell::lock_store::AwsError;
+use crate::shell::runner::{EventError, FootprintError};
+use crate::shell::terraform::TerraformError;
+
+/// The exit codes of the contract.
+pub mod code {
+    /// Something that should not happen.
+    pub const UNEXPECTED: u8 = 1;
+    /// A flag, a variable, the root module or the workflow is not usable as it is.
+    pub const USAGE: u8 = 2;
+    /// Somebody else holds the lock.
+    pub const LOCK_HELD: u8 = 10;
+    /// The gate blocks.
+    pub const APPROVAL_MISSING: u8 = 11;
+    /// The plan is not the one that was reviewed.
+    pub const PLAN_CHANGED: u8 = 12;
+    /// Our lock was taken from us.
+    pub const LOCK_LOST: u8 = 13;
+    /// Terraform failed, or is not there.
+    pub const TERRAFORM: u8 = 14;
+    /// AWS refused or did not answer.
+    pub const AWS: u8 = 20;
+    /// GitHub refused or did not answer.
+    pub const GITHUB: u8 = 21;
+    /// A person or the runner cancelled.
+    pub const CANCELLED: u8 = 130;
+}
+
+/// Everything that can go wrong, as people are told it.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say what each variant and field is")]
+pub enum Error {
+    #[error("unexpected: {0}")]
+    Unexpected(String),
+    #[error("failed to listen for signals: {0}")]
+    Signals(io::Error),
+    #[error("failed to write the output: {0}")]
+    Output(io::Error),
+    #[error("failed to make a temporary directory: {0}")]
+    TemporaryDirectory(io::Error),
+    #[error(transparent)]
+    Footprint(#[from] FootprintError),
+
+    #[error("failed to read {path}: {source}")]
+    FileUnreadable { path: PathBuf, source: io::Error },
+    #[error("--approvers: {0}")]
+    Approvers(#[from] ApproverError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("this run is not for a pull request: its event is `{event}`")]
+    NotAPullRequest { event: String },
+    #[error("nothing can be applied on the event `{event}` of {git_ref}")]
+    NotAppliable { event: String, git_ref: String },
+    #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
+    PullRequestTarget,
+    #[error("`{command}` needs --reason")]
+    ReasonMissing { command: &'static str },
+    #[error("failed to read the plan JSON: {0}")]
+    PlanJson(#[from] PlanError),
+    #[error("{directory} is not initialised: it has no .terraform/terraform.tfstate")]
+    NotInitialised { directory: PathBuf, init: bool },
+    #[error("failed to read .terraform/terraform.tfstate: {0}")]
+    BackendFile(io::Error),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+
+    #[error("the state is locked by {holder}")]
+    Locked { holder: String, next_step: String },
+    #[error("the lock {given} is not there: the state is locked by {holder}")]
+    OtherLock { given: String, holder: String },
+    #[error("the lock's holder may be alive: {holder}")]
+    HolderAlive { holder: String, why: String },
+    #[error("the lock changed since it was shown: {now}")]
+    LockChanged { now: String },
+    #[error("this run's Terraform is still at work (process {pid}); its lock stays")]
+    StillAtWork { pid: u32 },
+    #[error("our lock {id} on {path} was taken from us: {found}")]
+    LockLost { id: String, path: String, found: String },
+
+    #[error("the approval is missing: {}", .reasons.join("; "))]
+    Blocked { reasons: Vec<String>, next_step: String },
+    #[error("the plan is not the one that was reviewed: {}", .differences.join("; "))]
+    PlanChanged { differences: Vec<String> },
+    #[error(transparent)]
+    Record(#[from] RecordError),
+
+    #[error(transparent)]
+    Terraform(#[from] TerraformError),
+    #[error("{command} exited with code {code}: AWS did not let Terraform at the state")]
+    InitRefusedByAws { command: String, code: i32, stderr: String },
+    #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
+    StateNotUploaded { rescued: String, stderr: String, next_step: String },
+    #[error("{path} is left over from an apply whose state could not be uploaded")]
+    OldErroredState { path: PathBuf },
+    #[error("the state {key} cannot be read: {why}")]
+    StateUnreadable { key: String, why: String },
+    #[error("{0}")]
+    Aws(#[from] AwsError),
+    #[error("GitHub: {0}")]
+    GitHub(#[from] GitHubError),
+    #[error("no token for GitHub: STATEGATE_GITHUB_TOKEN is not set")]
+    TokenMissing,
+    #[error("{actor} may not unlock: it needs write access to {repository}")]
+    MayNotUnlock { actor: String, repository: String },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// The exit code, as the contract has it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Unexpected(_)
+            | Error::Signals(_)
+            | Error::Output(_)
+            | Error::TemporaryDirectory(_)
+            | Error::Footprint(_) => code::UNEXPECTED,
+            Error::FileUnreadable { .. }
+            | Error::Approvers(_)
+            | Error::Event(_)
+            | Error::NotAPullRequest { .. }
+            | Error::NotAppliable { .. }
+            | Error::PullRequestTarget
+            | Error::ReasonMissing { .. }
+            | Error::PlanJson(_)
+            | Error::NotInitialised { .. }
+            | Error::BackendFile(_)
+            | Error::Backend(_)
+            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => {
+                code::USAGE
+            }
+            Error::Locked { .. }
+            | Error::OtherLock { .. }
+            | Error::HolderAlive { .. }
+            | Error::LockChanged { .. }
+            | Error::StillAtWork { .. } => code::LOCK_HELD,
+            Error::Blocked { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
+            Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
+            Error::LockLost { .. } => code::LOCK_LOST,
+            Error::Terraform(_)
+            | Error::StateNotUploaded { .. }
+            | Error::OldErroredState { .. }
+            | Error::StateUnreadable { .. } => code::TERRAFORM,
+            Error::InitRefusedByAws { .. } | Error::Aws(_) => code::AWS,
+            Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
+            Error::Cancelled => code::CANCELLED,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) => "Run again; if it comes back, report it with the log.".to_owned(),
+            Error::TemporaryDirectory(_) | Error::Footprint(_) => "See that RUNNER_TEMP (or TMPDIR) exists and can be written.".to_owned(),
+            Error::FileUnreadable { .. } => "Give the path of what `terraform show -json PLANFILE` printed, or - for standard input.".to_owned(),
+            Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
+            Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
+            Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
+            Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
+            Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
+            Error::ReasonMissing { command } => format!("Say why: stategate {command} --reason \"…\"; it is kept in the audit record."),
+            Error::PlanJson(error) => error.hint().to_owned(),
+            Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
+            Error::NotInitialised { init: true, .. } => {
+                "Add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block: without a backend block the state is a local file.".to_owned()
+            }
+            Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
+            Error::Backend(error) => error.hint(),
+            Error::Locked { next_step, .. } => next_step.clone(),
+            Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
+            Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
+            Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
+            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
+            Error::LockLost { path, .. } => format!(
+                "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
+            ),
+            Error::Blocked { next_step, .. } => next_step.clone(),
+            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job; or set --on-plan-change apply where an approval alone is enough.".to_owned(),
+            Error::Record(error) => error.hint(),
+            Error::Terraform(error) => terraform_hint(error),
+            Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that this job has AWS credentials which may list and read it.".to_owned(),
+            Error::StateNotUploaded { next_step, .. } => next_step.clone(),
+            Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
+            Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
+            Error::Aws(error) => error.hint(),
+            Error::GitHub(error) => error.hint(),
+            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or --comment false to plan without a comment.".to_owned(),
+            Error::MayNotUnlock { .. } => "Ask somebody with write access to unlock.".to_owned(),
+            Error::Cancelled => "Run again when it suits; nothing is left locked.".to_owned(),
+        }
+    }
+
+    /// Why it happened, when there is more to say than what happened.
+    pub fn cause(&self) -> String {
+        match self {
+            Error::HolderAlive { why, .. } => why.clone(),
+            Error::Terraform(TerraformError::Failed { stderr, .. })
+            | Error::InitRefusedByAws { stderr, .. }
+            | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
+            _ => {
+                let source = std::error::Error::source(self);
+                source.map(ToString::to_string).filter(|cause| *cause != self.to_string()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Terraform's own words, where it was Terraform that failed.
+    pub fn terraform_text(&self) -> Option<&str> {
+        match self {
+            Error::Terraform(TerraformError::Failed { stderr, .. })
+            | Error::InitRefusedByAws { stderr, .. }
+            | Error::StateNotUploaded { stderr, .. } => Some(stderr),
+            _ => None,
+        }
+    }
+
+    /// Where the change stands after this error.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Error::Locked { .. } => Phase::Locked,
+            Error::Blocked { .. } => Phase::Blocked,
+            Error::PlanChanged { .. } | Error::Record(_) => Phase::Refused,
+            Error::Cancelled => Phase::Cancelled,
+            _ => Phase::Failed,
+        }
+    }
+}
+
+fn terraform_hint(error: &TerraformError) -> String {
+    match error {
+        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
+            "Give the root module's directory with --working-directory.".to_owned()
+        }
+        TerraformError::NotOnPath => {
+            "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin."
+                .to_owned()
+        }
+        TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
+        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
+            "See that the executable is made for this machine.".to_owned()
+        }
+        TerraformError::Failed { .. } => "Mend what Terraform says above and run again.".to_owned(),
+    }
+}
+
+/// The first error block that Terraform printed, without its frame, in one line.
+fn first_error(stderr: &str) -> String {
+    let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
+    let block: Vec<&str> =
+        lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
+    block.join(" ")
+}

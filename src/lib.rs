@@ -9,4 +9,5 @@ pub mod cli;
 pub mod commands;
 pub mod core;
 pub mod error;
+pub mod log;
 pub mod shell;

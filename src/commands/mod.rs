@@ -1,2 +1,65 @@
-//! (being written)
+//! One file a command: gather facts, ask the core, act.
+
+mod apply;
+mod audit;
+mod freeze;
+mod gate;
+mod holder;
+mod locking;
+mod plan;
+mod planning;
+mod release;
 pub mod render;
+mod report;
+mod review;
+mod session;
+mod status;
+mod unlock;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+
+use jiff::Timestamp;
+
+use crate::cli::{Cli, Command, RenderCommand};
+use crate::error::Error;
+use crate::shell::runner::write_out;
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// Every failure is an [`Error`], with its exit code and its remedy.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    match cli.command {
+        Command::Plan(command) => plan::run(command).await,
+        Command::Apply(command) => apply::run(command).await,
+        Command::Unlock(command) => unlock::run(command).await,
+        Command::Release(command) => release::run(command).await,
+        Command::Lock(command) => freeze::run(command).await,
+        Command::Status(command) => status::run(command).await,
+        Command::Render(command) => render(&command),
+    }
+}
+
+fn render(command: &RenderCommand) -> Result<(), Error> {
+    let workspace = command.workspace.as_deref().unwrap_or("default");
+    let default_id = format!("{}@{workspace}", command.working_directory);
+    let options = render::RenderOptions {
+        root: &command.working_directory,
+        workspace,
+        environment: command.environment.as_deref(),
+        comment_id: command.comment_id.as_deref().unwrap_or(&default_id),
+        budget: command.budget,
+        json: command.json,
+        now: Timestamp::now(),
+    };
+    let input: Box<dyn Read> = if command.plan_json.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let path = &command.plan_json;
+        let file = File::open(path).map_err(|source| Error::FileUnreadable { path: path.clone(), source })?;
+        Box::new(BufReader::new(file))
+    };
+    let text = render::render(input, &options)?;
+    write_out(&text).map_err(Error::Output)
+}

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use crate::core::plan::PlanError;
+use crate::core::comment::{CommentView, LockView, Phase, comment};
+use crate::core::plan::{PlanError, read_plan};
 
 /// What `render` is asked for.
 #[derive(Debug, Clone)]
@@ -29,6 +30,28 @@ pub struct RenderOptions<'a> {
 ///
 /// When what is read is not a plan's JSON.
 pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, PlanError> {
-    let _ = (reader, options);
-    Ok(String::new())
+    let plan = read_plan(reader, &mut [])?;
+    if options.json {
+        return Ok(format!("{}\n", plan.to_summary_json()));
+    }
+    let view = CommentView {
+        comment_id: options.comment_id,
+        root: options.root,
+        workspace: options.workspace,
+        environment: options.environment,
+        head_sha: None,
+        fingerprint: None,
+        plan: Some(&plan),
+        phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
+        lock: LockView::NotTaken,
+        gate: None,
+        difference: Vec::new(),
+        failure: None,
+        history: Vec::new(),
+        run_url: None,
+        outputs: Vec::new(),
+        notes: Vec::new(),
+        now: options.now,
+    };
+    Ok(comment(&view, options.budget))
 }

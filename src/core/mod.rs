@@ -4,6 +4,7 @@
 pub mod approval;
 pub mod backend;
 pub mod comment;
+pub mod liveness;
 pub mod lock_info;
 pub mod locking;
 pub mod plan;

@@ -44,12 +44,29 @@ pub enum TerraformError {
     Failed { command: String, code: i32, stderr: String },
 }
 
+impl TerraformError {
+    /// The same failure with other words of Terraform's, such as scrubbed ones.
+    #[must_use]
+    pub fn with_stderr(self, text: String) -> TerraformError {
+        match self {
+            TerraformError::Failed { command, code, .. } => TerraformError::Failed { command, code, stderr: text },
+            other => other,
+        }
+    }
+}
+
+/// A root module in one workspace, as Terraform's own files describe it.
+#[derive(Debug, Clone)]
+pub struct RootModule {
+    directory: PathBuf,
+    workspace: Option<String>,
+}
+
 /// A Terraform executable, bound to a root module and a workspace.
 #[derive(Debug, Clone)]
 pub struct Terraform {
     executable: PathBuf,
-    directory: PathBuf,
-    workspace: Option<String>,
+    module: RootModule,
 }
 
 /// How a run of Terraform ended.
@@ -85,48 +102,25 @@ impl Finished {
     }
 }
 
-impl Terraform {
-    /// Finds the executable: `bin` when given, else `terraform`, else `tofu` on PATH. A wrapper
-    /// script (setup-terraform's swallows signals and mixes its own lines into the output) gives
-    /// way to the real `terraform-bin` beside it.
+impl RootModule {
+    /// Looks the directory up; `workspace` overrides Terraform's own choice.
     ///
     /// # Errors
-    /// The directory or the executable does not exist.
-    pub fn find(bin: Option<&Path>, directory: &Path, workspace: Option<&str>) -> Result<Terraform, TerraformError> {
+    /// There is no such directory.
+    pub fn find(directory: &Path, workspace: Option<&str>) -> Result<RootModule, TerraformError> {
         match fs::metadata(directory) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(TerraformError::NotADirectory { path: directory.to_owned() }),
             Err(_) => return Err(TerraformError::NoDirectory { path: directory.to_owned() }),
-            Ok(metadata) if !metadata.is_dir() => {
-                return Err(TerraformError::NotADirectory { path: directory.to_owned() });
-            }
-            Ok(_) => {}
         }
-        let directory = fs::canonicalize(directory)
+        let absolute = fs::canonicalize(directory)
             .map_err(|source| TerraformError::NotStarted { path: directory.to_owned(), source })?;
-        let executable = match bin {
-            Some(name) if name.components().count() == 1 => {
-                on_path(name).ok_or_else(|| TerraformError::NotExecutable { path: name.to_owned() })?
-            }
-            Some(path) => fs::canonicalize(path)
-                .ok()
-                .filter(|path| is_executable(path))
-                .ok_or_else(|| TerraformError::NotExecutable { path: path.to_owned() })?,
-            None => on_path(Path::new("terraform"))
-                .or_else(|| on_path(Path::new("tofu")))
-                .ok_or(TerraformError::NotOnPath)?,
-        };
-        let wrapped = executable.with_file_name("terraform-bin");
-        let executable = if is_executable(&wrapped) { wrapped } else { executable };
-        Ok(Terraform { executable, directory, workspace: workspace.map(str::to_owned) })
+        Ok(RootModule { directory: absolute, workspace: workspace.map(str::to_owned) })
     }
 
     /// The root module's absolute path.
     pub fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// The executable's path.
-    pub fn executable(&self) -> &Path {
-        &self.executable
     }
 
     /// The workspace that Terraform will use here: ours, `TF_WORKSPACE`, the selected one, `default`.
@@ -152,10 +146,46 @@ impl Terraform {
         }
     }
 
+    /// The state that Terraform could not upload and left beside the configuration.
+    pub fn errored_state(&self) -> PathBuf {
+        self.directory.join("errored.tfstate")
+    }
+
     fn data_directory(&self) -> PathBuf {
         // A relative TF_DATA_DIR is relative to the root module; joining an absolute one replaces it.
         self.directory
             .join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
+    }
+}
+
+impl Terraform {
+    /// Finds the executable: `bin` when given, else `terraform`, else `tofu` on PATH. A wrapper
+    /// script (setup-terraform's swallows signals and mixes its own lines into the output) gives
+    /// way to the real `terraform-bin` beside it.
+    ///
+    /// # Errors
+    /// The executable does not exist.
+    pub fn find(bin: Option<&Path>, module: RootModule) -> Result<Terraform, TerraformError> {
+        let executable = match bin {
+            Some(name) if name.components().count() == 1 => {
+                on_path(name).ok_or_else(|| TerraformError::NotExecutable { path: name.to_owned() })?
+            }
+            Some(path) => fs::canonicalize(path)
+                .ok()
+                .filter(|path| is_executable(path))
+                .ok_or_else(|| TerraformError::NotExecutable { path: path.to_owned() })?,
+            None => on_path(Path::new("terraform"))
+                .or_else(|| on_path(Path::new("tofu")))
+                .ok_or(TerraformError::NotOnPath)?,
+        };
+        let wrapped = executable.with_file_name("terraform-bin");
+        let executable = if is_executable(&wrapped) { wrapped } else { executable };
+        Ok(Terraform { executable, module })
+    }
+
+    /// The root module.
+    pub fn module(&self) -> &RootModule {
+        &self.module
     }
 
     /// Runs Terraform and hands each line of its output to `on_line`. When
@@ -246,11 +276,11 @@ impl Terraform {
         let mut command = std::process::Command::new(&self.executable);
         command
             .args(arguments)
-            .current_dir(&self.directory)
+            .current_dir(&self.module.directory)
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_INPUT", "0")
             .process_group(0);
-        if let Some(workspace) = &self.workspace {
+        if let Some(workspace) = &self.module.workspace {
             command.env("TF_WORKSPACE", workspace);
         }
         for name in WITHHELD {

@@ -11,7 +11,13 @@
     reason = "tests and the demo each use a part of it, and it fails by panicking"
 )]
 
+pub mod action;
 pub mod bucket;
+pub mod files;
+pub mod github;
+pub mod laptop;
 pub mod ministack;
 pub mod process;
 pub mod python;
+pub mod runner;
+pub mod world;

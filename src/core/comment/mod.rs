@@ -5,34 +5,109 @@
 
 mod view;
 
+mod budget;
+mod details;
+mod diff;
+mod escape;
+mod ink;
+mod life;
+mod lists;
+mod note;
+mod status;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use budget::{Budget, Sheet};
+use ink::Ink;
+
+pub use life::life_from_comment;
+pub use note::{UnlockNote, unlock_note};
 pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.
 pub const COMMENT_BUDGET: usize = 65_000;
 
+/// What a comment may hold, in bytes.
+const COMMENT_BYTES: usize = 262_144;
+
 /// What a job summary may hold, in bytes; GitHub shows nothing of a larger one.
 pub const SUMMARY_LIMIT: usize = 1_048_576;
 
 /// The comment's first line, by which our own comment is found again.
+///
+/// An id that could end the HTML comment is percent-encoded; any other stands as it is.
 pub fn marker(comment_id: &str) -> String {
-    format!("<!-- stategate:{comment_id} -->")
+    format!("<!-- stategate:{} -->", escape::in_html_comment(comment_id))
 }
 
 /// The comment, at most `budget` code points and 262,144 bytes long.
 pub fn comment(view: &CommentView<'_>, budget: usize) -> String {
-    let _ = budget;
-    marker(view.comment_id)
+    let budget = Budget { chars: budget, bytes: COMMENT_BYTES };
+    let opening = format!("{}\n{}\n", marker(view.comment_id), life::hidden_line(&view.history));
+    write(view, budget, &opening, Place::Comment)
 }
 
-/// The job summary: the comment, and Terraform's own text (scrubbed and fenced here) as far as
-/// `limit_bytes` goes.
+/// The job summary: the comment without its markers, and Terraform's own text (scrubbed and fenced
+/// here) as far as `limit_bytes` goes.
 pub fn job_summary(view: &CommentView<'_>, plan_text: Option<&str>, limit_bytes: usize) -> String {
-    let _ = (plan_text, limit_bytes);
-    marker(view.comment_id)
+    let whole = Budget { chars: limit_bytes, bytes: limit_bytes };
+    let Some(plan_text) = plan_text.filter(|text| !text.trim().is_empty()) else {
+        return write(view, whole, "", Place::Summary);
+    };
+    // What we say comes first, but leaves at least half of the room to Terraform.
+    let held_back = (plan_text.len() + plan_text.lines().count() * 8).min(limit_bytes / 2);
+    let told = write(view, whole.reserving(held_back), "", Place::Summary);
+    let room = limit_bytes.saturating_sub(told.len());
+    told + &details::plan_text(plan_text, &Ink::new(view.plan), room)
 }
 
-/// The life that an earlier comment of ours tells, oldest first; empty when it tells none.
-pub fn life_from_comment(body: &str) -> Vec<LifeEvent> {
-    let _ = body;
-    Vec::new()
+/// Where a text will stand; a comment points to the summary for what it leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Comment,
+    Summary,
+}
+
+/// Writes in the order of reading, having put aside what must not be lost further down.
+fn write(view: &CommentView<'_>, budget: Budget, opening: &str, place: Place) -> String {
+    let ink = Ink::new(view.plan);
+    let mut sheet = Sheet::new(budget);
+    let closing = life::visible_line(view, &ink);
+
+    sheet.push(opening);
+    let verdict = status::verdict(view, &ink);
+    if !sheet.push(&verdict) {
+        // Too little even for one line: at least say what it is about, without any foreign text.
+        sheet.push(&format!("### {}\n", view.phase.word()));
+    }
+    let states = [
+        status::failure(view, &ink),
+        status::difference(view, &ink),
+        status::lock(view, &ink),
+        status::gate(view, &ink),
+    ];
+    // The dangers come after these, but must not be crowded out by them.
+    let dangers = lists::dangers(view, &ink);
+    let spare = sheet.left().reserving(lists::NOTICE).reserving(closing.chars().count());
+    let for_states = Budget { chars: spare.chars / 3, bytes: spare.bytes / 3 };
+    let mut told = Sheet::new(if dangers.is_empty() { spare } else { for_states });
+    for state in &states {
+        told.push(state);
+    }
+    let told = told.finish();
+    let fitted = lists::fit_dangers(&dangers, spare.less(&told), view, place);
+    sheet.push(&fitted.notice);
+    sheet.push(&told);
+    sheet.push(&fitted.block);
+
+    let mut middle = Sheet::new(sheet.left().reserving(closing.chars().count()));
+    for list in lists::lists(view, &ink) {
+        middle.push(&list);
+    }
+    details::push(&mut middle, view, &ink, place);
+    sheet.push(&middle.finish());
+    sheet.push(&closing);
+    sheet.finish()
 }

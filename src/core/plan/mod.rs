@@ -4,12 +4,25 @@
 //! Everything that is said about a plan comes from here, never from Terraform's text: a
 //! configuration can print whatever it likes, but it cannot write the plan's JSON.
 
-mod change;
 mod reader;
-mod secrets;
 mod summary;
 
+mod change;
+mod delta;
+mod error;
+mod scan;
+mod secrets;
+
+#[cfg(test)]
+mod tests;
+
 pub use change::{Change, ResourceChange};
-pub use reader::{PlanError, PlanVisitor, read_plan};
+pub(crate) use delta::{Delta, Leaf, compare_values};
+pub use error::PlanError;
+pub use reader::{PlanVisitor, read_plan};
+pub use scan::Position;
 pub use secrets::Secrets;
-pub use summary::{Counts, Kind, OutputSummary, PlanSummary, ResourceSummary};
+pub(crate) use secrets::{SENSITIVE, quoted};
+pub use summary::{
+    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
+};

@@ -1,9 +1,20 @@
 //! Reads a plan's JSON once, from front to back, while it is still being written.
+//!
+//! Only what changes is built, one change at a time. The prior state and the configuration are
+//! walked over for what they mark as sensitive; the rest is skipped.
 
+use std::collections::HashSet;
 use std::io::Read;
 
+use memchr::memmem;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::change::{Change, ResourceChange};
-use super::summary::PlanSummary;
+use super::error::PlanError;
+use super::scan::{Scanner, Span};
+use super::secrets::Marked;
+use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary, Totals, moved};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
@@ -17,27 +28,497 @@ pub trait PlanVisitor {
     fn output_change(&mut self, _name: &str, _change: &Change) {}
 }
 
-/// Why a document is not a plan that we can read.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// The stream broke.
-    #[error("the plan JSON could not be read: {0}")]
-    Read(#[from] std::io::Error),
-}
-
-impl PlanError {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        String::new()
-    }
-}
-
 /// Reads a plan from `terraform show -json`, showing each change to the visitors on the way.
 ///
 /// # Errors
 ///
 /// When the stream breaks, or holds something other than a plan that we know how to read.
 pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Result<PlanSummary, PlanError> {
-    let _ = (reader, visitors);
-    Ok(PlanSummary::default())
+    let mut document = Document {
+        scanner: Scanner::new(reader),
+        visitors,
+        totals: Totals::default(),
+        marked: Marked::default(),
+        variables: Vec::new(),
+        sensitive_variables: HashSet::new(),
+        place: Vec::new(),
+    };
+    document.read()
+}
+
+struct Document<'v, 'd, R> {
+    scanner: Scanner<R>,
+    visitors: &'v mut [&'d mut dyn PlanVisitor],
+    totals: Totals,
+    marked: Marked,
+    /// The root module's variables, of which the configuration says which are sensitive.
+    variables: Vec<(String, Value)>,
+    sensitive_variables: HashSet<String>,
+    /// The way to the value that is being read, for errors.
+    place: Vec<Step>,
+}
+
+/// Steps into modules; deeper ones are not searched for secrets.
+const MAX_MODULE_DEPTH: usize = 200;
+
+#[derive(Clone, Copy)]
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+/// What the keys at the top say about the kind of document.
+#[derive(Default)]
+struct Signs {
+    plan: bool,
+    state: bool,
+    log: bool,
+}
+
+impl Signs {
+    /// A key that no plan has.
+    fn see(&mut self, key: &[u8]) {
+        match key {
+            b"\"serial\"" | b"\"lineage\"" | b"\"values\"" => self.state = true,
+            b"\"@level\"" | b"\"@message\"" => self.log = true,
+            _ => {}
+        }
+    }
+
+    fn verdict(&self, whole: bool) -> Result<(), PlanError> {
+        match self {
+            Self { plan: true, .. } => Ok(()),
+            Self { log: true, .. } => Err(PlanError::Log),
+            Self { state: true, .. } => Err(PlanError::State),
+            _ if whole => Err(PlanError::NotAPlan),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<R: Read> Document<'_, '_, R> {
+    fn read(&mut self) -> Result<PlanSummary, PlanError> {
+        PlanError::check_head(&mut self.scanner)?;
+        let mut signs = Signs::default();
+        let walked = self.top(&mut signs);
+        // What kind of document it is says more than where its walk ended.
+        signs.verdict(walked.is_ok())?;
+        walked.map_err(|error| error.within(&self.path()))?;
+        PlanError::check_tail(&mut self.scanner)?;
+        for (name, value) in &self.variables {
+            if self.sensitive_variables.contains(name) {
+                self.marked.add_all(value);
+            }
+        }
+        let mut plan = std::mem::take(&mut self.totals.plan);
+        plan.counts.actions = plan.actions.len();
+        plan.counts.deferred = plan.deferred.len();
+        plan.outputs.sort_by(|one, other| one.name.cmp(&other.name));
+        plan.secrets = std::mem::take(&mut self.marked).finish();
+        Ok(plan)
+    }
+
+    fn top(&mut self, signs: &mut Signs) -> Result<(), PlanError> {
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            self.place.clear();
+            let key: Vec<u8> = self.scanner.key().to_vec();
+            match key.as_slice() {
+                b"\"format_version\"" => {
+                    let version: Option<String> = self.small("format_version")?;
+                    self.format_version(version);
+                }
+                b"\"terraform_version\"" => {
+                    self.totals.plan.terraform_version = self.small("terraform_version")?;
+                }
+                b"\"timestamp\"" => self.totals.plan.timestamp = self.small("timestamp")?,
+                b"\"complete\"" => self.totals.plan.complete = self.small("complete")?,
+                b"\"applyable\"" => self.totals.plan.applyable = self.small("applyable")?,
+                b"\"errored\"" => {
+                    let errored: Option<bool> = self.small("errored")?;
+                    self.totals.plan.errored = errored.unwrap_or(false);
+                }
+                b"\"planned_values\"" => {
+                    signs.plan = true;
+                    self.place.push(Step::Key("planned_values"));
+                    self.scanner.value()?;
+                }
+                b"\"resource_changes\"" => {
+                    signs.plan = true;
+                    self.each("resource_changes", Self::resource_change)?;
+                }
+                b"\"resource_drift\"" => self.each("resource_drift", Self::drift)?,
+                b"\"deferred_changes\"" => self.each("deferred_changes", Self::deferred)?,
+                b"\"action_invocations\"" => self.each("action_invocations", Self::invocation)?,
+                b"\"deferred_action_invocations\"" => {
+                    self.each("deferred_action_invocations", Self::deferred_invocation)?;
+                }
+                b"\"output_changes\"" => {
+                    signs.plan = true;
+                    self.outputs()?;
+                }
+                b"\"checks\"" => self.each("checks", Self::check)?,
+                b"\"variables\"" => {
+                    let variables: Option<serde_json::Map<String, Value>> = self.small("variables")?;
+                    let value = |(name, mut variable): (String, Value)| {
+                        (name, variable.get_mut("value").map(Value::take).unwrap_or_default())
+                    };
+                    self.variables = variables.unwrap_or_default().into_iter().map(value).collect();
+                }
+                b"\"prior_state\"" => {
+                    self.place.push(Step::Key("prior_state"));
+                    self.descend(&[b"\"values\"", b"\"root_module\""], Self::state_module)?;
+                }
+                b"\"configuration\"" => {
+                    self.place.push(Step::Key("configuration"));
+                    self.descend(&[b"\"root_module\"", b"\"variables\""], Self::sensitive_variables)?;
+                }
+                b"\"relevant_attributes\"" | b"\"proposed_unknown\"" => {
+                    self.scanner.value()?;
+                }
+                other => {
+                    signs.see(other);
+                    self.unknown_part(other)?;
+                }
+            }
+        }
+        self.place.clear();
+        Ok(())
+    }
+
+    /// A part that later versions may bring: skipped, but told when it seems to hold changes.
+    fn unknown_part(&mut self, key: &[u8]) -> Result<(), PlanError> {
+        let name = String::from_utf8_lossy(key).trim_matches('"').to_owned();
+        let holds_changes = name.ends_with("_changes") || name.ends_with("_invocations");
+        if holds_changes {
+            let span = self.scanner.kept_value()?;
+            let empty = matches!(self.scanner.bytes(span), b"[]" | b"{}" | b"null");
+            self.scanner.let_go();
+            if !empty {
+                self.totals.unknown(name);
+            }
+        } else {
+            self.scanner.value()?;
+        }
+        Ok(())
+    }
+
+    fn format_version(&mut self, version: Option<String>) {
+        if let Some(version) = &version {
+            let major = version.split('.').next().unwrap_or_default();
+            if !matches!(major, "0" | "1") {
+                self.totals.unknown(format!("format version {version}"));
+            }
+        }
+        self.totals.plan.format_version = version;
+    }
+
+    /// A value that is small, or of which all is needed.
+    fn small<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, PlanError> {
+        self.place.push(Step::Key(key));
+        let span = self.scanner.kept_value()?;
+        let value = self.parse(span)?;
+        self.scanner.let_go();
+        self.place.pop();
+        Ok(value)
+    }
+
+    /// Builds what was kept, or says where in it the first fault is.
+    fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
+        let bytes = self.scanner.bytes(span);
+        serde_json::from_slice(bytes).or_else(|_fault| {
+            // Only now is it worth the time to find out the path.
+            let mut reader = serde_json::Deserializer::from_slice(bytes);
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+                let path = error.path().to_string();
+                PlanError::wrong_value(self.scanner.position_of(span), &path, error.inner())
+            })
+        })
+    }
+
+    /// Walks over an array, or `null`.
+    fn each(
+        &mut self,
+        key: &'static str,
+        mut element: impl FnMut(&mut Self) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
+        self.place.push(Step::Key(key));
+        if self.scanner.peek()? == Some(b'n') {
+            self.scanner.value()?;
+        } else {
+            self.scanner.open(b'[')?;
+            let mut first = true;
+            let mut index = 0;
+            while self.scanner.next_element(&mut first)? {
+                self.place.push(Step::Index(index));
+                element(self)?;
+                self.scanner.let_go();
+                self.place.pop();
+                index += 1;
+            }
+        }
+        self.place.pop();
+        Ok(())
+    }
+
+    /// Goes into an object along `keys`, skipping everything beside them.
+    fn descend(&mut self, keys: &[&[u8]], found: fn(&mut Self) -> Result<(), PlanError>) -> Result<(), PlanError> {
+        let Some((wanted, rest)) = keys.split_first() else { return found(self) };
+        if self.scanner.peek()? != Some(b'{') {
+            self.scanner.value()?;
+            return Ok(());
+        }
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            if self.scanner.key() == *wanted {
+                self.descend(rest, found)?;
+            } else {
+                self.scanner.value()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields of an object that was just reached, all kept until let go.
+    fn fields<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
+        let mut spans = [None; N];
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            let slot = names.iter().position(|name| *name == self.scanner.key());
+            let span = self.scanner.value()?;
+            if let Some(slot) = slot.and_then(|slot| spans.get_mut(slot)) {
+                *slot = Some(span);
+            }
+        }
+        Ok(spans)
+    }
+
+    /// Most resources of a large plan stay as they are: those are only asked for what they mark.
+    fn resource_change(&mut self) -> Result<(), PlanError> {
+        self.scanner.peek()?;
+        self.scanner.keep();
+        let start = self.scanner.here();
+        let (mut previous, mut parts) = (None, [None; 6]);
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            match self.scanner.key() {
+                b"\"change\"" => {
+                    parts = self.fields([
+                        b"\"actions\"",
+                        b"\"importing\"",
+                        b"\"before\"",
+                        b"\"before_sensitive\"",
+                        b"\"after\"",
+                        b"\"after_sensitive\"",
+                    ])?;
+                }
+                b"\"previous_address\"" => previous = Some(self.scanner.value()?),
+                _ => {
+                    self.scanner.value()?;
+                }
+            }
+        }
+        let whole = self.scanner.since(start);
+        let [actions, importing, before, before_marks, after, after_marks] = parts;
+        let still = actions.is_some_and(|actions| self.scanner.bytes(actions) == b"[\"no-op\"]");
+        if still && previous.is_none() && importing.is_none() {
+            self.totals.plan.unchanged += 1;
+            self.mark(before, before_marks)?;
+            return self.mark(after, after_marks);
+        }
+        let change: ResourceChange = self.parse(whole)?;
+        self.mark_change(&change.change);
+        // The same again for what is written in an unusual way.
+        let still = Kind::of(&change.change.actions) == Kind::NoOp;
+        if still && !moved(&change) && change.change.importing.is_none() {
+            self.totals.plan.unchanged += 1;
+            return Ok(());
+        }
+        self.totals.resource(&change);
+        for visitor in self.visitors.iter_mut() {
+            visitor.resource_change(&change);
+        }
+        Ok(())
+    }
+
+    /// Takes what is marked in a kept value, which is built only when something is.
+    fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
+        if let (Some(value), Some(marks)) = (value, marks)
+            && memmem::find(self.scanner.bytes(marks), b"true").is_some()
+        {
+            let value: Value = self.parse(value)?;
+            let marks: Value = self.parse(marks)?;
+            self.marked.add(&value, &marks);
+        }
+        Ok(())
+    }
+
+    fn mark_change(&mut self, change: &Change) {
+        self.marked.add(&change.before, &change.before_sensitive);
+        self.marked.add(&change.after, &change.after_sensitive);
+    }
+
+    fn drift(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let change: ResourceChange = self.parse(span)?;
+        self.mark_change(&change.change);
+        if Kind::of(&change.change.actions) != Kind::NoOp {
+            self.totals.drift(&change);
+        }
+        Ok(())
+    }
+
+    fn deferred(&mut self) -> Result<(), PlanError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Deferred {
+            reason: String,
+            resource_change: ResourceChange,
+        }
+        let span = self.scanner.kept_value()?;
+        let deferred: Deferred = self.parse(span)?;
+        self.mark_change(&deferred.resource_change.change);
+        self.totals
+            .plan
+            .deferred
+            .push(DeferredSummary { address: deferred.resource_change.address, reason: deferred.reason });
+        Ok(())
+    }
+
+    fn invocation(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let invocation: Value = self.parse(span)?;
+        self.add_invocation(&invocation, false);
+        Ok(())
+    }
+
+    fn deferred_invocation(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let deferred: Value = self.parse(span)?;
+        self.add_invocation(deferred.get("action_invocation").unwrap_or(&deferred), true);
+        Ok(())
+    }
+
+    fn add_invocation(&mut self, invocation: &Value, deferred: bool) {
+        if let (Some(values), Some(marks)) = (invocation.get("config_values"), invocation.get("config_sensitive")) {
+            self.marked.add(values, marks);
+        }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        self.totals.plan.actions.push(ActionSummary {
+            address: text(invocation.get("address")).unwrap_or_default(),
+            triggered_by: text(invocation.pointer("/lifecycle_action_trigger/triggering_resource_address")),
+            deferred,
+        });
+    }
+
+    fn outputs(&mut self) -> Result<(), PlanError> {
+        self.place.push(Step::Key("output_changes"));
+        if self.scanner.peek()? == Some(b'n') {
+            self.scanner.value()?;
+            return Ok(());
+        }
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            let name: String = serde_json::from_slice(self.scanner.key()).unwrap_or_default();
+            let span = self.scanner.kept_value()?;
+            let change: Change = self.parse(span)?;
+            self.scanner.let_go();
+            self.mark_change(&change);
+            if Kind::of(&change.actions) == Kind::NoOp {
+                continue;
+            }
+            self.totals.output(&name, &change);
+            for visitor in self.visitors.iter_mut() {
+                visitor.output_change(&name, &change);
+            }
+        }
+        self.place.pop();
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let check: Value = self.parse(span)?;
+        let text = |value: &Value, pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let none = Vec::new();
+        let instances = check.get("instances").and_then(Value::as_array).unwrap_or(&none);
+        // A check that expands to no instance still has a status of its own.
+        let seen = if instances.is_empty() { std::slice::from_ref(&check) } else { instances };
+        for instance in seen {
+            let status = text(instance, "/status");
+            match status.as_str() {
+                "pass" => self.totals.plan.checks_passed += 1,
+                "unknown" => self.totals.plan.checks_unknown += 1,
+                _ => {
+                    let problems = instance.get("problems").and_then(Value::as_array);
+                    self.totals.plan.checks.push(CheckSummary {
+                        address: text(instance, "/address/to_display"),
+                        status,
+                        problems: problems.unwrap_or(&none).iter().map(|problem| text(problem, "/message")).collect(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A module of the prior state: what its resources mark, and its child modules.
+    fn state_module(&mut self) -> Result<(), PlanError> {
+        if self.place.len() > MAX_MODULE_DEPTH || self.scanner.peek()? != Some(b'{') {
+            self.scanner.value()?;
+            return Ok(());
+        }
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            match self.scanner.key() {
+                b"\"resources\"" => self.each("resources", Self::state_resource)?,
+                b"\"child_modules\"" => self.each("child_modules", Self::state_module)?,
+                _ => {
+                    self.scanner.value()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_resource(&mut self) -> Result<(), PlanError> {
+        self.scanner.peek()?;
+        self.scanner.keep();
+        let [values, marks] = self.fields([b"\"values\"", b"\"sensitive_values\""])?;
+        self.mark(values, marks)
+    }
+
+    /// The configuration's variables: those marked sensitive make their values secret.
+    fn sensitive_variables(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let declared: serde_json::Map<String, Value> = self.parse(span)?;
+        self.scanner.let_go();
+        for (name, variable) in declared {
+            if variable.get("sensitive") == Some(&Value::Bool(true)) {
+                self.marked.add_all(variable.get("default").unwrap_or(&Value::Null));
+                self.sensitive_variables.insert(name);
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for step in &self.place {
+            match step {
+                Step::Key(key) if path.is_empty() => path.push_str(key),
+                Step::Key(key) => path.extend([".", key]),
+                Step::Index(index) => path.extend(["[", &index.to_string(), "]"]),
+            }
+        }
+        path
+    }
 }

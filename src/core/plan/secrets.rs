@@ -1,20 +1,328 @@
 //! What is marked sensitive anywhere in a plan, and its removal from any text.
+//!
+//! Terraform hides a value where its mark is, but copies lose the mark: `terraform_data.output`
+//! repeats an earlier `input`, a data source returns what was written elsewhere. So every value
+//! that is marked once is hidden wherever it occurs.
+//!
+//! Hiding short or common values would hide the plan instead of the secret, and tell by the holes
+//! what it was. The rule, for a value as it stands, each of its lines, and each string inside it
+//! when it is JSON:
+//!
+//! | value | hidden where it is marked | hidden elsewhere |
+//! |---|---|---|
+//! | six characters or more | yes | wherever it occurs, also inside longer text |
+//! | three to five | yes | where it stands as a word of its own |
+//! | one or two, `true`, `null`, `default`, `prod` and their like, numbers under six digits | yes | no: it is no secret by its text |
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// What stands in place of a sensitive value; Terraform's own words.
+pub(crate) const SENSITIVE: &str = "(sensitive value)";
+
+/// From so many characters on, a value is hidden inside longer text too.
+const LONG: usize = 6;
+
+/// Shorter ones are hidden only where they are marked.
+const SHORT: usize = 3;
+
+/// A line of a longer value says less than the whole, so it must be longer to count.
+const LONG_LINE: usize = 8;
+
+/// Values that many settings have by chance.
+const COMMON: [&str; 20] = [
+    "true",
+    "false",
+    "null",
+    "none",
+    "yes",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "enable",
+    "disable",
+    "default",
+    "auto",
+    "dev",
+    "test",
+    "stage",
+    "staging",
+    "prod",
+    "production",
+    "string",
+];
+
+/// Collects what is marked sensitive while a plan is read.
+#[derive(Default)]
+pub(super) struct Marked {
+    values: HashSet<Box<str>>,
+}
+
+impl Marked {
+    /// Takes the parts of `value` that `marks` marks: `true` marks all below it.
+    pub(super) fn add(&mut self, value: &Value, marks: &Value) {
+        match (marks, value) {
+            (Value::Bool(true), _) => self.add_all(value),
+            (Value::Object(marks), Value::Object(map)) => {
+                for (key, mark) in marks {
+                    if let Some(inner) = map.get(key) {
+                        self.add(inner, mark);
+                    }
+                }
+            }
+            (Value::Array(marks), Value::Array(items)) => {
+                for (item, mark) in items.iter().zip(marks) {
+                    self.add(item, mark);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes every string and number in `value`. Keys are names, not values.
+    pub(super) fn add_all(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.add_text(text),
+            Value::Number(number) => self.add_text(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.add_all(item)),
+            Value::Object(map) => map.values().for_each(|item| self.add_all(item)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if !self.values.contains(text) {
+            self.values.insert(text.into());
+        }
+    }
+
+    /// Ready to be looked for.
+    pub(super) fn finish(self) -> Secrets {
+        let mut found = Patterns::default();
+        for value in &self.values {
+            found.add_value(value);
+        }
+        Secrets::new(found)
+    }
+}
+
+/// Every way in which the values may be written.
+#[derive(Default)]
+struct Patterns(HashSet<Box<str>>);
+
+impl Patterns {
+    fn add_value(&mut self, value: &str) {
+        self.add(value, SHORT);
+        self.add(value.trim(), SHORT);
+        if value.contains('\n') {
+            // Terraform's text indents each line of a long value by itself.
+            for line in value.lines() {
+                let line = line.trim();
+                // The frame of a PEM file is the same in all of them.
+                if !line.starts_with("-----") {
+                    self.add(line, LONG_LINE);
+                }
+            }
+        }
+        if value.trim_start().starts_with(['{', '['])
+            && let Ok(inner) = serde_json::from_str::<Value>(value)
+        {
+            let mut leaves = Marked::default();
+            leaves.add_all(&inner);
+            for leaf in leaves.values {
+                self.add(&leaf, LONG);
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str, least: usize) {
+        let length = text.chars().take(LONG_LINE).count();
+        let number = text.bytes().all(|byte| byte.is_ascii_digit() || b".-+".contains(&byte));
+        let least = if number { least.max(LONG) } else { least };
+        if length < least || COMMON.iter().any(|common| common.eq_ignore_ascii_case(text)) {
+            return;
+        }
+        for escaped in [quoted(text, false), quoted(text, true)] {
+            if escaped != text {
+                self.0.insert(escaped.into());
+            }
+        }
+        self.0.insert(text.into());
+    }
+}
+
+/// The text as Terraform quotes it, or (`json`) as Go writes it into JSON.
+pub(crate) fn quoted(text: &str, json: bool) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text.chars().peekable();
+    while let Some(char) = rest.next() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '<' if json => out.push_str("\\u003c"),
+            '>' if json => out.push_str("\\u003e"),
+            '&' if json => out.push_str("\\u0026"),
+            '$' | '%' if !json && rest.peek() == Some(&'{') => {
+                out.push(char);
+                out.push(char);
+            }
+            _ => out.push(char),
+        }
+    }
+    out
+}
 
 /// The values a plan marks as sensitive, to be taken out of every text that is shown.
+///
+/// Its `Debug` shows nothing of them.
 #[derive(Clone, Default)]
-pub struct Secrets;
+pub struct Secrets {
+    /// Six characters or more, sorted by bytes, so that those with the same start are neighbours.
+    long: Vec<Box<str>>,
+    /// Three to five, sorted.
+    short: Vec<Box<str>>,
+    /// Which three-byte beginnings occur at all.
+    starts: Option<Box<Starts>>,
+}
 
 impl Secrets {
-    /// The text without any sensitive value.
+    fn new(patterns: Patterns) -> Self {
+        let (mut long, mut short): (Vec<_>, Vec<_>) =
+            patterns.0.into_iter().partition(|text| text.chars().nth(LONG - 1).is_some());
+        long.sort_unstable();
+        short.sort_unstable();
+        let mut starts = Box::<Starts>::default();
+        for pattern in long.iter().chain(&short) {
+            starts.insert(pattern.as_bytes());
+        }
+        Self { long, short, starts: Some(starts) }
+    }
+
+    /// Only these values, for what is known to be secret without a plan.
+    pub fn from_values<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut marked = Marked::default();
+        for value in values {
+            marked.add_text(value);
+        }
+        marked.finish()
+    }
+
+    /// Whether nothing is hidden.
+    pub fn is_empty(&self) -> bool {
+        self.long.is_empty() && self.short.is_empty()
+    }
+
+    /// The text without any sensitive value, each replaced by `(sensitive value)`.
+    ///
+    /// Knows the values as they are, as Terraform quotes them and as JSON quotes them. The rule for
+    /// short and common values is in the module's documentation.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        Cow::Borrowed(text)
+        let Some(starts) = self.starts.as_deref() else { return Cow::Borrowed(text) };
+        let bytes = text.as_bytes();
+        let mut out = String::new();
+        let mut copied = 0;
+        // The secret found last; one that overlaps it makes it longer.
+        let mut hidden: Option<(usize, usize)> = None;
+        for at in 0..bytes.len() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if !starts.contains(rest) {
+                continue;
+            }
+            let Some(length) = self.longest_at(bytes, at) else { continue };
+            match &mut hidden {
+                Some((_, end)) if at <= *end => *end = (*end).max(at + length),
+                _ => {
+                    if let Some((start, end)) = hidden {
+                        out.push_str(text.get(copied..start).unwrap_or_default());
+                        out.push_str(SENSITIVE);
+                        copied = end;
+                    }
+                    hidden = Some((at, at + length));
+                }
+            }
+        }
+        let Some((start, end)) = hidden else { return Cow::Borrowed(text) };
+        out.push_str(text.get(copied..start).unwrap_or_default());
+        out.push_str(SENSITIVE);
+        out.push_str(text.get(end..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+
+    /// The length of the longest secret that begins at `at`.
+    fn longest_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = text.get(at..)?;
+        let long = longest_prefix(&self.long, rest, |_| true);
+        let word = |length: usize| {
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            let after = text.get(at + length);
+            !before.is_some_and(|byte| is_word(*byte)) && !after.is_some_and(|byte| is_word(*byte))
+        };
+        long.or_else(|| longest_prefix(&self.short, rest, word))
     }
 }
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secrets(***)")
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
+}
+
+/// The longest of the sorted `patterns` with which `text` begins and that is accepted.
+///
+/// Whatever begins `text` sorts before it, the longer the closer; so each look at the nearest
+/// neighbour finds it or shortens what is left to look for.
+fn longest_prefix(patterns: &[Box<str>], mut text: &[u8], accept: impl Fn(usize) -> bool) -> Option<usize> {
+    loop {
+        let above = patterns.partition_point(|pattern| pattern.as_bytes() <= text);
+        let nearest = patterns.get(above.checked_sub(1)?)?.as_bytes();
+        let common = nearest.iter().zip(text).take_while(|(one, other)| one == other).count();
+        if common == nearest.len() {
+            if accept(common) {
+                return Some(common);
+            }
+            text = text.get(..common.checked_sub(1)?)?;
+        } else {
+            text = text.get(..common)?;
+        }
+    }
+}
+
+/// A set of three-byte beginnings that answers fast, and wrongly only by a false yes.
+#[derive(Clone)]
+struct Starts([u64; 1024]);
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self([0; 1024])
+    }
+}
+
+impl Starts {
+    fn slot(bytes: &[u8]) -> Option<(usize, u64)> {
+        let &[a, b, c, ..] = bytes else { return None };
+        let key = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9E37_79B1) >> 16;
+        Some(((key >> 6) as usize, 1 << (key & 63)))
+    }
+
+    fn insert(&mut self, bytes: &[u8]) {
+        if let Some((slot, bit)) = Self::slot(bytes)
+            && let Some(word) = self.0.get_mut(slot)
+        {
+            *word |= bit;
+        }
+    }
+
+    fn contains(&self, bytes: &[u8]) -> bool {
+        Self::slot(bytes).and_then(|(slot, bit)| self.0.get(slot).map(|word| word & bit != 0)).unwrap_or(false)
     }
 }

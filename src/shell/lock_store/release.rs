@@ -15,6 +15,12 @@ impl HeldLock {
         &self.info
     }
 
+    /// Leaves the lock in place on purpose: a freeze, or a state that must not be touched.
+    #[must_use]
+    pub fn keep(self) -> LockInfo {
+        self.info
+    }
+
     /// Asks every store whether the lock is still ours.
     pub async fn verify(&self) -> Result<(), VerifyError> {
         let found = read_locks(&self.bucket).await?;

@@ -26,7 +26,7 @@ pub struct Footprint {
     /// The root module, as an absolute path.
     pub working_directory: PathBuf,
     /// The run and the attempt.
-    pub run: (u64, u64),
+    pub run: (u64, u32),
     /// The process itself.
     pub stategate: ProcessId,
     /// The Terraform that it started last.
@@ -66,7 +66,7 @@ impl Footprint {
     ///
     /// # Errors
     /// `RUNNER_TEMP` cannot be written.
-    pub fn begin(working_directory: &Path, run: (u64, u64)) -> Result<Footprint, FootprintError> {
+    pub fn begin(working_directory: &Path, run: (u64, u32)) -> Result<Footprint, FootprintError> {
         let pid = process::id();
         let footprint = Footprint {
             working_directory: working_directory.to_owned(),
@@ -104,7 +104,7 @@ impl Footprint {
     ///
     /// # Errors
     /// `RUNNER_TEMP` cannot be read.
-    pub fn find(working_directory: &Path, run: (u64, u64)) -> Result<Vec<Footprint>, FootprintError> {
+    pub fn find(working_directory: &Path, run: (u64, u32)) -> Result<Vec<Footprint>, FootprintError> {
         let Some(directory) = directory() else { return Ok(Vec::new()) };
         let failed = |source| FootprintError { action: "read", path: directory.clone(), source };
         let entries = match fs::read_dir(&directory) {

@@ -23,8 +23,10 @@ pub enum Host {
     Actions(Box<Run>),
     /// Anywhere else.
     Laptop {
-        /// `user@host`.
-        who: String,
+        /// The user's name.
+        user: String,
+        /// The machine's name.
+        host: String,
     },
 }
 
@@ -36,7 +38,7 @@ pub struct Run {
     /// The run's ID.
     pub run_id: u64,
     /// The run's attempt, from 1.
-    pub run_attempt: u64,
+    pub run_attempt: u32,
     /// Who started this attempt (`GITHUB_TRIGGERING_ACTOR`, else `GITHUB_ACTOR`).
     pub actor: String,
     /// The event's name, such as `pull_request`.
@@ -69,12 +71,15 @@ impl Host {
     /// A variable that the runner always sets is missing, or the event file cannot be read.
     pub fn detect() -> Result<Host, EventError> {
         if variable("GITHUB_ACTIONS").as_deref() != Some("true") {
-            return Ok(Host::Laptop { who: format!("{}@{}", user(), host_name()) });
+            return Ok(Host::Laptop { user: user(), host: host_name() });
         }
         let need = |name: &'static str| variable(name).ok_or(EventError::VariableMissing(name));
         let number = |name: &'static str| {
             need(name)?.parse::<u64>().map_err(|error| EventError::NotANumber { name, reason: error.to_string() })
         };
+        let attempt = variable("GITHUB_RUN_ATTEMPT").map_or(Ok(1), |_| number("GITHUB_RUN_ATTEMPT"))?;
+        let attempt = u32::try_from(attempt)
+            .map_err(|error| EventError::NotANumber { name: "GITHUB_RUN_ATTEMPT", reason: error.to_string() })?;
         let server_url = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
         let api_url = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
         let event_name = need("GITHUB_EVENT_NAME")?;
@@ -82,7 +87,7 @@ impl Host {
         Ok(Host::Actions(Box::new(Run {
             repository: need("GITHUB_REPOSITORY")?,
             run_id: number("GITHUB_RUN_ID")?,
-            run_attempt: variable("GITHUB_RUN_ATTEMPT").map_or(Ok(1), |_| number("GITHUB_RUN_ATTEMPT"))?,
+            run_attempt: attempt,
             actor: variable("GITHUB_TRIGGERING_ACTOR")
                 .or_else(|| variable("GITHUB_ACTOR"))
                 .unwrap_or_else(|| "unknown".to_owned()),
@@ -105,10 +110,10 @@ impl Host {
     }
 
     /// Who acts: the triggering actor, or `user@host`.
-    pub fn actor(&self) -> &str {
+    pub fn actor(&self) -> String {
         match self {
-            Host::Actions(run) => &run.actor,
-            Host::Laptop { who } => who,
+            Host::Actions(run) => run.actor.clone(),
+            Host::Laptop { user, host } => format!("{user}@{host}"),
         }
     }
 }

@@ -1,0 +1,238 @@
+//! `stategate apply`: apply what was approved, and nothing else.
+
+use std::fs;
+
+use jiff::Timestamp;
+
+use super::audit;
+use super::gate::{self, Asked};
+use super::locking;
+use super::planning::{self, PlanFile};
+use super::report::Report;
+use super::review::{self, StateIdentity};
+use super::session::{Root, Session, shown};
+use crate::cli::{ApplyCommand, OnPlanChange};
+use crate::core::approval::{Approval, Decision, Need, need};
+use crate::core::comment::{LockView, OutputView, Phase};
+use crate::core::lock_info::Operation;
+use crate::error::Error;
+use crate::shell::lock_store::HeldLock;
+use crate::shell::runner::Footprint;
+
+pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
+    let session = Session::begin(&command.target)?;
+    let mut report = Report::new(&session, &command.reporting);
+    let result = apply(&session, &command, &mut report).await;
+    report.conclude(&session, result).await
+}
+
+/// What may be applied: the plan file that was compared with what was reviewed, and the approval.
+/// Only [`approve`] makes one.
+struct ApprovedPlan {
+    plan_file: PlanFile,
+    approval: Approval,
+}
+
+async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -> Result<(), Error> {
+    let asked = gate::prepare(session, &command.gate, &command.target)?;
+    let first = asked.ask(session).await?;
+    gate::show(report, &asked, &first);
+    let root = Root::open(session).await?;
+    let mut footprint = session.footprint(root.terraform.module().directory())?;
+    let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
+    let result = under_the_lock(session, command, &root, &held, &asked, first, &mut footprint, report).await;
+    if let Err(Error::StateNotUploaded { .. }) = &result {
+        // The only copy of the new state is not where Terraform looks for it: nobody may plan now.
+        let why = "the new state is not in the bucket yet; push it back before anything else runs".to_owned();
+        let info = held.keep();
+        report.lock = LockView::Kept { id: info.id, why };
+        footprint.set_lock(&info.path, None)?;
+        return result;
+    }
+    let released = locking::release(held, &mut footprint, report).await;
+    result.and(released)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the whole of an apply's state, in one place")]
+async fn under_the_lock(
+    session: &Session,
+    command: &ApplyCommand,
+    root: &Root,
+    held: &HeldLock,
+    asked: &Asked,
+    first: Decision,
+    footprint: &mut Footprint,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let identity = StateIdentity::read(&root.bucket).await?;
+    let plan_file = planning::make(session, root, held, command.planning.plan_args.as_ref(), footprint).await?;
+    let Some(approved) = approve(session, command, root, asked, first, &identity, plan_file, report).await? else {
+        return Ok(());
+    };
+    locking::verify(held, report).await?;
+    let result = apply_plan(session, command, root, held, approved, footprint, report).await;
+    let kept = locking::verify(held, report).await;
+    let applied = match &result {
+        Ok(()) => "applied",
+        Err(Error::Cancelled) => "cancelled",
+        Err(_) => "failed",
+    };
+    let entry = audit::Entry {
+        action: "apply",
+        at: Timestamp::now(),
+        reason: None,
+        lock: Some(held.info()),
+        pull_request: report.pull_requests.first().copied(),
+        result: applied,
+    };
+    let recorded = audit::write(session, &root.bucket, &entry).await;
+    result.and(kept)?;
+    report.outputs = outputs(session, root).await;
+    report.phase = Phase::Applied;
+    recorded
+}
+
+/// Compares the fresh plan with what was reviewed and asks the gate again. `None`: there is
+/// nothing to apply, and so nothing to approve.
+#[expect(clippy::too_many_arguments, reason = "everything that the decision rests on")]
+async fn approve(
+    session: &Session,
+    command: &ApplyCommand,
+    root: &Root,
+    asked: &Asked,
+    first: Decision,
+    identity: &StateIdentity,
+    plan_file: PlanFile,
+    report: &mut Report,
+) -> Result<Option<ApprovedPlan>, Error> {
+    let reviewed = review::fetch(&root.bucket, &gate::reviewed_commits(&first)).await;
+    let fresh =
+        review::read_plan(session, root, &plan_file, identity, reviewed.as_deref().unwrap_or_default(), report).await?;
+    if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
+        tracing::info!("nothing to apply: {because}");
+        report.phase = Phase::NoChanges;
+        return Ok(None);
+    }
+    if matches!(first, Decision::Blocked(_)) {
+        return Err(gate::blocked(&first));
+    }
+    if asked.is_reviewed(&first) {
+        let compared = match reviewed {
+            Ok(reviewed) => review::compare(&root.bucket, &reviewed, &fresh, report).await,
+            Err(error) => Err(error),
+        };
+        match (compared, command.gate.on_plan_change) {
+            (Err(error @ (Error::PlanChanged { .. } | Error::Record(_))), OnPlanChange::Apply) => {
+                tracing::warn!("{error}");
+                report.notes.push(format!("Applied though {error} (--on-plan-change apply)."));
+            }
+            (compared, _) => compared?,
+        }
+    }
+    // What changed on the pull request while we waited and planned counts too.
+    let again = asked.ask(session).await?;
+    gate::show(report, asked, &again);
+    match again {
+        Decision::Approved(approval) => Ok(Some(ApprovedPlan { plan_file, approval })),
+        blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
+    }
+}
+
+async fn apply_plan(
+    session: &Session,
+    command: &ApplyCommand,
+    root: &Root,
+    _held: &HeldLock,
+    approved: ApprovedPlan,
+    footprint: &mut Footprint,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let errored_state = root.terraform.module().errored_state();
+    if errored_state.exists() {
+        return Err(Error::OldErroredState { path: errored_state });
+    }
+    if session.cancel.requested() {
+        return Err(Error::Cancelled);
+    }
+    report.tell(session, Phase::Applying).await;
+    tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
+    let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
+    let mut arguments: Vec<String> =
+        ["apply", "-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned).to_vec();
+    arguments.extend(command.apply_args.clone().unwrap_or_default().0);
+    arguments.push(approved.plan_file.path().display().to_string());
+    let finished = shown(
+        &root.terraform,
+        &arguments,
+        session,
+        |pid| {
+            if let Err(error) = footprint.set_terraform(pid) {
+                tracing::warn!("{error}");
+            }
+        },
+        |line| secrets.scrub(line).into_owned(),
+    )
+    .await?;
+    let interrupted = finished.interrupted;
+    let stderr = secrets.scrub(&finished.stderr).into_owned();
+    if errored_state.exists() {
+        return Err(rescue(session, root, stderr, &errored_state).await);
+    }
+    match finished.check() {
+        Ok(_) => Ok(()),
+        Err(_) if interrupted => Err(Error::Cancelled),
+        Err(error) => Err(error.with_stderr(stderr).into()),
+    }
+}
+
+/// Terraform could not upload the new state and left it on this runner's disk, which is about to
+/// vanish.
+async fn rescue(session: &Session, root: &Root, stderr: String, errored_state: &std::path::Path) -> Error {
+    let backend = root.bucket.backend();
+    let (run, attempt) = session.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt));
+    let key = backend.rescued_key(run, attempt);
+    let rescued = match fs::read(errored_state) {
+        Ok(bytes) => root.bucket.put(&key, bytes, "application/json").await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match rescued {
+        Ok(()) => Error::StateNotUploaded {
+            rescued: format!("it is safe in s3://{}/{key}", backend.bucket),
+            stderr,
+            next_step: format!(
+                "The lock stays. In the root module: `aws s3 cp s3://{}/{key} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
+                 then unlock with `stategate unlock --lock-id ID --reason TEXT`.",
+                backend.bucket
+            ),
+        },
+        Err(why) => Error::StateNotUploaded {
+            rescued: format!("it stands only in {} on this machine, because it could not be rescued either: {why}", errored_state.display()),
+            stderr,
+            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false errored.tfstate` and unlock.".to_owned(),
+        },
+    }
+}
+
+/// The outputs after the apply; only the comment shows them, so a failure is worth a warning.
+async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
+    let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
+    let read = async {
+        let finished = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
+        let outputs: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&finished.stdout).map_err(|error| Error::Unexpected(error.to_string()))?;
+        Ok::<_, Error>(outputs)
+    };
+    match read.await {
+        Ok(outputs) => outputs
+            .into_iter()
+            .map(|(name, output)| {
+                let is_sensitive = output.get("sensitive").and_then(serde_json::Value::as_bool).unwrap_or(true);
+                OutputView { name, value: if is_sensitive { None } else { output.get("value").cloned() } }
+            })
+            .collect(),
+        Err(error) => {
+            tracing::warn!("the outputs could not be read: {error}");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The audit trail: an object beside the state for whatever changed it or its lock.
+
+use jiff::Timestamp;
+
+use super::session::Session;
+use crate::core::lock_info::LockInfo;
+use crate::core::record::AuditRecord;
+use crate::error::Error;
+use crate::shell::lock_store::Bucket;
+use crate::shell::runner::Run;
+
+/// What is written down.
+pub(super) struct Entry<'a> {
+    pub(super) action: &'static str,
+    pub(super) at: Timestamp,
+    pub(super) reason: Option<&'a str>,
+    pub(super) lock: Option<&'a LockInfo>,
+    pub(super) pull_request: Option<u64>,
+    pub(super) result: &'static str,
+}
+
+pub(super) async fn write(session: &Session, bucket: &Bucket, entry: &Entry<'_>) -> Result<(), Error> {
+    let lock = entry.lock.and_then(|lock| serde_json::from_str(&lock.to_go_json()).ok());
+    let record = AuditRecord {
+        action: entry.action.to_owned(),
+        at: entry.at,
+        actor: session.host.actor(),
+        reason: entry.reason.map(str::to_owned),
+        lock,
+        run_url: session.host.run().map(Run::url),
+        pull_request: entry.pull_request,
+        result: entry.result.to_owned(),
+    };
+    let key = record.object_key(&bucket.backend().state_key());
+    Ok(bucket.put(&key, record.to_json().into_bytes(), "application/json").await?)
+}

@@ -1,0 +1,46 @@
+//! `stategate lock`: freeze a state for maintenance until somebody unlocks it.
+
+use jiff::Timestamp;
+
+use super::audit;
+use super::locking;
+use super::report::Report;
+use super::session::{Root, Session};
+use crate::cli::LockCommand;
+use crate::core::lock_info::Operation;
+use crate::error::Error;
+use crate::shell::runner::{Outputs, write_out};
+
+pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
+    let reason = command.reason.clone().ok_or(Error::ReasonMissing { command: "lock" })?;
+    let session = Session::begin(&command.target)?;
+    let root = Root::open(&session).await?;
+    let mut report = Report::new(&session, &command.reporting);
+    let mut footprint = session.footprint(root.terraform.module().directory())?;
+    let freeze = Operation::Freeze { reason: reason.clone() };
+    let held = locking::take(&session, &root, &command.locking, &freeze, &mut footprint, &mut report).await?;
+    // From here on it is meant to stay: the clean-up step must not find it.
+    let info = held.keep();
+    footprint.set_lock(&info.path, None)?;
+    audit::write(
+        &session,
+        &root.bucket,
+        &audit::Entry {
+            action: "freeze",
+            at: Timestamp::now(),
+            reason: Some(&reason),
+            lock: Some(&info),
+            pull_request: None,
+            result: "locked",
+        },
+    )
+    .await?;
+    let mut outputs = Outputs::default();
+    outputs.set("lock-id", &info.id);
+    outputs.write().map_err(Error::Output)?;
+    write_out(&format!(
+        "{} is frozen: {reason}\n  lock ID    {}\n  next       end it with: stategate unlock --lock-id {} --reason TEXT\n",
+        info.path, info.id, info.id
+    ))
+    .map_err(Error::Output)
+}

@@ -1,0 +1,157 @@
+//! Who holds the lock, told to people: since when, is that run alive, and what to do.
+
+use jiff::Timestamp;
+
+use super::session::Session;
+use crate::core::comment::{HolderView, Liveness as Shown};
+use crate::core::liveness::{self, Liveness, RunState};
+use crate::core::lock_info::{LockInfo, RunRef};
+use crate::error::Error;
+use crate::shell::github::GitHubError;
+use crate::shell::lock_store::LockSeen;
+
+/// A lock that was seen, and what GitHub says about the run behind it.
+pub(super) struct Holder {
+    pub(super) seen: LockSeen,
+    /// The run, when the lock names one of this repository on this server: another's is not asked
+    /// for, its answer would prove nothing here.
+    pub(super) run: Option<(RunRef, RunState)>,
+}
+
+/// Asks GitHub about the run behind each lock.
+pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holder> {
+    let mut holders = Vec::new();
+    for seen in seen {
+        let run = match seen.body.as_ref().ok().and_then(LockInfo::run) {
+            Some(run) => run_state(session, run).await,
+            None => None,
+        };
+        holders.push(Holder { seen, run });
+    }
+    holders
+}
+
+async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)> {
+    let here = session.host.run()?;
+    if run.server_url != here.server_url || !run.repository.eq_ignore_ascii_case(&here.repository) {
+        return None;
+    }
+    let state = match session.github() {
+        Ok(github) => match run.repository.parse() {
+            Ok(repository) => github.run_state(&repository, run.run_id, u64::from(run.attempt)).await,
+            Err(error) => RunState::Unknown { why: GitHubError::to_string(&error) },
+        },
+        Err(error) => RunState::Unknown { why: error.to_string() },
+    };
+    Some((run, state))
+}
+
+impl Holder {
+    pub(super) fn info(&self) -> Option<&LockInfo> {
+        self.seen.body.as_ref().ok()
+    }
+
+    /// Whether the holder still works, as far as GitHub can prove it.
+    pub(super) fn liveness(&self) -> Liveness {
+        match &self.run {
+            Some((_, state)) => liveness::judge(state),
+            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => {
+                Liveness::Unknown { why: "it is a freeze".to_owned() }
+            }
+            None if self.info().is_some_and(|info| info.run().is_some()) => {
+                Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
+            }
+            None => Liveness::Unknown { why: "it is not a run of GitHub Actions; only a person can tell".to_owned() },
+        }
+    }
+
+    /// What to do, in one sentence.
+    pub(super) fn next_step(&self) -> String {
+        let Some(info) = self.info() else {
+            let etag = self.seen.etag.as_deref().unwrap_or_default().trim_matches('"');
+            return format!(
+                "The lock cannot be read. When no Terraform works on this state, remove it with \
+                 `stategate unlock --etag {etag} --reason TEXT`."
+            );
+        };
+        let unlock = format!("`stategate unlock --lock-id {} --reason TEXT`", info.id);
+        if let Some(reason) = info.freeze_reason() {
+            return format!(
+                "The state is frozen for maintenance by {}: {reason}. Ask them; they end it with {unlock}.",
+                info.who
+            );
+        }
+        match self.liveness() {
+            Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),
+            Liveness::Finishing { until } => {
+                format!(
+                    "That run is over; its clean-up may still release the lock. From {} on, {unlock} removes it.",
+                    clock(until)
+                )
+            }
+            Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
+            Liveness::Unknown { .. } => {
+                format!("Ask {}. When that Terraform is dead for certain, remove the lock with {unlock}.", info.who)
+            }
+        }
+    }
+
+    pub(super) fn view(&self) -> HolderView {
+        let info = self.info();
+        HolderView {
+            store: self.seen.store.as_str().to_owned(),
+            id: info.map(|info| info.id.clone()),
+            who: info.map_or_else(|| "unknown (the lock cannot be read)".to_owned(), |info| info.who.clone()),
+            operation: info.map(|info| info.operation.clone()).unwrap_or_default(),
+            info: info.map(|info| info.info.clone()).unwrap_or_default(),
+            since: self.seen.last_modified.or_else(|| info.and_then(LockInfo::created_at)),
+            age_seconds: self.seen.age().map(|age| age.as_secs()),
+            run_url: self.run.as_ref().map(|(run, _)| run.url()),
+            pull_request: self.run.as_ref().and_then(|_| Some(info?.pull_request()?.1)),
+            liveness: match self.liveness() {
+                Liveness::Alive => Shown::Alive,
+                Liveness::Finishing { .. } | Liveness::Dead => Shown::Finished,
+                Liveness::Unknown { .. } => Shown::Unknown,
+            },
+            next_step: self.next_step(),
+        }
+    }
+
+    /// One line for the log.
+    pub(super) fn line(&self) -> String {
+        let Some(info) = self.info() else {
+            return format!("a lock that cannot be read, in {}", self.seen.store.as_str());
+        };
+        let age = self.seen.age().map_or_else(String::new, |age| format!(", for {}", duration(age.as_secs())));
+        let what = match info.operation.as_str() {
+            "OperationTypePlan" => "a plan",
+            "OperationTypeApply" => "an apply",
+            other => other,
+        };
+        let told = if info.info.is_empty() { String::new() } else { format!(": {}", info.info) };
+        format!("{} ({what}{age}){told} [lock ID {}]", info.who, info.id)
+    }
+}
+
+/// The error of a state that these hold.
+pub(super) fn locked(holders: &[Holder]) -> Error {
+    match holders.first() {
+        Some(holder) => Error::Locked { holder: holder.line(), next_step: holder.next_step() },
+        None => Error::Locked { holder: "somebody who is gone by now".to_owned(), next_step: "Run again.".to_owned() },
+    }
+}
+
+/// `2 h 5 min`, `3 min 20 s`, `45 s`.
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// A time of day in UTC, with its date when it is not today's.
+fn clock(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

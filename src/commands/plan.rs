@@ -1,0 +1,85 @@
+//! `stategate plan`: lock, plan, release, record, tell.
+
+use super::locking;
+use super::planning;
+use super::report::Report;
+use super::review::{self, StateIdentity};
+use super::session::{Root, Session};
+use crate::cli::{CommentMode, PlanCommand};
+use crate::core::comment::Phase;
+use crate::core::lock_info::Operation;
+use crate::error::Error;
+use crate::shell::runner::{Event, Run};
+
+pub(super) async fn run(command: PlanCommand) -> Result<(), Error> {
+    let session = Session::begin(&command.target)?;
+    let mut report = Report::new(&session, &command.reporting);
+    let result = plan(&session, &command, &mut report).await;
+    report.conclude(&session, result).await
+}
+
+async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> Result<(), Error> {
+    if let Some(run) = session.host.run()
+        && let Some(why) = place(run, command, report)?
+    {
+        tracing::warn!("{why}");
+        report.notes.push(why);
+        report.phase = Phase::Skipped;
+        return Ok(());
+    }
+    let root = Root::open(session).await?;
+    let mut footprint = session.footprint(root.terraform.module().directory())?;
+    let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;
+    let under_lock = async {
+        let plan_args = command.planning.plan_args.as_ref();
+        let identity = StateIdentity::read(&root.bucket);
+        let plan_file = planning::make(session, &root, &held, plan_args, &mut footprint);
+        let (identity, plan_file) = tokio::join!(identity, plan_file);
+        // Terraform's own failure says more than ours about the same state.
+        plan_file.and_then(|plan_file| Ok((identity?, plan_file)))
+    };
+    let planned = under_lock.await;
+    // What follows reads the plan file only: the lock goes first, whatever happened.
+    let released = locking::release(held, &mut footprint, report).await;
+    let (identity, plan_file) = planned?;
+    released?;
+    let record = review::read_plan(session, &root, &plan_file, &identity, &[], report).await?;
+    report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
+    if report.head_sha.is_some() {
+        review::store(&root.bucket, &record).await?;
+    }
+    Ok(())
+}
+
+/// Finds the pull request that is told. `Some` says why nothing can be planned here.
+fn place(run: &Run, command: &PlanCommand, report: &mut Report) -> Result<Option<String>, Error> {
+    if run.event_name == "pull_request_target" {
+        return Err(Error::PullRequestTarget);
+    }
+    match &run.event {
+        Event::PullRequest(event) => {
+            report.head_sha = Some(event.head_sha.clone());
+            if event.from_fork {
+                return Ok(Some(without_secrets(event.number, "comes from a fork")));
+            }
+            if run.actor == "dependabot[bot]" {
+                return Ok(Some(without_secrets(event.number, "was pushed by Dependabot")));
+            }
+            report.pull_requests = vec![event.number];
+        }
+        Event::MergeGroup { head_sha, .. } => report.head_sha = Some(head_sha.clone()),
+        Event::Push(_) | Event::Other => match command.gate.pull_request {
+            Some(number) => report.pull_requests = vec![number],
+            None if command.reporting.comment == CommentMode::Never => {}
+            None => return Err(Error::NotAPullRequest { event: run.event_name.clone() }),
+        },
+    }
+    Ok(None)
+}
+
+fn without_secrets(number: u64, why: &str) -> String {
+    format!(
+        "Not planned: pull request #{number} {why}, so GitHub gives this run neither secrets nor a token that may comment. \
+         Somebody with write access can push the same commits to a branch of this repository."
+    )
+}

@@ -1,0 +1,87 @@
+//! `stategate release`, the clean-up step: once this job's Terraform is dead, release what this
+//! run and attempt still holds.
+
+use std::time::Duration;
+
+use super::session::{Session, connect};
+use crate::cli::ReleaseCommand;
+use crate::core::lock_info::{LockInfo, RunRef};
+use crate::error::Error;
+use crate::shell::lock_store::release_ours;
+use crate::shell::runner::{Footprint, Run};
+
+/// A cancelled job leaves its clean-up steps a little under five minutes.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
+    let session = Session::begin(&command.target)?;
+    let Some(run) = session.host.run() else {
+        tracing::info!("nothing to release: outside a runner no lock belongs to a run");
+        return Ok(());
+    };
+    // A main step that failed before it had a directory or a backend took no lock.
+    let Ok(module) = session.module() else { return Ok(()) };
+    let Some(bucket) = connect(&session, &module).await? else { return Ok(()) };
+    let footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
+    wait_for_death(&footprints).await?;
+    let ids: Vec<&str> = footprints.iter().filter_map(|footprint| footprint.lock_id.as_deref()).collect();
+    if ids.is_empty() && !footprints.is_empty() {
+        tracing::info!("nothing to release: this job let its lock go");
+        return Ok(());
+    }
+    // Without any footprint the lock may be another job's of this very run.
+    if footprints.is_empty() && !is_only_job(&session, run).await {
+        tracing::info!("nothing released: other jobs of this run are at work, and this one took no lock");
+        return Ok(());
+    }
+    let is_ours = |info: &LockInfo| {
+        if info.freeze_reason().is_some() {
+            return false;
+        }
+        if footprints.is_empty() {
+            info.run().is_some_and(|of| is_this_run(&of, run))
+        } else {
+            ids.contains(&info.id.as_str())
+        }
+    };
+    for seen in release_ours(&bucket, is_ours).await? {
+        tracing::info!("released the lock {} that this run had left", seen.id().unwrap_or_default());
+    }
+    for mut footprint in footprints {
+        if let Some(state) = footprint.state.clone() {
+            footprint.set_lock(&state, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_this_run(of: &RunRef, run: &Run) -> bool {
+    of.server_url == run.server_url
+        && of.repository == run.repository
+        && of.run_id == run.run_id
+        && of.attempt == run.run_attempt
+}
+
+async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut told = false;
+    while let Some(alive) = footprints.iter().find(|footprint| footprint.is_alive()) {
+        if tokio::time::Instant::now() >= deadline {
+            let pid = alive.terraform.as_ref().unwrap_or(&alive.stategate).pid;
+            return Err(Error::StillAtWork { pid });
+        }
+        if !told {
+            tracing::info!("this run's Terraform is still at work; waiting for its end before the lock is touched");
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
+}
+
+/// Whether no other job of this attempt is at work. Where GitHub does not tell, the lock's own
+/// word (this run, this attempt) decides.
+async fn is_only_job(session: &Session, run: &Run) -> bool {
+    let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return true };
+    github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_none_or(|jobs| jobs <= 1)
+}

@@ -1,0 +1,196 @@
+//! What every command starts from: where we run, for which state, with which token.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::cli::Target;
+use crate::core::backend::Backend;
+use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
+use crate::error::Error;
+use crate::shell::github::{Connection, GitHub, Pauses, Repository};
+use crate::shell::lock_store::Bucket;
+use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands};
+use crate::shell::signals::Cancel;
+use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
+
+/// One run of one command.
+pub(super) struct Session {
+    pub(super) host: Host,
+    pub(super) target: Target,
+    pub(super) cancel: Cancel,
+    /// `None` without a token, and on a laptop unless one is given.
+    pub(super) github: Option<GitHub>,
+}
+
+/// A root module whose backend is known: Terraform and the bucket behind it.
+pub(super) struct Root {
+    pub(super) terraform: Terraform,
+    /// Terraform's own version, such as `1.11.4`.
+    pub(super) version: String,
+    pub(super) bucket: Bucket,
+}
+
+impl Session {
+    pub(super) fn begin(target: &Target) -> Result<Session, Error> {
+        let host = Host::detect()?;
+        let github = match (&host, github_token()) {
+            (Host::Actions(run), Some(token)) => Some(GitHub::connect(Connection {
+                api_url: run.api_url.clone(),
+                graphql_url: run.graphql_url.clone(),
+                token,
+                pauses: Pauses::default(),
+            })?),
+            _ => None,
+        };
+        Ok(Session { host, target: target.clone(), cancel: Cancel::listen().map_err(Error::Signals)?, github })
+    }
+
+    /// GitHub, for what cannot be done without it.
+    pub(super) fn github(&self) -> Result<&GitHub, Error> {
+        self.github.as_ref().ok_or(Error::TokenMissing)
+    }
+
+    /// This run's repository.
+    pub(super) fn repository(&self) -> Result<Repository, Error> {
+        let name = self.host.run().map(|run| run.repository.as_str()).unwrap_or_default();
+        Ok(name.parse()?)
+    }
+
+    /// The root module as the user wrote it.
+    pub(super) fn root_name(&self) -> String {
+        self.target.working_directory.display().to_string()
+    }
+
+    /// The root module, looked up.
+    pub(super) fn module(&self) -> Result<RootModule, Error> {
+        Ok(RootModule::find(&self.target.working_directory, self.target.workspace.as_deref())?)
+    }
+
+    /// The workspace, as far as it can be told without a root module.
+    pub(super) fn workspace(&self) -> String {
+        match self.module() {
+            Ok(module) => module.workspace(),
+            Err(_) => self.target.workspace.clone().unwrap_or_else(|| "default".to_owned()),
+        }
+    }
+
+    /// The footprint of this process, for the clean-up step.
+    pub(super) fn footprint(&self, directory: &Path) -> Result<Footprint, Error> {
+        let run = self.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt));
+        Ok(Footprint::begin(directory, run)?)
+    }
+
+    /// Our own lock info, with an ID that nobody used before.
+    pub(super) fn lock_info(&self, root: &Root, operation: &Operation, pull_request: Option<u64>) -> LockInfo {
+        let origin = match &self.host {
+            Host::Actions(run) => Origin::Run {
+                actor: run.actor.clone(),
+                run: RunRef {
+                    server_url: run.server_url.clone(),
+                    repository: run.repository.clone(),
+                    run_id: run.run_id,
+                    attempt: run.run_attempt,
+                },
+                pull_request,
+            },
+            Host::Laptop { user, host } => Origin::Person { user: user.clone(), host: host.clone() },
+        };
+        let id = Uuid::new_v4().to_string();
+        LockInfo::ours(id, operation, &origin, &root.version, Timestamp::now(), root.bucket.backend().path())
+    }
+}
+
+impl Root {
+    /// Finds Terraform, initialises the root module when asked, reads the backend that came out,
+    /// and connects to its bucket.
+    pub(super) async fn open(session: &Session) -> Result<Root, Error> {
+        let target = &session.target;
+        let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
+        let version = version(&terraform, session).await?;
+        if target.init {
+            init(&terraform, session).await?;
+        }
+        let bucket = connect(session, terraform.module())
+            .await?
+            .ok_or_else(|| Error::NotInitialised { directory: target.working_directory.clone(), init: target.init })?;
+        for warning in bucket.backend().warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(Root { terraform, version, bucket })
+    }
+}
+
+/// The bucket that the initialised backend names; `None` when `init` has not run.
+pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Option<Bucket>, Error> {
+    let Some(file) = module.backend_file().map_err(Error::BackendFile)? else { return Ok(None) };
+    let backend = Backend::read(&file, &module.workspace(), &|name| std::env::var(name).ok())?;
+    tokio::select! {
+        bucket = Bucket::connect(backend) => Ok(Some(bucket)),
+        () = session.cancel.wait() => Err(Error::Cancelled),
+    }
+}
+
+async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
+    tracing::info!("terraform init in {}", session.root_name());
+    let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
+    arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
+    let finished = shown(terraform, &arguments, session, |_| {}, str::to_owned).await?;
+    if finished.interrupted {
+        return Err(Error::Cancelled);
+    }
+    match finished.check() {
+        Ok(_) => Ok(()),
+        Err(TerraformError::Failed { command, code, stderr }) if speaks_of_aws(&stderr) => {
+            Err(Error::InitRefusedByAws { command, code, stderr })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs Terraform and shows each line of its output, passed through `scrub`, in the log.
+pub(super) async fn shown(
+    terraform: &Terraform,
+    arguments: &[String],
+    session: &Session,
+    on_start: impl FnMut(u32),
+    scrub: impl Fn(&str) -> String,
+) -> Result<Finished, Error> {
+    let commands = stop_commands().map_err(Error::Output)?;
+    let finished = terraform
+        .run(arguments, session.cancel.wait(), on_start, |line| {
+            let line = scrub(line);
+            if !line.trim().is_empty() {
+                tracing::info!(target: "terraform", "{line}");
+            }
+        })
+        .await;
+    resume_commands(commands).map_err(Error::Output)?;
+    Ok(finished?)
+}
+
+async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
+    let arguments = ["version".to_owned(), "-json".to_owned()];
+    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
+    let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
+        .ok()
+        .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));
+    // Every version since 0.13 answers in JSON; an older one is named as what it is.
+    Ok(version.unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// Whether `terraform init` failed because of AWS: it speaks to the bucket before we can. This
+/// only chooses the exit code and the hint, so Terraform's text may decide it.
+fn speaks_of_aws(stderr: &str) -> bool {
+    [
+        "operation error S3",
+        "operation error STS",
+        "operation error DynamoDB",
+        "No valid credential sources found",
+        "NoSuchBucket",
+        "S3 bucket",
+    ]
+    .iter()
+    .any(|sign| stderr.contains(sign))
+}

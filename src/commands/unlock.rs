@@ -1,0 +1,145 @@
+//! `stategate unlock`: show the holder, prove it dead, remove exactly that lock, leave a record.
+
+use jiff::Timestamp;
+
+use super::audit;
+use super::holder::{self, Holder};
+use super::session::{Root, Session};
+use super::status::status_text;
+use crate::cli::{Reporting, UnlockCommand};
+use crate::core::comment::{UnlockNote, unlock_note};
+use crate::core::liveness::Liveness;
+use crate::core::lock_info::LockInfo;
+use crate::error::Error;
+use crate::shell::github::Permission;
+use crate::shell::lock_store::{LockSeen, Removed, read_locks, remove};
+use crate::shell::runner::{Outputs, write_out};
+
+pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
+    let session = Session::begin(&command.target)?;
+    let root = Root::open(&session).await?;
+    let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
+    let path = root.bucket.backend().path();
+    write_out(&status_text(&path, &holders)).map_err(Error::Output)?;
+    if holders.is_empty() {
+        // Somebody was faster, or it is the second run of the same request: what was asked for holds.
+        return Ok(());
+    }
+    if command.lock_id.is_none() && command.etag.is_none() && !is_forced_unreadable(&command, &holders) {
+        return Err(holder::locked(&holders));
+    }
+    let reason = command.reason.as_deref().ok_or(Error::ReasonMissing { command: "unlock" })?;
+    let chosen: Vec<&Holder> = holders.iter().filter(|holder| is_chosen(&command, &holder.seen)).collect();
+    if chosen.is_empty() {
+        return Err(other_lock(&command, &holders));
+    }
+    may_unlock(&session).await?;
+    if !command.force {
+        for holder in &chosen {
+            proven_dead(holder)?;
+        }
+    }
+    let first = chosen.first().map(|holder| &holder.seen);
+    let info = first.and_then(|seen| seen.body.as_ref().ok()).cloned();
+    let outcome = remove_all(&root, &chosen).await;
+    let at = Timestamp::now();
+    let result = match &outcome {
+        Ok(()) if command.force => "removed by force",
+        Ok(()) => "removed",
+        Err(_) => "not removed",
+    };
+    let pull_request = info.as_ref().and_then(LockInfo::pull_request).map(|(_, number)| number);
+    let entry = audit::Entry { action: "unlock", at, reason: Some(reason), lock: info.as_ref(), pull_request, result };
+    let recorded = audit::write(&session, &root.bucket, &entry).await;
+    outcome?;
+    write_out(&format!("{path} is unlocked\n  reason     {reason}\n")).map_err(Error::Output)?;
+    if let Some(info) = &info {
+        let mut outputs = Outputs::default();
+        outputs.set("lock-id", &info.id);
+        outputs.set("lock-holder", &info.who);
+        outputs.write().map_err(Error::Output)?;
+        tell_holder(&session, &command.reporting, info, reason, command.force, at).await;
+    }
+    recorded
+}
+
+/// `--force` alone is for bodies that nobody can name by an ID.
+fn is_forced_unreadable(command: &UnlockCommand, holders: &[Holder]) -> bool {
+    command.force && holders.iter().any(|holder| holder.seen.body.is_err())
+}
+
+fn is_chosen(command: &UnlockCommand, seen: &LockSeen) -> bool {
+    match (&command.lock_id, &command.etag) {
+        (Some(id), _) => seen.id() == Some(id.as_str()),
+        (None, Some(etag)) => {
+            seen.etag.as_deref().is_some_and(|found| found.trim_matches('"') == etag.trim_matches('"'))
+        }
+        (None, None) => seen.body.is_err(),
+    }
+}
+
+fn other_lock(command: &UnlockCommand, holders: &[Holder]) -> Error {
+    let given = command.lock_id.clone().or_else(|| command.etag.clone()).unwrap_or_default();
+    Error::OtherLock { given, holder: holders.first().map(Holder::line).unwrap_or_default() }
+}
+
+/// A lock that names nobody's run is the word of the person who asks; a run's death only GitHub
+/// can prove.
+fn proven_dead(holder: &Holder) -> Result<(), Error> {
+    let names_a_run = holder.info().is_some_and(|info| info.run().is_some() && info.freeze_reason().is_none());
+    let why = match holder.liveness() {
+        Liveness::Dead => return Ok(()),
+        Liveness::Unknown { .. } if !names_a_run => return Ok(()),
+        Liveness::Unknown { why } => why,
+        Liveness::Alive => "GitHub says that run is not completed".to_owned(),
+        Liveness::Finishing { until } => format!("that run ended a moment ago; its clean-up may take until {until}"),
+    };
+    Err(Error::HolderAlive { holder: holder.line(), why })
+}
+
+async fn may_unlock(session: &Session) -> Result<(), Error> {
+    let Some(run) = session.host.run() else { return Ok(()) };
+    if session.github()?.permission(&session.repository()?, &run.actor).await? >= Permission::Write {
+        return Ok(());
+    }
+    Err(Error::MayNotUnlock { actor: run.actor.clone(), repository: run.repository.clone() })
+}
+
+async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
+    for holder in chosen {
+        match remove(&root.bucket, &holder.seen).await? {
+            Removed::Done | Removed::AlreadyGone => {}
+            Removed::Changed(now) => {
+                let now = match now.body {
+                    Ok(info) => format!("{} holds it now (lock ID {})", info.who, info.id),
+                    Err(_) => "it cannot be read any more".to_owned(),
+                };
+                return Err(Error::LockChanged { now });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The holder's pull request learns who took its lock away. The unlock does not depend on it.
+async fn tell_holder(
+    session: &Session,
+    reporting: &Reporting,
+    info: &LockInfo,
+    reason: &str,
+    forced: bool,
+    at: Timestamp,
+) {
+    let (Some(run), Some((repository, number))) = (session.host.run(), info.pull_request()) else { return };
+    if repository != run.repository || reporting.comment == crate::cli::CommentMode::Never {
+        return;
+    }
+    let run_url = run.url();
+    let note = UnlockNote { lock: info, actor: &run.actor, reason, forced, at, run_url: &run_url };
+    let (marker, body) = unlock_note(&note);
+    let told =
+        async { Ok::<_, Error>(session.github()?.add_comment(&session.repository()?, number, &marker, &body).await?) };
+    if let Err(error) = told.await {
+        tracing::warn!("the holder's pull request could not be told: {error}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The gate: may this change be applied? A pure function of the team's policy and of what GitHub
+//! says, which gives every reason at once.
+//!
+//! Three rules shape it. What cannot be told blocks. Nothing is taken from a summary that GitHub
+//! or the pull request's author could have made up (`reviewDecision`, `author_association`,
+//! labels, comments): only from the reviews themselves. And the way on is always said.
+
+mod decide;
+mod facts;
+mod need;
+mod policy;
+mod reason;
+mod reviews;
+
+pub use decide::{Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask};
+pub use facts::{
+    Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,
+    Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,
+};
+pub use need::{Need, need};
+pub use policy::{Approver, ApproverError, BindsTo, Policy, RequiredEnvironment, approvers};
+pub use reason::Reason;
+pub use reviews::{Counted, NotCounted, Tally, WhyNot};
+
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod tests;

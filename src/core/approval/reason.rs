@@ -1,0 +1,345 @@
+//! Why the gate is closed, in words, with the way on.
+
+use std::fmt;
+
+use super::reviews::NotCounted;
+
+/// One reason why nothing may be applied.
+///
+/// Its `Display` is a sentence without its full stop, for people; logins and names in it come from
+/// outside and are for the renderer to escape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// No commit of a branch, and so no pull request, stands behind this apply.
+    NoPullRequest,
+    /// The branch moved on since.
+    NotTheTip {
+        /// The branch.
+        branch: String,
+        /// The commit that would be applied.
+        sha: String,
+        /// The branch's newest commit.
+        tip: String,
+    },
+    /// GitHub knows no such branch.
+    NoBranch {
+        /// The branch.
+        branch: String,
+    },
+    /// The push rewrote the branch.
+    ForcedPush {
+        /// The branch.
+        branch: String,
+    },
+    /// The push created the branch.
+    NewBranch {
+        /// The branch.
+        branch: String,
+    },
+    /// The branch's earlier commit is not found by walking back from the new one.
+    BrokenLine {
+        /// The branch.
+        branch: String,
+        /// The branch's commit before the push.
+        before: String,
+    },
+    /// GitHub does not know the commit (yet).
+    CommitUnknown {
+        /// The commit.
+        sha: String,
+    },
+    /// The commit came by no pull request.
+    DirectPush {
+        /// The commit.
+        sha: String,
+        /// The branch.
+        branch: String,
+    },
+    /// The commit's pull request is not merged.
+    NotMerged {
+        /// The commit.
+        sha: String,
+        /// The pull request.
+        number: u64,
+    },
+    /// The commit's pull request was merged into another branch.
+    OtherBranch {
+        /// The commit.
+        sha: String,
+        /// The pull request.
+        number: u64,
+        /// Where it was merged.
+        merged_into: String,
+        /// The branch that would be applied.
+        branch: String,
+    },
+    /// The commit's pull request belongs to another repository.
+    OtherRepository {
+        /// The commit.
+        sha: String,
+        /// The pull request.
+        number: u64,
+        /// Whose it is, when that still exists.
+        repository: Option<String>,
+    },
+    /// The commit is not what the merge of its pull request made.
+    NotTheMergeCommit {
+        /// The commit.
+        sha: String,
+        /// The pull request.
+        number: u64,
+        /// What the merge made.
+        merge_commit: Option<String>,
+    },
+    /// The commit came by another pull request than the one that was named.
+    WrongPullRequest {
+        /// The commit.
+        sha: String,
+        /// The one that was named.
+        named: u64,
+        /// Those it came by.
+        found: Vec<u64>,
+    },
+    /// Somebody's latest opinion asks for changes.
+    ChangesRequested {
+        /// The pull request.
+        number: u64,
+        /// Who; `None` when the account is gone.
+        by: Option<String>,
+    },
+    /// Too few approvals count.
+    TooFewApprovals {
+        /// The pull request.
+        number: u64,
+        /// Its head commit.
+        head: String,
+        /// How many are needed.
+        needed: u32,
+        /// How many count.
+        had: u32,
+        /// The approvals that do not count, and why.
+        not_counted: Vec<NotCounted>,
+        /// Who could approve, as a phrase.
+        who_could: String,
+    },
+    /// Whether a reviewer is in a team is not told to this token.
+    TeamNotTold {
+        /// The team, `org/team`.
+        team: String,
+        /// The reviewer.
+        login: String,
+        /// GitHub's words.
+        why: String,
+    },
+    /// An approval by environment is demanded, but no environment is named.
+    EnvironmentNotNamed,
+    /// There is no such environment.
+    EnvironmentMissing {
+        /// The environment.
+        name: String,
+    },
+    /// GitHub does not tell about the environment.
+    EnvironmentNotTold {
+        /// The environment.
+        name: String,
+        /// GitHub's words.
+        why: String,
+    },
+    /// The environment has no required reviewers.
+    EnvironmentUnprotected {
+        /// The environment.
+        name: String,
+    },
+    /// Nobody approved this run for the environment.
+    EnvironmentNotApproved {
+        /// The environment.
+        name: String,
+        /// Those whose approval does not count, and why.
+        not_counted: Vec<String>,
+        /// Who could, as a phrase.
+        who_could: String,
+    },
+    /// Somebody rejected this run for the environment.
+    EnvironmentRejected {
+        /// The environment.
+        name: String,
+        /// Who.
+        by: Option<String>,
+    },
+}
+
+/// The first ten characters of a SHA: enough to find it.
+pub(super) fn short(sha: &str) -> String {
+    sha.chars().take(10).collect()
+}
+
+fn person(login: Option<&String>) -> &str {
+    login.map_or("an account that no longer exists", String::as_str)
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPullRequest => f.write_str("no pull request stands behind this apply, so nobody approved it"),
+            Self::NotTheTip { branch, sha, tip } => {
+                write!(f, "{} is no longer the newest commit of {branch}, which is {}", short(sha), short(tip))
+            }
+            Self::NoBranch { branch } => write!(f, "GitHub knows no branch {branch}"),
+            Self::ForcedPush { branch } => {
+                write!(f, "{branch} was force-pushed, so what was reviewed may no longer be what is there")
+            }
+            Self::NewBranch { branch } => {
+                write!(f, "{branch} was just created, so which of its commits are new cannot be told")
+            }
+            Self::BrokenLine { branch, before } => write!(
+                f,
+                "the push does not continue {branch} from {}, so what it brought cannot be told",
+                short(before)
+            ),
+            Self::CommitUnknown { sha } => {
+                write!(f, "GitHub does not know the commit {}", short(sha))
+            }
+            Self::DirectPush { sha, branch } => {
+                write!(f, "{} came to {branch} without a pull request", short(sha))
+            }
+            Self::NotMerged { sha, number } => write!(f, "{} belongs to #{number}, which is not merged", short(sha)),
+            Self::OtherBranch { sha, number, merged_into, branch } => {
+                write!(f, "{} belongs to #{number}, which was merged into {merged_into}, not into {branch}", short(sha))
+            }
+            Self::OtherRepository { sha, number, repository } => write!(
+                f,
+                "{} belongs to #{number} of another repository ({})",
+                short(sha),
+                repository.as_deref().unwrap_or("it no longer exists")
+            ),
+            Self::NotTheMergeCommit { sha, number, merge_commit: Some(merge_commit) } => {
+                write!(f, "{} is not what the merge of #{number} made, which is {}", short(sha), short(merge_commit))
+            }
+            Self::NotTheMergeCommit { sha, number, merge_commit: None } => write!(
+                f,
+                "GitHub does not say which commit the merge of #{number} made, so {} cannot be \
+                 tied to it",
+                short(sha)
+            ),
+            Self::WrongPullRequest { sha, named, found } => {
+                write!(f, "{} did not come by #{named}", short(sha))?;
+                for (at, number) in found.iter().enumerate() {
+                    write!(f, "{}#{number}", if at == 0 { " but by " } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::ChangesRequested { number, by } => {
+                write!(f, "{} requests changes on #{number}", person(by.as_ref()))
+            }
+            Self::TooFewApprovals { number, head, needed, had, not_counted, .. } => {
+                write!(
+                    f,
+                    "#{number} has {had} of {needed} approval{} of its head commit {}",
+                    if *needed == 1 { "" } else { "s" },
+                    short(head)
+                )?;
+                for (at, one) in not_counted.iter().enumerate() {
+                    write!(f, "{}{one}", if at == 0 { " (" } else { "; " })?;
+                }
+                f.write_str(if not_counted.is_empty() { "" } else { ")" })
+            }
+            Self::TeamNotTold { team, login, why } => {
+                write!(f, "whether {login} is in the team {team} is not told to this token: {why}")
+            }
+            Self::EnvironmentNotNamed => {
+                f.write_str("an approval by environment is required, but no environment is named")
+            }
+            Self::EnvironmentMissing { name } => {
+                write!(f, "this repository has no environment {name}")
+            }
+            Self::EnvironmentNotTold { name, why } => {
+                write!(f, "how the environment {name} is protected is not told to this token: {why}")
+            }
+            Self::EnvironmentUnprotected { name } => {
+                write!(f, "the environment {name} has no required reviewers, so every run gets in")
+            }
+            Self::EnvironmentNotApproved { name, not_counted, .. } => {
+                write!(f, "nobody approved this run for the environment {name}")?;
+                for (at, one) in not_counted.iter().enumerate() {
+                    write!(f, "{}{one}", if at == 0 { " (" } else { "; " })?;
+                }
+                f.write_str(if not_counted.is_empty() { "" } else { ")" })
+            }
+            Self::EnvironmentRejected { name, by } => {
+                write!(f, "{} rejected this run for the environment {name}", person(by.as_ref()))
+            }
+        }
+    }
+}
+
+impl Reason {
+    /// What to do about it: a sentence without its full stop.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::NoPullRequest => "merge a pull request and let its push apply, or set `--required-approvals 0` \
+                 where nobody needs to approve"
+                .to_owned(),
+            Self::NotTheTip { .. } => "nothing: the run of the newest commit applies both".to_owned(),
+            Self::NoBranch { .. } => "run the apply on a push to a branch that exists".to_owned(),
+            Self::ForcedPush { .. } | Self::NewBranch { .. } | Self::BrokenLine { .. } => {
+                "merge the next change by a pull request, whose apply brings this one along, or \
+                 set `--allow-direct-push` for a branch where pushes need no review"
+                    .to_owned()
+            }
+            Self::CommitUnknown { .. } => "re-run the job; if it stays unknown, check that the workflow runs in the \
+                 repository that the commit was pushed to"
+                .to_owned(),
+            Self::DirectPush { .. } => {
+                "bring the change by a pull request (protect the branch, so that only those get \
+                 in), or set `--allow-direct-push`"
+                    .to_owned()
+            }
+            Self::NotMerged { number, .. } => format!("merge #{number} on its page"),
+            Self::OtherBranch { branch, .. } => {
+                format!("open a pull request into {branch}, have it approved and merge that")
+            }
+            Self::OtherRepository { .. } => {
+                "open a pull request in this repository, have it approved and merge that".to_owned()
+            }
+            Self::NotTheMergeCommit { .. } => {
+                "apply on the push that the merge makes; merge on GitHub, not by a push".to_owned()
+            }
+            Self::WrongPullRequest { found, .. } => match found.first() {
+                Some(number) => format!("name #{number}, or leave `--pull-request` out"),
+                None => "leave `--pull-request` out".to_owned(),
+            },
+            Self::ChangesRequested { by: Some(by), .. } => {
+                format!("ask {by} to review again, or have that review dismissed")
+            }
+            Self::ChangesRequested { by: None, .. } => {
+                "have that review dismissed on the pull request's page".to_owned()
+            }
+            Self::TooFewApprovals { number, who_could, .. } => {
+                format!("have #{number} approved by {who_could}, then re-run this job")
+            }
+            Self::TeamNotTold { team, .. } => format!(
+                "give a token that may read the organisation's teams (a GitHub App with \
+                 `members: read`, or a personal token with `read:org`), or list people instead \
+                 of {team}"
+            ),
+            Self::EnvironmentNotNamed => {
+                "name it with `--environment`, the same name as the job's `environment:`".to_owned()
+            }
+            Self::EnvironmentMissing { name } => format!(
+                "create {name} under Settings, Environments, with required reviewers, and name \
+                 it in the job's `environment:`"
+            ),
+            Self::EnvironmentNotTold { .. } => "give the job the permission `actions: read`".to_owned(),
+            Self::EnvironmentUnprotected { name } => format!(
+                "add required reviewers to {name} under Settings, Environments (private \
+                 repositories need GitHub Enterprise for that)"
+            ),
+            Self::EnvironmentNotApproved { name, who_could, .. } => {
+                format!("name {name} in the job's `environment:` and have the run approved by {who_could}")
+            }
+            Self::EnvironmentRejected { .. } => {
+                "start a new run: GitHub does not tell whether an answer belongs to this attempt".to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The fold-outs: what changes in each resource, the dangerous first, as far as there is room.
+
+use super::Place;
+use super::budget::Sheet;
+use super::diff::{plain_value_lines, resource_lines, value_lines};
+use super::escape::{clip, fence, html, html_code, link, visible};
+use super::ink::Ink;
+use super::view::{CommentView, Phase};
+use super::words::{grouped, many, symbol, verb};
+use crate::core::plan::{Kind, ResourceSummary};
+
+/// Lines of one resource in full, and when there is little room.
+const LINES: usize = 160;
+const FEW_LINES: usize = 24;
+
+/// Characters of an address.
+const ADDRESS: usize = 300;
+
+/// Characters that "and so many more" takes at most, links included.
+const OMISSION: usize = 700;
+
+/// Writes as much as fits; what is left out is listed by address, then counted, and it is said
+/// where it is in full.
+pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, place: Place) {
+    push_outputs_after_apply(sheet, view, ink);
+    let Some(plan) = view.plan else { return };
+    push_outputs(sheet, view, ink);
+
+    let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
+    order.sort_by(|one, other| {
+        let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| one.module_address.cmp(&other.module_address))
+            .then_with(|| one.kind.cmp(&other.kind))
+    });
+    let mut room = Sheet::new(sheet.left().reserving(OMISSION));
+    let mut left_out: Vec<&ResourceSummary> = Vec::new();
+    for resource in order {
+        // Once something did not fit, nothing less dangerous takes its place.
+        if !left_out.is_empty() {
+            left_out.push(resource);
+            continue;
+        }
+        let fits = [LINES, FEW_LINES].into_iter().any(|lines| room.push(&fold_out(resource, ink, lines)));
+        if !fits {
+            left_out.push(resource);
+        }
+    }
+    sheet.push(&room.finish());
+    push_left_out(sheet, &left_out, view, ink, place);
+}
+
+/// Dangerous, changed, added, the rest.
+fn detail_rank(kind: Kind) -> u8 {
+    match kind {
+        _ if kind.is_dangerous() => 0,
+        Kind::Update => 1,
+        Kind::Create => 2,
+        _ => 3,
+    }
+}
+
+fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
+    let mark = if resource.kind.is_dangerous() {
+        format!("<b>{}</b> ", verb(resource.kind))
+    } else if resource.kind == Kind::NoOp {
+        let word = if resource.importing.is_some() { "import" } else { "move" };
+        format!("{word} ")
+    } else {
+        format!("{} ", verb(resource.kind))
+    };
+    let address = html_code(&ink.address(&resource.address), ADDRESS);
+    let lines = resource_lines(resource, ink, lines);
+    format!("<details>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
+}
+
+fn push_outputs(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
+    let Some(plan) = view.plan else { return };
+    // After the apply their real values stand there.
+    if plan.outputs.is_empty() || (view.phase == Phase::Applied && !view.outputs.is_empty()) {
+        return;
+    }
+    let lines: Vec<String> = plan
+        .outputs
+        .iter()
+        .flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink))
+        .take(LINES)
+        .collect();
+    let text = format!(
+        "<details>\n<summary>{}</summary>\n\n{}\n\n</details>\n\n",
+        many(plan.outputs.len(), "output"),
+        fence("diff", &lines)
+    );
+    sheet.push(&text);
+}
+
+fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
+    if view.outputs.is_empty() {
+        return;
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for output in &view.outputs {
+        match &output.value {
+            Some(value) => lines.extend(plain_value_lines(&output.name, value, ink)),
+            None => lines.push(format!("    {} = (sensitive value)", visible(&output.name))),
+        }
+    }
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    // Without colours the first columns are only an indent.
+    let mut lines: Vec<String> =
+        lines.iter().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned()).collect();
+    if more > 0 {
+        lines.push(format!("({} more)", many(more, "line")));
+    }
+    let text = format!(
+        "<details open>\n<summary>{}</summary>\n\n{}\n\n</details>\n\n",
+        many(view.outputs.len(), "output"),
+        fence("", &lines)
+    );
+    sheet.push(&text);
+}
+
+/// What has no fold-out: a list of addresses as far as it goes, then a number.
+fn push_left_out(
+    sheet: &mut Sheet,
+    left_out: &[&ResourceSummary],
+    view: &CommentView<'_>,
+    ink: &Ink<'_>,
+    place: Place,
+) {
+    if left_out.is_empty() {
+        return;
+    }
+    // The dangerous ones stand in the caution block already.
+    let listed: Vec<String> = left_out
+        .iter()
+        .filter(|resource| !resource.kind.is_dangerous())
+        .map(|resource| {
+            let address = visible(&clip(&ink.address(&resource.address), ADDRESS));
+            format!("{:<3} {address}", symbol(resource))
+        })
+        .collect();
+    let wrapper = "<details>\n<summary></summary>\n\n\n\n</details>\n\n".len() + 200;
+    let mut room = sheet.left().reserving(OMISSION).reserving(wrapper);
+    let mut lines = Vec::new();
+    for line in &listed {
+        let with_break = format!("{line}\n");
+        if !room.holds(&with_break) {
+            break;
+        }
+        room = room.less(&with_break);
+        lines.push(line.clone());
+    }
+    if !lines.is_empty() {
+        let text = format!(
+            "<details>\n<summary>{} without details</summary>\n\n{}\n\n</details>\n\n",
+            html(&format!("{} more", many(lines.len(), "resource"))),
+            fence("", &lines)
+        );
+        if !sheet.push(&text) {
+            lines.clear();
+        }
+    }
+    let unlisted = listed.len() - lines.len();
+    let mut parts = vec![format!("The details of {} are left out for want of room", many(left_out.len(), "resource"))];
+    if unlisted > 0 {
+        parts.push(format!("{} of them, none dangerous, are not listed either", grouped(unlisted)));
+    }
+    let where_else = match (place, view.run_url) {
+        (Place::Comment, Some(url)) => {
+            format!("the {} has more and Terraform's own text", link("job summary", url))
+        }
+        (Place::Comment, None) => "`terraform show PLANFILE` has them all".to_owned(),
+        (Place::Summary, _) => "Terraform's own text has them".to_owned(),
+    };
+    sheet.push(&format!("{}; {where_else}.\n\n", parts.join("; ")));
+}
+
+/// Terraform's own text in a fold-out, at most `most` bytes; nothing when there is no room at all.
+pub(super) fn plan_text(text: &str, ink: &Ink<'_>, most: usize) -> String {
+    /// For the fold-out and the line that says what is missing.
+    const FRAME: usize = 300;
+    let lines = ink.lines(text.trim_end());
+    let total = lines.len();
+    let mut kept: Vec<String> = Vec::new();
+    let mut used = FRAME;
+    let mut longest = 0;
+    for line in lines {
+        used += line.len() + 8;
+        longest = longest.max(line.len());
+        // The fence is longer than any run of backticks inside it, above and below.
+        if used + 2 * longest > most {
+            break;
+        }
+        kept.push(line);
+    }
+    if kept.is_empty() {
+        return String::new();
+    }
+    let omitted = total - kept.len();
+    if omitted > 0 {
+        kept.push(format!("({} more: `terraform show PLANFILE`)", many(omitted, "line")));
+    }
+    format!("<details>\n<summary>Terraform's own text of the plan</summary>\n\n{}\n\n</details>\n", fence("", &kept))
+}

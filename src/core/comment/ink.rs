@@ -1,0 +1,46 @@
+//! Writes what others wrote: scrubbed of secrets first, then escaped.
+
+use std::borrow::Cow;
+
+use super::escape;
+use crate::core::plan::{PlanSummary, Secrets};
+
+/// The one way from untrusted text into a comment.
+pub(super) struct Ink<'a> {
+    plan: Option<&'a PlanSummary>,
+}
+
+impl<'a> Ink<'a> {
+    pub(super) fn new(plan: Option<&'a PlanSummary>) -> Self {
+        Self { plan }
+    }
+
+    /// The text without secrets, not escaped yet.
+    pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.secrets().map_or(Cow::Borrowed(text), |secrets| secrets.scrub(text))
+    }
+
+    fn secrets(&self) -> Option<&'a Secrets> {
+        self.plan.map(|plan| &plan.secrets)
+    }
+
+    /// A code span.
+    pub(super) fn code(&self, text: &str, most: usize) -> String {
+        escape::code(&self.scrub(text), most)
+    }
+
+    /// A sentence of ours with what it quotes.
+    pub(super) fn sentence(&self, text: &str, most: usize) -> String {
+        escape::sentence(&self.scrub(text), most)
+    }
+
+    /// An address without secrets in its keys, not escaped yet.
+    pub(super) fn address(&self, address: &str) -> String {
+        self.plan.map_or_else(|| address.to_owned(), |plan| plan.scrub_address(address))
+    }
+
+    /// A program's output as lines for a fence.
+    pub(super) fn lines(&self, text: &str) -> Vec<String> {
+        escape::lines_of(&self.scrub(text)).collect()
+    }
+}

@@ -1,0 +1,110 @@
+//! The life of a change, from one edit of its comment to the next.
+//!
+//! It is kept in the comment itself, encoded, on the second line. Nothing that others wrote can
+//! stand before that line or on it, so nothing that others wrote can be taken for it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::escape::{clip, link};
+use super::ink::Ink;
+use super::status::is_run_beside;
+use super::view::{CommentView, LifeEvent, Phase};
+use super::words::short_moment;
+
+const OPEN: &str = "<!-- stategate-life:";
+const CLOSE: &str = " -->";
+
+/// Steps that are kept; a pull request that lives longer has its oldest forgotten.
+const KEPT: usize = 24;
+
+/// Steps that are shown.
+const SHOWN: usize = 8;
+
+/// A step as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored(i64, String, Option<String>, Option<String>, Option<String>);
+
+/// The life that an earlier comment of ours tells, oldest first; empty when it tells none.
+pub fn life_from_comment(body: &str) -> Vec<LifeEvent> {
+    let line = body.lines().nth(1).unwrap_or_default().trim();
+    let encoded = line.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE));
+    let json = encoded.and_then(|encoded| STANDARD.decode(encoded).ok()).unwrap_or_default();
+    let stored: Vec<Stored> = serde_json::from_slice(&json).unwrap_or_default();
+    stored
+        .into_iter()
+        .filter_map(|Stored(at, phase, run_url, actor, head_sha)| {
+            Some(LifeEvent {
+                at: Timestamp::from_second(at).ok()?,
+                phase: Phase::from_word(&phase)?,
+                run_url,
+                actor,
+                head_sha,
+            })
+        })
+        .collect()
+}
+
+/// The line that carries the life; empty when there is none yet.
+pub(super) fn hidden_line(history: &[LifeEvent]) -> String {
+    let steps = steps(history);
+    if steps.is_empty() {
+        return String::new();
+    }
+    let kept = steps.get(steps.len().saturating_sub(KEPT)..).unwrap_or_default();
+    let stored: Vec<Stored> = kept
+        .iter()
+        .map(|event| {
+            let short = |text: &Option<String>, most| text.as_deref().map(|text| clip(text, most));
+            Stored(
+                event.at.as_second(),
+                event.phase.word().to_owned(),
+                event.run_url.clone().filter(|url| url.len() <= 300),
+                short(&event.actor, 60),
+                short(&event.head_sha, 40),
+            )
+        })
+        .collect();
+    let json = serde_json::to_vec(&stored).unwrap_or_default();
+    format!("{OPEN}{}{CLOSE}\n", STANDARD.encode(json))
+}
+
+/// Without the steps that only repeat the one before.
+fn steps(history: &[LifeEvent]) -> Vec<&LifeEvent> {
+    let mut steps: Vec<&LifeEvent> = Vec::new();
+    for event in history {
+        let again = steps.last().is_some_and(|last| {
+            last.phase == event.phase && last.run_url == event.run_url && last.head_sha == event.head_sha
+        });
+        if !again {
+            steps.push(event);
+        }
+    }
+    steps
+}
+
+/// The life in one line, once it has more than one step.
+pub(super) fn visible_line(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let steps = steps(&view.history);
+    if steps.len() < 2 {
+        return String::new();
+    }
+    let shown = steps.get(steps.len().saturating_sub(SHOWN)..).unwrap_or_default();
+    let mut parts: Vec<String> = shown
+        .iter()
+        .map(|event| {
+            let at = short_moment(event.at);
+            // Whoever may edit comments may have written this address.
+            let url = event.run_url.as_deref().filter(|url| is_run_beside(url, view.run_url));
+            let at = url.map_or_else(|| at.clone(), |url| link(&at, url));
+            let by = event.actor.as_deref().map(|actor| format!(" by {}", ink.code(actor, 60)));
+            format!("{} {at}{}", event.phase.word(), by.unwrap_or_default())
+        })
+        .collect();
+    if steps.len() > shown.len() {
+        parts.insert(0, "…".to_owned());
+    }
+    format!("<sub>{} (UTC)</sub>\n", parts.join(" → "))
+}

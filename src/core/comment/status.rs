@@ -1,0 +1,375 @@
+//! Where the change stands: the verdict, what failed, the lock and the gate.
+
+use super::escape::{self, fence, is_plain_url, link};
+use super::ink::Ink;
+use super::view::{CommentView, HolderView, Liveness, LockView, Phase};
+use super::words::{between, counts, duration, grouped, listed, many, moment, short_hash};
+use crate::core::plan::PlanSummary;
+
+/// Characters of an address, a name, a sentence: more says nothing more.
+const NAME: usize = 120;
+const SENTENCE: usize = 600;
+
+/// Entries of a list of ours before the rest is counted.
+const ENTRIES: usize = 20;
+
+/// Lines of Terraform's error that are shown in full.
+const ERROR_LINES: usize = 120;
+
+/// The verdict: what it is about, what would happen; and, small, what it rests on.
+pub(super) fn verdict(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let about = about(view, ink);
+    let outcome = outcome(view);
+    let meta = meta(view, ink);
+    if is_quiet(view) {
+        return format!("{about}: {outcome}{}{meta}\n\n", if meta.is_empty() { "" } else { " · " });
+    }
+    let meta = if meta.is_empty() { String::new() } else { format!("{meta}\n\n") };
+    format!("### {about}: {outcome}\n\n{meta}")
+}
+
+/// Whether one line says it all.
+fn is_quiet(view: &CommentView<'_>) -> bool {
+    matches!(view.phase, Phase::NoChanges | Phase::Planned)
+        && view.plan.is_some_and(|plan| !plan.has_changes())
+        && view.failure.is_none()
+}
+
+/// The root module first, then workspace and environment where they are not the usual ones.
+fn about(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let mut about = format!("{} {}", icon(view), ink.code(view.root, NAME));
+    let mut where_else = Vec::new();
+    if view.workspace != "default" && !view.workspace.is_empty() {
+        where_else.push(format!("workspace {}", ink.code(view.workspace, NAME)));
+    }
+    if let Some(environment) = view.environment {
+        where_else.push(format!("environment {}", ink.code(environment, NAME)));
+    }
+    if !where_else.is_empty() {
+        about.extend([" (", &where_else.join(", "), ")"]);
+    }
+    about
+}
+
+fn icon(view: &CommentView<'_>) -> &'static str {
+    match view.phase {
+        Phase::WaitingForLock | Phase::Applying => "⏳",
+        Phase::Locked => "🔒",
+        Phase::Approved => "👍",
+        Phase::Applied => "✅",
+        Phase::Blocked | Phase::Refused => "⛔",
+        Phase::Failed => "❌",
+        Phase::Cancelled => "⏹️",
+        Phase::Skipped => "⏭️",
+        Phase::Planned | Phase::NoChanges => match view.plan {
+            Some(plan) if !plan.has_changes() => "🟢",
+            Some(plan) if is_risky(plan) => "⚠️",
+            _ => "📋",
+        },
+    }
+}
+
+fn is_risky(plan: &PlanSummary) -> bool {
+    plan.resources.iter().any(|resource| resource.kind.is_dangerous())
+        || !plan.unknown_actions.is_empty()
+        || plan.errored
+        || plan.complete == Some(false)
+}
+
+fn outcome(view: &CommentView<'_>) -> String {
+    let changes = |done| view.plan.map(|plan| changes(plan, done)).unwrap_or_default();
+    let with = |word: &str, changes: String| {
+        if changes.is_empty() { word.to_owned() } else { format!("{word} · {changes}") }
+    };
+    match view.phase {
+        Phase::Planned | Phase::NoChanges if view.plan.is_some() => changes(false),
+        Phase::Planned => "planned".to_owned(),
+        Phase::NoChanges => "no changes".to_owned(),
+        Phase::WaitingForLock => "waiting for the lock".to_owned(),
+        Phase::Locked => "the state is locked, nothing was done".to_owned(),
+        Phase::Approved => with("approved", changes(false)),
+        Phase::Applying => with("applying", changes(false)),
+        Phase::Applied => with("applied", changes(true)),
+        Phase::Blocked => with("not applied, approval is missing", changes(false)),
+        Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
+        Phase::Failed => "failed".to_owned(),
+        Phase::Cancelled => "cancelled".to_owned(),
+        Phase::Skipped => "skipped".to_owned(),
+    }
+}
+
+fn changes(plan: &PlanSummary, done: bool) -> String {
+    if !plan.has_changes() {
+        return "no changes".to_owned();
+    }
+    let mut text = counts(&plan.counts, done);
+    let mut add = |what: &str| {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(what);
+    };
+    if plan.errored {
+        add("**planning failed**");
+    }
+    if plan.complete == Some(false) && !plan.errored || plan.counts.deferred > 0 {
+        add("**incomplete**");
+    }
+    if !plan.unknown_actions.is_empty() {
+        add("**with something unknown**");
+    }
+    if text.is_empty() { "only the state's record changes".to_owned() } else { text }
+}
+
+fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let mut parts = Vec::new();
+    if let Some(plan) = view.plan.filter(|plan| plan.unchanged > 0) {
+        parts.push(format!("{} unchanged", grouped(plan.unchanged)));
+    }
+    if let Some(sha) = view.head_sha {
+        parts.push(format!("commit {}", escape::code(&short_hash(sha, 7), NAME)));
+    }
+    if let Some(fingerprint) = view.fingerprint {
+        parts.push(format!("plan {}", escape::code(&short_hash(fingerprint, 12), NAME)));
+    }
+    if let Some(version) = view.plan.and_then(|plan| plan.terraform_version.as_deref()) {
+        parts.push(format!("Terraform {}", ink.sentence(version, 40)));
+    }
+    if let Some(url) = view.run_url {
+        parts.push(link("run", url));
+    }
+    parts.join(" · ")
+}
+
+/// What failed, and what to do.
+pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let Some(failure) = &view.failure else { return String::new() };
+    let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
+    if !failure.why.is_empty() {
+        lines.push(ink.sentence(&failure.why, SENTENCE));
+    }
+    if !failure.hint.is_empty() {
+        lines.push(next(&failure.hint, ink));
+    }
+    let mut out = alert("CAUTION", &lines);
+    if let Some(text) = &failure.terraform_error_text {
+        let mut lines = ink.lines(text.trim());
+        let more = lines.len().saturating_sub(ERROR_LINES);
+        lines.truncate(ERROR_LINES);
+        if more > 0 {
+            lines.push(format!("({} more in the log)", many(more, "line")));
+        }
+        out.extend([
+            "<details open>\n<summary>What Terraform said</summary>\n\n",
+            &fence("", &lines),
+            "\n\n</details>\n\n",
+        ]);
+    }
+    out
+}
+
+/// How the plan differs from the reviewed one.
+pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    if view.difference.is_empty() {
+        return String::new();
+    }
+    let mut lines = vec!["**The plan is not the one that was reviewed:**".to_owned()];
+    lines.extend(items(&view.difference, ink));
+    alert("WARNING", &lines)
+}
+
+/// The lock's story, loud only when it keeps us out.
+pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    match &view.lock {
+        LockView::NotTaken => String::new(),
+        LockView::HeldSince { taken, .. } => {
+            format!("**Lock** held by this run since {}\n\n", moment(*taken))
+        }
+        LockView::Released { .. } if is_quiet(view) => String::new(),
+        LockView::Released { taken, released } => {
+            format!("**Lock** held for {}, released at {}\n\n", duration(between(*taken, *released)), moment(*released))
+        }
+        LockView::HeldByOther(holders) => {
+            let lines: Vec<String> = holders.iter().flat_map(|one| holder(one, view, ink)).collect();
+            alert("WARNING", &lines)
+        }
+        LockView::Kept { id, why } => alert(
+            "WARNING",
+            &[
+                "**The lock is kept.**".to_owned(),
+                ink.sentence(why, SENTENCE),
+                format!("Lock id {}", ink.code(id, NAME)),
+            ],
+        ),
+        LockView::Lost { found } => alert(
+            "CAUTION",
+            &[
+                "**The lock was taken from this run.** Somebody else may have changed the state \
+                 meanwhile."
+                    .to_owned(),
+                ink.sentence(found, SENTENCE),
+            ],
+        ),
+    }
+}
+
+fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+    let who = if holder.who.is_empty() {
+        "somebody whose lock cannot be read".to_owned()
+    } else {
+        ink.code(&holder.who, NAME)
+    };
+    let doing = operation(&holder.operation, ink);
+    let for_whom = holder.pull_request.map(|number| format!(" for #{number}")).unwrap_or_default();
+    let mut lines = vec![format!("**The state is locked** by {who}{doing}{for_whom}.")];
+
+    let since = holder.since.map(|since| format!("Since {}", moment(since)));
+    let age = holder.age_seconds.or_else(|| holder.since.map(|since| between(since, view.now))).map(duration);
+    let held = match (since, age) {
+        (Some(since), Some(age)) => format!("{since}, for {age}. "),
+        (Some(since), None) => format!("{since}. "),
+        (None, Some(age)) => format!("For {age}. "),
+        (None, None) => String::new(),
+    };
+    let run = holder
+        .run_url
+        .as_deref()
+        .filter(|url| is_run_beside(url, view.run_url))
+        .map_or_else(|| "Its run".to_owned(), |url| link("Its run", url));
+    let alive = match holder.liveness {
+        Liveness::Alive => format!("{run} is **still working**."),
+        Liveness::Finished => format!("{run} is **finished**; the lock was left behind."),
+        Liveness::Unknown => "Whether it still works cannot be told.".to_owned(),
+    };
+    lines.push(format!("{held}{alive}"));
+    // For a run of ours, who and where already say it.
+    if !holder.info.is_empty() && (holder.pull_request.is_none() || holder.operation == "freeze") {
+        lines.push(format!("It says {}", ink.code(&holder.info, 200)));
+    }
+    let mut known = Vec::new();
+    if let Some(id) = &holder.id {
+        known.push(format!("lock id {}", ink.code(id, NAME)));
+    }
+    if holder.store == "dynamodb" {
+        known.push("in the DynamoDB table".to_owned());
+    }
+    if !known.is_empty() {
+        lines.push(capitalised(&known.join(", ")));
+    }
+    if !holder.next_step.is_empty() {
+        lines.push(next(&holder.next_step, ink));
+    }
+    lines
+}
+
+fn operation(operation: &str, ink: &Ink<'_>) -> String {
+    match operation {
+        "" => String::new(),
+        "OperationTypePlan" => " (a plan)".to_owned(),
+        "OperationTypeApply" => " (an apply)".to_owned(),
+        "freeze" => " (a freeze)".to_owned(),
+        other => format!(" ({})", ink.code(other, 40)),
+    }
+}
+
+/// Whether an address is a run's page on the server that runs us: a lock's body can name any.
+pub(super) fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
+    let server = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    is_plain_url(url)
+        && url.contains("/actions/runs/")
+        && !url.contains("..")
+        && ours.is_some_and(|ours| server(ours) == server(url))
+}
+
+/// The gate: a line while it waits or is open, loud when it kept an apply out.
+pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let Some(gate) = &view.gate else { return String::new() };
+    let names: Vec<String> = gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
+    let had = gate.approved_by.len();
+    let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
+    let count = format!("{had} of {}{by}", gate.required);
+    if view.phase == Phase::Blocked {
+        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}.**")];
+        lines.extend(items(&gate.blockers, ink));
+        if !gate.who_can.is_empty() {
+            lines.push(ink.sentence(&gate.who_can, SENTENCE));
+        }
+        if !gate.next_step.is_empty() {
+            lines.push(next(&gate.next_step, ink));
+        }
+        return alert("WARNING", &lines);
+    }
+    // While it waits, that is the normal course of things: short and calm.
+    let mut lines = vec![format!("**Approval** {count}")];
+    if !gate.blockers.is_empty() {
+        let mut blockers: Vec<String> =
+            gate.blockers.iter().take(ENTRIES).map(|blocker| ink.sentence(blocker, SENTENCE)).collect();
+        if gate.blockers.len() > ENTRIES {
+            blockers.push(format!("and {} more", gate.blockers.len() - ENTRIES));
+        }
+        if let [only] = blockers.as_slice() {
+            lines = vec![format!("**Approval** {count} · {only}")];
+        } else {
+            lines.extend(blockers.into_iter().map(|blocker| format!("- {blocker}")));
+        }
+        if !gate.who_can.is_empty() {
+            lines.push(ink.sentence(&gate.who_can, SENTENCE));
+        }
+        if !gate.next_step.is_empty() {
+            lines.push(next(&gate.next_step, ink));
+        }
+    }
+    paragraph(&lines)
+}
+
+/// Lines under each other, a list apart from them.
+fn paragraph(lines: &[String]) -> String {
+    let mut out = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let item = line.starts_with("- ");
+        let after_item = index.checked_sub(1).and_then(|before| lines.get(before)).map(|line| line.starts_with("- "));
+        match after_item {
+            None => {}
+            Some(before) if before == item => out.push_str(if item { "\n" } else { "\\\n" }),
+            Some(_) => out.push_str("\n\n"),
+        }
+        out.push_str(line);
+    }
+    out.push_str("\n\n");
+    out
+}
+
+fn next(step: &str, ink: &Ink<'_>) -> String {
+    format!("**Next:** {}", ink.sentence(step, SENTENCE))
+}
+
+/// Sentences as a list, the last ones counted when they are many.
+pub(super) fn items(sentences: &[String], ink: &Ink<'_>) -> Vec<String> {
+    let mut items: Vec<String> =
+        sentences.iter().take(ENTRIES).map(|sentence| format!("- {}", ink.sentence(sentence, SENTENCE))).collect();
+    if sentences.len() > ENTRIES {
+        items.push(format!("- and {} more", sentences.len() - ENTRIES));
+    }
+    items
+}
+
+/// One of GitHub's coloured blocks; paragraphs apart, list items together.
+pub(super) fn alert(kind: &str, lines: &[String]) -> String {
+    let mut out = format!("> [!{kind}]\n");
+    let mut in_list = false;
+    for (index, line) in lines.iter().enumerate() {
+        let item = line.starts_with("- ");
+        if index > 0 && !(in_list && item) {
+            out.push_str(">\n");
+        }
+        in_list = item;
+        out.extend(["> ", line.as_str(), "\n"]);
+    }
+    out.push('\n');
+    out
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

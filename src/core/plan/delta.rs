@@ -1,0 +1,302 @@
+//! What differs between before and after, and nothing else, with what is sensitive already gone.
+//!
+//! This is what is kept of a change until the comment is written. It is small: attributes that
+//! stay are a number, a sensitive value is a mark.
+
+use serde_json::{Map, Value};
+
+use super::change::Change;
+
+/// A value as it may be kept. Its `Debug` tells nothing of it: it may hold a secret's copy.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Leaf {
+    /// The value itself, to be scrubbed before it is shown.
+    Known(Value),
+    /// Known after the apply.
+    Unknown,
+    /// Marked sensitive.
+    Sensitive,
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Known(_) => "Known(***)",
+            Self::Unknown => "Unknown",
+            Self::Sensitive => "Sensitive",
+        })
+    }
+}
+
+/// A difference.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Delta {
+    /// Only after.
+    Added(Leaf),
+    /// Only before.
+    Removed(Leaf),
+    /// Another value than before.
+    Changed(Leaf, Leaf),
+    /// The same value, which becomes sensitive or ceases to be.
+    Remarked {
+        /// Whether it is sensitive from now on.
+        sensitive: bool,
+    },
+    /// Something inside an object differs.
+    Object {
+        /// What differs, by key.
+        entries: Vec<(String, Delta)>,
+        /// How many entries stay.
+        unchanged: usize,
+        /// Whether there was none before.
+        new: bool,
+    },
+    /// Something inside a list or a set differs.
+    List {
+        /// What differs, in order.
+        items: Vec<Delta>,
+        /// How many elements stay.
+        unchanged: usize,
+        /// Whether the elements stay and only their order differs.
+        reordered: bool,
+        /// Whether there was none before.
+        new: bool,
+    },
+}
+
+/// Elements beyond this are compared by place only.
+const MOST_COMPARED: usize = 400;
+
+/// What a change changes; `None` when before and after are the same.
+pub(super) fn delta(change: &Change) -> Option<Delta> {
+    let before = Side { value: &change.before, marks: &change.before_sensitive };
+    let after = Side { value: &change.after, marks: &change.after_sensitive };
+    compare(before, after, &change.after_unknown)
+}
+
+/// How much memory a difference takes, roughly, in bytes.
+pub(super) fn size(delta: &Delta) -> usize {
+    let own = std::mem::size_of::<Delta>();
+    own + match delta {
+        Delta::Added(leaf) | Delta::Removed(leaf) => leaf_size(leaf),
+        Delta::Changed(before, after) => leaf_size(before) + leaf_size(after),
+        Delta::Remarked { .. } => 0,
+        Delta::Object { entries, .. } => entries.iter().map(|(key, inner)| key.len() + 24 + size(inner)).sum(),
+        Delta::List { items, .. } => items.iter().map(size).sum(),
+    }
+}
+
+fn leaf_size(leaf: &Leaf) -> usize {
+    match leaf {
+        Leaf::Known(value) => value_size(value),
+        Leaf::Unknown | Leaf::Sensitive => 0,
+    }
+}
+
+fn value_size(value: &Value) -> usize {
+    let own = std::mem::size_of::<Value>();
+    own + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(value_size).sum(),
+        Value::Object(map) => map.iter().map(|(key, item)| key.len() + 48 + value_size(item)).sum(),
+        _ => 0,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    value: &'a Value,
+    marks: &'a Value,
+}
+
+impl<'a> Side<'a> {
+    fn sensitive(self) -> bool {
+        *self.marks == Value::Bool(true)
+    }
+
+    fn entry(self, key: &str) -> Side<'a> {
+        Side { value: get(self.value, key), marks: get(self.marks, key) }
+    }
+
+    fn element(self, index: usize) -> Side<'a> {
+        Side { value: at(self.value, index), marks: at(self.marks, index) }
+    }
+
+    /// The value with every sensitive part replaced.
+    fn leaf(self) -> Leaf {
+        if self.sensitive() { Leaf::Sensitive } else { Leaf::Known(masked(self)) }
+    }
+}
+
+fn get<'a>(value: &'a Value, key: &str) -> &'a Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
+fn at(value: &Value, index: usize) -> &Value {
+    value.get(index).unwrap_or(&Value::Null)
+}
+
+/// A copy without what is sensitive, for values that are shown whole.
+fn masked(side: Side<'_>) -> Value {
+    if side.sensitive() {
+        return Value::String(super::secrets::SENSITIVE.to_owned());
+    }
+    match side.value {
+        Value::Object(map) => {
+            Value::Object(map.keys().map(|key| (key.clone(), masked(side.entry(key)))).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array((0..items.len()).map(|index| masked(side.element(index))).collect()),
+        other => other.clone(),
+    }
+}
+
+fn compare(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<Delta> {
+    let unknown_now = *unknown == Value::Bool(true);
+    if before.sensitive() || after.sensitive() {
+        return compare_sensitive(before, after, unknown_now);
+    }
+    if unknown_now {
+        return Some(match before.value {
+            Value::Null => Delta::Added(Leaf::Unknown),
+            _ => Delta::Changed(before.leaf(), Leaf::Unknown),
+        });
+    }
+    match (before.value, after.value) {
+        (Value::Object(_), Value::Object(_)) => compare_objects(before, after, unknown),
+        (Value::Array(_), Value::Array(_)) => compare_lists(before, after, unknown),
+        (Value::Null, Value::Null) => has_true(unknown).then_some(Delta::Added(Leaf::Unknown)),
+        (Value::Null, Value::Object(_)) => {
+            compare_objects(before, after, unknown).or_else(|| Some(Delta::Added(after.leaf())))
+        }
+        (Value::Null, _) if has_true(unknown) => compare_lists(before, after, unknown),
+        (Value::Null, _) => Some(Delta::Added(after.leaf())),
+        (_, Value::Null) if !has_true(unknown) => Some(Delta::Removed(before.leaf())),
+        (one, other) if one == other && !has_true(unknown) => None,
+        _ => Some(Delta::Changed(before.leaf(), after.leaf())),
+    }
+}
+
+fn compare_sensitive(before: Side<'_>, after: Side<'_>, unknown: bool) -> Option<Delta> {
+    let same = before.value == after.value && !unknown;
+    if same {
+        let remarked = before.sensitive() != after.sensitive() && !before.value.is_null();
+        return remarked.then_some(Delta::Remarked { sensitive: after.sensitive() });
+    }
+    let after_leaf = if unknown { Leaf::Unknown } else { Leaf::Sensitive };
+    Some(if before.value.is_null() {
+        Delta::Added(after_leaf)
+    } else if after.value.is_null() && !unknown {
+        Delta::Removed(Leaf::Sensitive)
+    } else {
+        Delta::Changed(Leaf::Sensitive, after_leaf)
+    })
+}
+
+fn has_true(marks: &Value) -> bool {
+    match marks {
+        Value::Bool(mark) => *mark,
+        Value::Array(items) => items.iter().any(has_true),
+        Value::Object(map) => map.values().any(has_true),
+        _ => false,
+    }
+}
+
+fn compare_objects(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<Delta> {
+    let mut keys: Vec<&String> = Vec::new();
+    for source in [before.value, after.value, unknown] {
+        if let Value::Object(map) = source {
+            keys.extend(map.keys());
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    let mut entries = Vec::new();
+    let mut unchanged = 0;
+    for key in keys {
+        match compare(before.entry(key), after.entry(key), get(unknown, key)) {
+            Some(inner) => entries.push((key.clone(), inner)),
+            // An attribute without a value is not one that anybody set.
+            None if before.entry(key).value.is_null() => {}
+            None => unchanged += 1,
+        }
+    }
+    (!entries.is_empty()).then_some(Delta::Object { entries, unchanged, new: before.value.is_null() })
+}
+
+/// Elements that are equal stay; of the others, those at the same place among their kind are one
+/// changed element, the rest are added or removed.
+fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<Delta> {
+    let none = Vec::new();
+    let old = before.value.as_array().unwrap_or(&none);
+    let new = after.value.as_array().unwrap_or(&none);
+    let length = new.len().max(unknown.as_array().map_or(0, Vec::len));
+    if old.len().max(length) > MOST_COMPARED {
+        return compare_by_place(before, after, unknown, old.len(), length);
+    }
+    let same = |i: usize, j: usize| {
+        at(before.value, i) == at(after.value, j)
+            && !has_true(at(unknown, j))
+            && at(before.marks, i) == at(after.marks, j)
+    };
+    let mut left: Vec<usize> = Vec::new();
+    let mut free: Vec<bool> = vec![true; length];
+    let mut in_order = true;
+    let mut last = None;
+    for i in 0..old.len() {
+        let found = (0..length).find(|&j| free.get(j) == Some(&true) && same(i, j));
+        match found {
+            Some(j) => {
+                if let Some(slot) = free.get_mut(j) {
+                    *slot = false;
+                }
+                in_order &= last.is_none_or(|last| last < j);
+                last = Some(j);
+            }
+            None => left.push(i),
+        }
+    }
+    let right: Vec<usize> = free.iter().enumerate().filter(|(_, free)| **free).map(|(j, _)| j).collect();
+    let unchanged = old.len() - left.len();
+    if left.is_empty() && right.is_empty() {
+        let reordered = Delta::List { items: Vec::new(), unchanged, reordered: true, new: false };
+        return (!in_order).then_some(reordered);
+    }
+    let mut items = Vec::new();
+    let mut pairs = right.iter();
+    for &i in &left {
+        let old = before.element(i);
+        // Only objects have an inside worth comparing; a set's other elements come and go whole.
+        let pair = if old.value.is_object() { pairs.next() } else { None };
+        match pair {
+            Some(&j) => items.extend(compare(old, after.element(j), at(unknown, j))),
+            None => items.push(Delta::Removed(old.leaf())),
+        }
+    }
+    for &j in pairs {
+        items.push(added(after.element(j), at(unknown, j)));
+    }
+    Some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
+}
+
+fn compare_by_place(before: Side<'_>, after: Side<'_>, unknown: &Value, old: usize, new: usize) -> Option<Delta> {
+    let mut items = Vec::new();
+    let mut unchanged = 0;
+    for index in 0..old.max(new) {
+        match compare(before.element(index), after.element(index), at(unknown, index)) {
+            Some(item) => items.push(item),
+            None => unchanged += 1,
+        }
+    }
+    (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
+}
+
+fn added(after: Side<'_>, unknown: &Value) -> Delta {
+    const NOTHING: Side<'static> = Side { value: &Value::Null, marks: &Value::Null };
+    compare(NOTHING, after, unknown).unwrap_or(Delta::Added(Leaf::Known(Value::Null)))
+}
+
+/// What differs between two values of which nothing is unknown or marked.
+pub(crate) fn compare_values(before: &Value, after: &Value) -> Option<Delta> {
+    let side = |value| Side { value, marks: &Value::Null };
+    compare(side(before), side(after), &Value::Null)
+}

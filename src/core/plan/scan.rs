@@ -1,0 +1,394 @@
+//! Walks over JSON that arrives in pieces, building nothing.
+//!
+//! A value is skipped by its brackets and strings alone, which is several times faster than
+//! parsing it; what is wanted is kept in the buffer and parsed from there. What is skipped is
+//! therefore not validated beyond its shape.
+
+use std::io::Read;
+
+use memchr::{memchr_iter, memchr2, memrchr};
+
+/// How much is read at once.
+const CHUNK: usize = 128 * 1024;
+
+/// Deeper than any plan; Terraform's own types cannot nest like this.
+const MAX_DEPTH: usize = 1024;
+
+/// A stretch of the document, in bytes from its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// Where in a document something is, counted from 1 as editors do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in bytes.
+    pub column: usize,
+}
+
+/// Why walking stopped.
+#[derive(Debug)]
+pub(super) enum ScanError {
+    Read(std::io::Error),
+    /// The document ends inside a value.
+    Truncated(Position),
+    /// Something else than what must stand here.
+    Unexpected {
+        at: Position,
+        expected: &'static str,
+    },
+}
+
+/// A cursor over a document.
+pub(super) struct Scanner<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// The document's offset of the buffer's first byte.
+    base: usize,
+    /// The next byte to look at, in the buffer.
+    next: usize,
+    /// The end of what was read into the buffer.
+    filled: usize,
+    /// From here on, in the buffer, bytes stay until told otherwise.
+    kept: Option<usize>,
+    /// Lines that left the buffer, and the offset at which the current one began.
+    lines: usize,
+    line_start: usize,
+    key: Vec<u8>,
+}
+
+impl<R: Read> Scanner<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            buffer: vec![0; CHUNK],
+            base: 0,
+            next: 0,
+            filled: 0,
+            kept: None,
+            lines: 0,
+            line_start: 0,
+            key: Vec::new(),
+        }
+    }
+
+    /// The next byte that is not white space, not consumed; `None` at the end.
+    pub(super) fn peek(&mut self) -> Result<Option<u8>, ScanError> {
+        loop {
+            let unread = self.unread();
+            if let Some(at) = unread.iter().position(|byte| !byte.is_ascii_whitespace()) {
+                let byte = unread.get(at).copied();
+                self.next += at;
+                return Ok(byte);
+            }
+            self.next = self.filled;
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The first bytes of the document, at most `count`, not consumed.
+    pub(super) fn head(&mut self, count: usize) -> Result<&[u8], ScanError> {
+        while self.filled - self.next < count && self.fill()? {}
+        let unread = self.unread();
+        Ok(unread.get(..count).unwrap_or(unread))
+    }
+
+    /// Moves over bytes that were looked at.
+    pub(super) fn bump(&mut self, count: usize) {
+        self.next = (self.next + count).min(self.filled);
+    }
+
+    /// Consumes `{` or `[`.
+    pub(super) fn open(&mut self, bracket: u8) -> Result<(), ScanError> {
+        let expected = if bracket == b'{' { "an object" } else { "an array" };
+        self.expect(bracket, expected)
+    }
+
+    /// Moves to an object's next entry, over its key and colon; `false` after its last.
+    pub(super) fn next_key(&mut self, first: &mut bool) -> Result<bool, ScanError> {
+        if !self.next_item(b'}', first)? {
+            return Ok(false);
+        }
+        if self.peek()? != Some(b'"') {
+            return Err(self.unexpected("a key"));
+        }
+        let outer = self.kept;
+        let span = self.kept_value()?;
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        key.extend_from_slice(self.bytes(span));
+        self.key = key;
+        // A key inside something that is kept stays with it.
+        if outer.is_none() {
+            self.kept = None;
+        }
+        self.expect(b':', "`:`")?;
+        Ok(true)
+    }
+
+    /// The key that [`Self::next_key`] moved over, as it stands in the document.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Moves to an array's next element; `false` after its last.
+    pub(super) fn next_element(&mut self, first: &mut bool) -> Result<bool, ScanError> {
+        self.next_item(b']', first)
+    }
+
+    /// Moves over one value and keeps it.
+    pub(super) fn kept_value(&mut self) -> Result<Span, ScanError> {
+        self.peek()?;
+        self.keep();
+        self.value()
+    }
+
+    /// Keeps everything from here on, so that spans stay readable.
+    pub(super) fn keep(&mut self) {
+        if self.kept.is_none() {
+            self.kept = Some(self.next);
+        }
+    }
+
+    /// Ends [`Self::keep`].
+    pub(super) fn let_go(&mut self) {
+        self.kept = None;
+    }
+
+    /// The bytes of a span that was kept.
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        span.start
+            .checked_sub(self.base)
+            .and_then(|start| self.buffer.get(start..span.end - self.base))
+            .unwrap_or_default()
+    }
+
+    /// Moves over one value.
+    pub(super) fn value(&mut self) -> Result<Span, ScanError> {
+        let Some(first) = self.peek()? else {
+            return Err(ScanError::Truncated(self.position()));
+        };
+        let start = self.base + self.next;
+        let mut skip = Skip::default();
+        match first {
+            b'{' | b'[' | b'"' => loop {
+                match skip.advance(self.unread()) {
+                    Advance::Done(length) => {
+                        self.next += length;
+                        break;
+                    }
+                    Advance::More => {
+                        self.next = self.filled;
+                        if !self.fill()? {
+                            return Err(ScanError::Truncated(self.position()));
+                        }
+                    }
+                    Advance::Wrong(length, expected) => {
+                        self.next += length;
+                        return Err(self.unexpected(expected));
+                    }
+                }
+            },
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => self.scalar()?,
+            _ => return Err(self.unexpected("a value")),
+        }
+        Ok(Span { start, end: self.base + self.next })
+    }
+
+    /// The next byte's offset in the document, after white space.
+    pub(super) fn here(&self) -> usize {
+        self.base + self.next
+    }
+
+    /// From an offset to the next byte.
+    pub(super) fn since(&self, start: usize) -> Span {
+        Span { start, end: self.here() }
+    }
+
+    /// Where the next byte is.
+    pub(super) fn position(&self) -> Position {
+        self.position_of(Span { start: self.base + self.next, end: 0 })
+    }
+
+    /// Where a span begins, as long as it is in the buffer.
+    pub(super) fn position_of(&self, span: Span) -> Position {
+        let upto = span.start.saturating_sub(self.base).min(self.filled);
+        let seen = self.buffer.get(..upto).unwrap_or_default();
+        let line_start = memrchr(b'\n', seen).map_or(self.line_start, |at| self.base + at + 1);
+        Position {
+            line: 1 + self.lines + memchr_iter(b'\n', seen).count(),
+            column: 1 + (self.base + upto).saturating_sub(line_start),
+        }
+    }
+
+    /// Something else stands here, or nothing any more.
+    fn unexpected(&self, expected: &'static str) -> ScanError {
+        let at = self.position();
+        if self.next < self.filled { ScanError::Unexpected { at, expected } } else { ScanError::Truncated(at) }
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.buffer.get(self.next..self.filled).unwrap_or_default()
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ScanError> {
+        match self.peek()? {
+            Some(found) if found == byte => {
+                self.next += 1;
+                Ok(())
+            }
+            Some(_) => Err(self.unexpected(expected)),
+            None => Err(ScanError::Truncated(self.position())),
+        }
+    }
+
+    fn next_item(&mut self, close: u8, first: &mut bool) -> Result<bool, ScanError> {
+        match self.peek()? {
+            Some(byte) if byte == close => {
+                self.next += 1;
+                Ok(false)
+            }
+            Some(b',') if !*first => {
+                self.next += 1;
+                Ok(true)
+            }
+            Some(_) if *first => {
+                *first = false;
+                Ok(true)
+            }
+            Some(_) => Err(self.unexpected("`,` or a closing bracket")),
+            None => Err(ScanError::Truncated(self.position())),
+        }
+    }
+
+    /// A number or a literal: up to the next delimiter.
+    fn scalar(&mut self) -> Result<(), ScanError> {
+        loop {
+            let unread = self.unread();
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+            match unread.iter().position(|byte| !plain(byte)) {
+                Some(length) => {
+                    self.next += length;
+                    return Ok(());
+                }
+                None => self.next = self.filled,
+            }
+            if !self.fill()? {
+                // Every document that is read here is an object, so no number can end it.
+                return Err(ScanError::Truncated(self.position()));
+            }
+        }
+    }
+
+    /// Reads more; `false` at the end. What is not kept makes room first.
+    fn fill(&mut self) -> Result<bool, ScanError> {
+        let from = self.kept.unwrap_or(self.next);
+        if from > 0 {
+            let gone = self.buffer.get(..from).unwrap_or_default();
+            self.lines += memchr_iter(b'\n', gone).count();
+            if let Some(at) = memrchr(b'\n', gone) {
+                self.line_start = self.base + at + 1;
+            }
+            self.buffer.copy_within(from..self.filled, 0);
+            self.base += from;
+            self.next -= from;
+            self.filled -= from;
+            self.kept = self.kept.map(|_| 0);
+        }
+        if self.filled == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            match self.reader.read(room) {
+                Ok(count) => {
+                    self.filled += count;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ScanError::Read(error)),
+            }
+        }
+    }
+}
+
+/// How far a walk over a string, an object or an array came in the bytes at hand.
+enum Advance {
+    /// To its end, so many bytes on.
+    Done(usize),
+    /// To the end of the bytes, not of the value.
+    More,
+    /// To a byte that cannot stand there.
+    Wrong(usize, &'static str),
+}
+
+/// A walk over a string, an object or an array that can be interrupted anywhere.
+#[derive(Default)]
+struct Skip {
+    /// The brackets that must still close, innermost last.
+    open: Vec<u8>,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Skip {
+    fn advance(&mut self, bytes: &[u8]) -> Advance {
+        let mut at = 0;
+        loop {
+            if self.in_string {
+                let Some(rest) = bytes.get(at..) else { return Advance::More };
+                if self.escaped {
+                    if rest.is_empty() {
+                        return Advance::More;
+                    }
+                    self.escaped = false;
+                    at += 1;
+                    continue;
+                }
+                let Some(found) = memchr2(b'"', b'\\', rest) else { return Advance::More };
+                at += found + 1;
+                if rest.get(found) == Some(&b'\\') {
+                    self.escaped = true;
+                    continue;
+                }
+                self.in_string = false;
+                if self.open.is_empty() {
+                    return Advance::Done(at);
+                }
+            }
+            let Some(rest) = bytes.get(at..) else { return Advance::More };
+            let Some(found) = rest.iter().position(|byte| matters(*byte)) else {
+                return Advance::More;
+            };
+            at += found;
+            match rest.get(found) {
+                Some(b'"') => self.in_string = true,
+                Some(b'{') => self.open.push(b'}'),
+                Some(b'[') => self.open.push(b']'),
+                close => {
+                    if self.open.pop().as_ref() != close {
+                        return Advance::Wrong(at, "the bracket that closes the last one opened");
+                    }
+                    if self.open.is_empty() {
+                        return Advance::Done(at + 1);
+                    }
+                }
+            }
+            if self.open.len() > MAX_DEPTH {
+                return Advance::Wrong(at, "less nesting");
+            }
+            at += 1;
+        }
+    }
+}
+
+/// Whether a byte outside a string says where a value ends.
+fn matters(byte: u8) -> bool {
+    matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')
+}

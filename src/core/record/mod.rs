@@ -1,0 +1,188 @@
+//! The reviewed-plan record: what a plan would do, kept beside the state without its values, so
+//! that main can be held to what was reviewed.
+//!
+//! What counts as the same plan, and what does not, stands in [`fingerprint`]; how two plans are
+//! compared and explained, in [`compare`].
+
+mod audit;
+mod canonical;
+mod compare;
+mod content;
+mod difference;
+mod fingerprint;
+mod key;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use audit::AuditRecord;
+pub use compare::{Comparison, Overlap, compare, key_for, overlaps};
+pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
+pub use difference::{Difference, Note, Why};
+pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
+pub use key::FingerprintKey;
+
+#[cfg(test)]
+mod tests;
+
+/// The version of the record's format that this program writes, and the only one it believes.
+pub const VERSION: u32 = 1;
+
+/// A plan as it was reviewed (or as it would be applied), without its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The format's version.
+    pub version: u32,
+    /// Which plan it is.
+    #[serde(flatten)]
+    pub origin: RecordOrigin,
+    /// What it would do.
+    #[serde(flatten)]
+    pub plan: PlanFingerprint,
+}
+
+/// Which commit, run, state and versions a plan was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordOrigin {
+    /// The pull request's head commit (on a branch: the commit itself).
+    pub head_sha: String,
+    /// The commit of the base branch that the plan was made against.
+    #[serde(default)]
+    pub base_sha: Option<String>,
+    /// The tree that was planned: of the test merge commit in a pull request, of the commit itself
+    /// on a branch. Equal trees are equal code.
+    #[serde(default)]
+    pub merge_tree: Option<String>,
+    /// The pull request's number.
+    #[serde(default)]
+    pub pull_request: Option<u64>,
+    /// The run's page.
+    #[serde(default)]
+    pub run_url: Option<String>,
+    /// Who started the run.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// When the plan was made.
+    #[serde(default)]
+    pub made_at: Option<Timestamp>,
+    /// [`FingerprintKey::lineage_digest`]; `None` when there was no state yet.
+    #[serde(default)]
+    pub lineage_digest: Option<String>,
+    /// The state's serial.
+    #[serde(default)]
+    pub serial: Option<u64>,
+    /// Terraform's version.
+    #[serde(default)]
+    pub terraform_version: Option<String>,
+    /// The providers' versions, by source address.
+    #[serde(default)]
+    pub providers: BTreeMap<String, String>,
+    /// A digest over the files that reach the apply.
+    #[serde(default)]
+    pub content_digest: Option<String>,
+}
+
+/// Why there is no record to compare with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// There is none.
+    #[error("there is no reviewed plan at {place}")]
+    Missing {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// It is not a record.
+    #[error("the reviewed plan at {place} cannot be read: {why}")]
+    Unreadable {
+        /// Where it is.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It was written by another version of this program.
+    #[error("the reviewed plan at {place} has version {found}, and this program reads {VERSION}")]
+    OtherVersion {
+        /// Where it is.
+        place: String,
+        /// Its version.
+        found: u64,
+    },
+    /// The commit cannot be the name of a record.
+    #[error("`{sha}` is not a commit SHA, so no reviewed plan can be named after it")]
+    NotASha {
+        /// What was given.
+        sha: String,
+    },
+}
+
+impl RecordError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Missing { .. } => {
+                "re-run the plan job of the pull request (a fork's has no access to the state, \
+                 so its change needs a branch in this repository), have it approved, and re-run \
+                 this job; or set `--on-plan-change apply` where an approval alone is enough"
+            }
+            Self::Unreadable { .. } => {
+                "re-run the plan job of the pull request, which writes the record anew; if it \
+                 was changed by somebody else, find out who in the bucket's versions"
+            }
+            Self::OtherVersion { .. } => {
+                "use the same version of stategate for plan and apply, and re-run the plan job \
+                 of the pull request"
+            }
+            Self::NotASha { .. } => "this should not happen: please report it",
+        }
+        .to_owned()
+    }
+}
+
+impl Record {
+    /// Puts a record together.
+    pub fn new(origin: RecordOrigin, plan: PlanFingerprint) -> Self {
+        Self { version: VERSION, origin, plan }
+    }
+
+    /// The key of the record of a head commit in the state's bucket.
+    ///
+    /// # Errors
+    ///
+    /// When `head_sha` is no SHA: it comes from outside and becomes part of a path.
+    pub fn object_key(state_key: &str, head_sha: &str) -> Result<String, RecordError> {
+        let is_sha =
+            matches!(head_sha.len(), 40 | 64) && head_sha.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if is_sha {
+            Ok(format!("stategate/{state_key}/plans/{head_sha}.json"))
+        } else {
+            Err(RecordError::NotASha { sha: head_sha.to_owned() })
+        }
+    }
+
+    /// The bytes to store.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and maps with string keys cannot fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what was stored at `place`, believing nothing but this version's own format.
+    ///
+    /// # Errors
+    ///
+    /// When it is something else.
+    pub fn from_json(place: &str, bytes: &[u8]) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u64,
+        }
+        let unreadable =
+            |why: serde_json::Error| RecordError::Unreadable { place: place.to_owned(), why: why.to_string() };
+        let Version { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if version != u64::from(VERSION) {
+            return Err(RecordError::OtherVersion { place: place.to_owned(), found: version });
+        }
+        serde_json::from_slice(bytes).map_err(unreadable)
+    }
+}

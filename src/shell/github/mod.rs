@@ -1,0 +1,22 @@
+//! GitHub: comments, the facts for the gate, runs and people.
+//!
+//! Only the transport is octocrab's. It sends each request once; what may be sent again, and when,
+//! is decided here. Answers are read into small structs of our own, in which unknown words and
+//! missing accounts are values, not errors: one odd review must not hide the others.
+
+mod approvals;
+mod client;
+mod comments;
+mod environments;
+mod error;
+mod people;
+mod runs;
+
+pub use approvals::Wanted;
+pub use client::{Connection, GitHub, Pauses, Repository};
+pub use comments::{Comment, CommentRef};
+pub use error::GitHubError;
+pub use people::{Permission, PullRequestDetails};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! What people and the machinery of GitHub do: open, push, review, merge, run.
+
+use super::FakeGithub;
+use super::state::{Approval, Attempt, Environment, Merge, Pull, Review, Run, State, minutes_ago, now};
+
+/// A push, as its event tells it.
+#[derive(Debug, Clone)]
+pub struct Push {
+    pub branch: String,
+    pub before: String,
+    pub after: String,
+    pub by: String,
+    pub forced: bool,
+}
+
+/// How a pull request is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeMethod {
+    Merge,
+    Squash,
+    Rebase,
+}
+
+impl FakeGithub {
+    /// Gives a person a permission: `admin`, `write`, `read` or `none`.
+    pub fn person(&self, login: &str, permission: &str) {
+        self.state().people.insert(login.to_owned(), permission.to_owned());
+    }
+
+    /// Opens a pull request with one commit against main and gives its number.
+    pub fn open_pull_request(&self, author: &str, branch: &str, title: &str) -> u64 {
+        self.open_pull_request_from("acme", author, branch, title)
+    }
+
+    /// Opens a pull request from the repository of another owner.
+    pub fn open_pull_request_from(&self, head_owner: &str, author: &str, branch: &str, title: &str) -> u64 {
+        let mut state = self.state();
+        let number = state.pulls.keys().next_back().map_or(42, |last| last + 1);
+        let base_sha = state.branches["main"].clone();
+        let sha = state.commit(vec![base_sha.clone()], Some(author), title);
+        if head_owner == state.owner {
+            state.branches.insert(branch.to_owned(), sha.clone());
+        }
+        let pull = Pull {
+            number,
+            title: title.to_owned(),
+            author: author.to_owned(),
+            branch: branch.to_owned(),
+            base: "main".to_owned(),
+            head_owner: head_owner.to_owned(),
+            base_sha,
+            commits: vec![sha],
+            open: true,
+            merge: None,
+            reviews: Vec::new(),
+            opened_at: now(),
+            index_lag: 0,
+        };
+        state.pulls.insert(number, pull);
+        number
+    }
+
+    /// Pushes another commit to a pull request's branch.
+    pub fn push_to_pull_request(&self, number: u64, author: &str) -> String {
+        let mut state = self.state();
+        let pull = state.pulls[&number].clone();
+        let sha = state.commit(vec![pull.head_sha().to_owned()], Some(author), "Another commit");
+        state.branches.insert(pull.branch, sha.clone());
+        pull_mut(&mut state, number).commits.push(sha.clone());
+        sha
+    }
+
+    /// Reviews the head commit: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` …
+    pub fn review(&self, number: u64, author: &str, opinion: &str) {
+        let head = self.state().pulls[&number].head_sha().to_owned();
+        self.review_of(number, Some(author), opinion, Some(&head));
+    }
+
+    /// Reviews any commit, by anyone, or by nobody who still exists.
+    pub fn review_of(&self, number: u64, author: Option<&str>, opinion: &str, commit: Option<&str>) {
+        let mut state = self.state();
+        let review = Review {
+            id: state.next(),
+            author: author.map(str::to_owned),
+            state: opinion.to_owned(),
+            commit: commit.map(str::to_owned),
+            at: now(),
+        };
+        pull_mut(&mut state, number).reviews.push(review);
+    }
+
+    /// Merges a pull request by a merge commit.
+    pub fn merge(&self, number: u64, by: &str) -> Push {
+        self.merge_by(MergeMethod::Merge, number, by)
+    }
+
+    /// Merges a pull request.
+    pub fn merge_by(&self, method: MergeMethod, number: u64, by: &str) -> Push {
+        let mut state = self.state();
+        let pull = state.pulls[&number].clone();
+        let before = state.branches[&pull.base].clone();
+        let message = format!("{} (#{number})", pull.title);
+        let after = match method {
+            MergeMethod::Merge => {
+                let parents = vec![before.clone(), pull.head_sha().to_owned()];
+                state.commit(parents, Some(by), &format!("Merge pull request #{number}\n\n{}", pull.title))
+            }
+            MergeMethod::Squash => state.commit(vec![before.clone()], Some(&pull.author), &message),
+            MergeMethod::Rebase => pull
+                .commits
+                .iter()
+                .fold(before.clone(), |tip, _| state.commit(vec![tip], Some(&pull.author), &pull.title)),
+        };
+        state.branches.insert(pull.base.clone(), after.clone());
+        let pull = pull_mut(&mut state, number);
+        pull.open = false;
+        pull.merge = Some(Merge { sha: after.clone(), by: by.to_owned(), at: now() });
+        Push { branch: pull.base.clone(), before, after, by: by.to_owned(), forced: false }
+    }
+
+    /// Pushes a commit to main that no pull request stands behind.
+    pub fn push_directly(&self, by: &str) -> Push {
+        let mut state = self.state();
+        let before = state.branches["main"].clone();
+        let after = state.commit(vec![before.clone()], Some(by), "A direct push");
+        state.branches.insert("main".to_owned(), after.clone());
+        Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: false }
+    }
+
+    /// Writes a comment as a person (or as another bot).
+    pub fn write_comment(&self, number: u64, author: &str, body: &str) -> u64 {
+        self.state().add_comment(number, author, body)
+    }
+
+    /// An environment with required reviewers; without any it is unprotected.
+    pub fn environment(&self, name: &str, reviewers: &[&str], prevent_self_review: bool) {
+        let reviewers = reviewers.iter().map(|login| (*login).to_owned()).collect();
+        self.state().environments.insert(name.to_owned(), Environment { reviewers, prevent_self_review });
+    }
+
+    /// Approves a run for an environment.
+    pub fn approve_run(&self, run: u64, environment: &str, user: &str) {
+        let approval = Approval {
+            state: "approved".to_owned(),
+            user: user.to_owned(),
+            environments: vec![environment.to_owned()],
+        };
+        run_mut(&mut self.state(), run).approvals.push(approval);
+    }
+
+    /// Starts a workflow run with one job, in progress.
+    pub fn start_run(&self, workflow: &str, event: &str, sha: &str, branch: &str, actor: &str) -> u64 {
+        let mut state = self.state();
+        let id = 9_000_000_000 + state.next();
+        let run = Run {
+            id,
+            workflow: workflow.to_owned(),
+            event: event.to_owned(),
+            head_sha: sha.to_owned(),
+            head_branch: branch.to_owned(),
+            actor: actor.to_owned(),
+            attempts: vec![attempt(workflow, actor)],
+            approvals: Vec::new(),
+        };
+        state.runs.insert(id, run);
+        id
+    }
+
+    /// Runs it again: another attempt. Gives its number.
+    pub fn rerun(&self, run: u64, actor: &str) -> u64 {
+        let mut state = self.state();
+        let run = run_mut(&mut state, run);
+        let attempt = attempt(&run.workflow, actor);
+        run.attempts.push(attempt);
+        run.attempts.len() as u64
+    }
+
+    /// The latest attempt ends now.
+    pub fn finish_run(&self, run: u64, conclusion: &str) {
+        self.finish_run_before(run, conclusion, 0);
+    }
+
+    /// The latest attempt ended some minutes ago.
+    pub fn finish_run_before(&self, run: u64, conclusion: &str, minutes: i64) {
+        let mut state = self.state();
+        let attempt = run_mut(&mut state, run).attempts.last_mut().expect("a run has an attempt");
+        attempt.status = "completed".to_owned();
+        attempt.conclusion = Some(conclusion.to_owned());
+        attempt.completed = Some(minutes_ago(minutes));
+        attempt.started = attempt.started.min(minutes_ago(minutes + 1));
+    }
+
+    /// Somebody deletes a run.
+    pub fn delete_run(&self, run: u64) {
+        self.state().runs.remove(&run);
+    }
+}
+
+impl State {
+    pub fn add_comment(&mut self, issue: u64, author: &str, body: &str) -> u64 {
+        let id = self.next();
+        let comment = super::Comment {
+            id,
+            issue,
+            author: author.to_owned(),
+            body: body.to_owned(),
+            minimized: false,
+            created: now(),
+            updated: now(),
+            history: vec![body.to_owned()],
+        };
+        self.comments.insert(id, comment);
+        id
+    }
+}
+
+fn attempt(job: &str, actor: &str) -> Attempt {
+    Attempt {
+        status: "in_progress".to_owned(),
+        conclusion: None,
+        job: job.to_owned(),
+        triggering_actor: actor.to_owned(),
+        started: now(),
+        completed: None,
+    }
+}
+
+fn pull_mut(state: &mut State, number: u64) -> &mut Pull {
+    state.pulls.get_mut(&number).expect("the pull request exists")
+}
+
+fn run_mut(state: &mut State, id: u64) -> &mut Run {
+    state.runs.get_mut(&id).expect("the run exists")
+}

@@ -1,0 +1,164 @@
+//! A colleague's laptop: plain Terraform, and the same stategate outside GitHub Actions.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::files::{Files, PROD};
+use super::ministack::Ministack;
+use super::process::{Finished, run, wait_for};
+use super::runner::binary;
+
+/// A checkout, and a shell in one of its root modules.
+#[derive(Debug, Clone)]
+pub struct Laptop {
+    pub files: Files,
+    pub directory: String,
+    home: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+/// Where Terraform is.
+pub fn terraform() -> &'static Path {
+    static TERRAFORM: OnceLock<PathBuf> = OnceLock::new();
+    TERRAFORM.get_or_init(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found =
+            std::env::split_paths(&path).map(|directory| directory.join("terraform")).find(|file| file.is_file());
+        found.expect("the tests need Terraform 1.11 or newer: put the program `terraform` on the PATH")
+    })
+}
+
+/// What any program of a world is started with: nothing of this machine but where programs are.
+pub fn scrubbed(command: &mut Command, home: &Path) {
+    let terraform = terraform().parent().expect("a program is in a directory");
+    command
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", terraform.display()))
+        .env("HOME", home)
+        .env("CHECKPOINT_DISABLE", "1")
+        .envs(Ministack::credentials());
+}
+
+impl Laptop {
+    pub fn new(files: Files, scratch: &Path) -> Self {
+        let home = scratch.join("home");
+        fs::create_dir_all(&home).expect("a home can be made");
+        Self { files, directory: PROD.to_owned(), home, variables: Vec::new() }
+    }
+
+    /// The same shell in another root module.
+    pub fn within(mut self, directory: &str) -> Self {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
+    /// The same shell with a variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Plain Terraform.
+    pub fn terraform(&self, arguments: &[&str]) -> Finished {
+        run(self.command(terraform()).args(arguments))
+    }
+
+    /// `terraform init`, then a command without questions.
+    pub fn initialised(&self, arguments: &[&str]) -> Finished {
+        self.terraform(&["init", "-input=false", "-no-color"]).succeeded();
+        self.terraform(arguments)
+    }
+
+    pub fn plan(&self) -> Finished {
+        self.initialised(&["plan", "-input=false", "-no-color"])
+    }
+
+    pub fn apply(&self) -> Finished {
+        self.initialised(&["apply", "-input=false", "-no-color", "-auto-approve"])
+    }
+
+    /// stategate outside GitHub Actions.
+    pub fn stategate(&self, arguments: &[&str]) -> Finished {
+        run(self.command(&binary()).args(arguments))
+    }
+
+    /// The state as Terraform reads it.
+    pub fn state(&self) -> Value {
+        let pulled = self.initialised(&["state", "pull"]).succeeded();
+        serde_json::from_str(&pulled.stdout).unwrap_or(Value::Null)
+    }
+
+    /// A `terraform apply` that holds the lock until it is told to go on.
+    pub fn hold_lock(&self) -> Holding {
+        let go = self.home.join(format!("go-{}", self.files.root.file_name().unwrap_or_default().display()));
+        let wait = format!("while [ ! -e '{}' ]; do sleep 0.1; done", go.display());
+        let slow = format!(
+            "resource \"terraform_data\" \"slow\" {{\n  provisioner \"local-exec\" {{\n    command = \"{wait}\"\n  }}\n}}\n"
+        );
+        self.files.write(&format!("{}/slow.tf", self.directory), &slow);
+        self.terraform(&["init", "-input=false"]).succeeded();
+        let log = self.home.join("holding.log");
+        let out = File::create(&log).expect("a log can be made");
+        let process = self
+            .command(terraform())
+            .args(["apply", "-input=false", "-no-color", "-auto-approve"])
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().expect("the log can be shared"))
+            .stderr(out)
+            .spawn()
+            .expect("terraform starts");
+        wait_for("the slow apply to begin", Duration::from_secs(30), || {
+            fs::read_to_string(&log).is_ok_and(|text| text.contains("Provisioning with")).then_some(())
+        });
+        Holding { process, go }
+    }
+
+    /// A command in the root module's directory.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        scrubbed(&mut command, &self.home);
+        command
+            .current_dir(self.files.root.join(&self.directory))
+            .env("USER", "colleague")
+            .envs(self.variables.clone());
+        command
+    }
+}
+
+/// A slow `terraform apply` under its lock; it ends when told so, or when dropped.
+#[derive(Debug)]
+pub struct Holding {
+    process: Child,
+    go: PathBuf,
+}
+
+impl Holding {
+    /// Lets it finish and gives its lock back.
+    pub fn finish(mut self) {
+        self.go_on();
+        let status = self.process.wait().expect("terraform ends");
+        assert!(status.success(), "the slow apply failed");
+    }
+
+    /// Kills it: the lock stays behind.
+    pub fn kill(mut self) {
+        self.process.kill().expect("terraform can be killed");
+        self.process.wait().expect("terraform is gone");
+    }
+
+    fn go_on(&self) {
+        fs::write(&self.go, "").expect("the sign can be given");
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.go_on();
+        let _status = self.process.wait();
+    }
+}

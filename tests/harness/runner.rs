@@ -1,0 +1,426 @@
+//! The runner: starts the action's steps as GitHub's does, with the same variables, files and shell,
+//! cancels them with the same signals, and sweeps up what they leave.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::action::{Action, ActionStep};
+use super::files::PROD;
+use super::github::WORKFLOW_PERMISSIONS;
+use super::github::events::Event;
+use super::laptop::scrubbed;
+use super::process::{target_dir, wait_for};
+use super::world::World;
+
+/// The program under test.
+pub fn binary() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_stategate").map_or_else(|| target_dir().join("debug/stategate"), PathBuf::from)
+}
+
+/// A workflow run to be: one job that uses the action once.
+pub struct Step<'a> {
+    world: &'a World,
+    command: &'static str,
+    event: Event,
+    inputs: BTreeMap<String, String>,
+    variables: BTreeMap<String, Option<String>>,
+    token: Option<String>,
+    rerun: Option<u64>,
+    cleans_up: bool,
+}
+
+/// How a run of the action ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The main step's exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Both streams, in the order they were written, as the log shows them.
+    pub log: String,
+    pub outputs: BTreeMap<String, String>,
+    pub summary: String,
+    /// The clean-up step's exit code and log, when it ran.
+    pub cleanup: Option<(Option<i32>, String)>,
+    pub run: u64,
+    pub attempt: u64,
+}
+
+impl<'a> Step<'a> {
+    /// `stategate plan` in production, started by a pull request.
+    pub fn plan(world: &'a World, number: u64) -> Self {
+        Self::new(world, "plan", world.github.pull_request_event(number, "opened"))
+    }
+
+    /// `stategate apply` in production, started by a push.
+    pub fn apply(world: &'a World, push: &super::github::story::Push) -> Self {
+        Self::new(world, "apply", world.github.push_event(push))
+    }
+
+    /// `stategate unlock` in production, started by hand.
+    pub fn unlock(world: &'a World, actor: &str) -> Self {
+        Self::new(world, "unlock", world.github.dispatch_event(actor))
+    }
+
+    /// Any command for any event.
+    pub fn new(world: &'a World, command: &'static str, event: Event) -> Self {
+        let step = Self {
+            world,
+            command,
+            event,
+            inputs: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            token: None,
+            rerun: None,
+            cleans_up: true,
+        };
+        step.with("working-directory", PROD)
+    }
+
+    /// An input of the action.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.inputs.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A variable of the job.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), Some(value.to_owned()));
+        self
+    }
+
+    /// A variable that the job does not have.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.variables.insert(name.to_owned(), None);
+        self
+    }
+
+    /// A token with other permissions than the README's workflows have.
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Another attempt of a run there was.
+    pub fn rerun_of(mut self, run: u64) -> Self {
+        self.rerun = Some(run);
+        self
+    }
+
+    /// The action's main step alone.
+    pub fn without_cleanup(mut self) -> Self {
+        self.cleans_up = false;
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Outcome {
+        self.start().finish()
+    }
+
+    /// Starts it and returns at once.
+    pub fn start(self) -> Running<'a> {
+        let github = &self.world.github;
+        let Event { name, sha, head_ref, actor, .. } = &self.event;
+        let branch = if head_ref.is_empty() { "main" } else { head_ref };
+        let run = self.rerun.unwrap_or_else(|| github.start_run(self.command, name, sha, branch, actor));
+        let attempt = if self.rerun.is_some() { github.rerun(run, actor) } else { 1 };
+        let token = self.token.clone().unwrap_or_else(|| github.workflow_token(WORKFLOW_PERMISSIONS));
+
+        let place = self.world.place("runner");
+        let workspace = self.world.checkout(&self.event, place.join("work")).root;
+        for directory in ["temp", "tool-cache", "home"] {
+            fs::create_dir_all(place.join(directory)).expect("the runner's directory can be made");
+        }
+        fs::write(place.join("event.json"), self.event.payload.to_string()).expect("the event can be written");
+
+        let action = Action::read();
+        let mut inputs = self.inputs.clone();
+        inputs.insert("command".to_owned(), self.command.to_owned());
+        inputs.insert("binary-path".to_owned(), binary().display().to_string());
+        let inputs = action.inputs(&inputs, &token);
+        let mut job = Running {
+            github,
+            place,
+            workspace,
+            inputs,
+            action,
+            run,
+            attempt,
+            tracking: format!("github_{run}_{attempt}"),
+            step: self,
+            process: None,
+        };
+        job.process = Some(job.spawn(0));
+        job
+    }
+}
+
+/// The action at work.
+pub struct Running<'a> {
+    step: Step<'a>,
+    github: &'a super::github::FakeGithub,
+    action: Action,
+    inputs: BTreeMap<String, String>,
+    place: PathBuf,
+    pub workspace: PathBuf,
+    pub run: u64,
+    pub attempt: u64,
+    tracking: String,
+    process: Option<Child>,
+}
+
+impl Running<'_> {
+    /// What the log has so far.
+    pub fn log(&self) -> String {
+        read(&self.file(0, "log"))
+    }
+
+    /// Waits until the log has a text.
+    #[track_caller]
+    pub fn wait_for_log(&mut self, text: &str) {
+        let log = self.file(0, "log");
+        let process = self.process.as_mut().expect("the step runs");
+        wait_for(&format!("{text:?} in the log"), Duration::from_mins(1), || {
+            let found = read(&log).contains(text);
+            let ended = !found && process.try_wait().is_ok_and(|status| status.is_some());
+            assert!(!ended, "the step ended without saying {text:?}:\n{}", read(&log));
+            found.then_some(())
+        });
+    }
+
+    /// The pid of the step's entry process, which is all that the runner signals.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the step runs").id()
+    }
+
+    /// Sends one signal to the entry process.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
+        // A process that has just ended needs no signal.
+        let _gone = kill_process(pid, signal);
+    }
+
+    /// What the runner does when somebody cancels: SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL, each to
+    /// the entry process alone; then the clean-up step.
+    pub fn cancel(mut self) -> Outcome {
+        for (signal, patience) in [(Signal::INT, 7_500), (Signal::TERM, 2_500), (Signal::KILL, 60_000)] {
+            self.signal(signal);
+            let deadline = Instant::now() + Duration::from_millis(patience);
+            let process = self.process.as_mut().expect("the step runs");
+            while Instant::now() < deadline {
+                if process.try_wait().expect("the step can be waited for").is_some() {
+                    return self.end(true);
+                }
+                sleep(Duration::from_millis(20));
+            }
+        }
+        panic!("the step outlived SIGKILL");
+    }
+
+    /// The machine is gone, with all processes, and no clean-up step runs.
+    pub fn vanish(mut self) -> Outcome {
+        self.signal(Signal::KILL);
+        self.sweep();
+        self.step.cleans_up = false;
+        self.end(true)
+    }
+
+    /// Waits for its end; then the clean-up step.
+    pub fn finish(self) -> Outcome {
+        self.end(false)
+    }
+
+    fn end(mut self, cancelled: bool) -> Outcome {
+        let mut process = self.process.take().expect("the step runs");
+        let status = process.wait().expect("the step can be waited for");
+        let code = status.code();
+        let cleanup = self.clean_up(code != Some(0));
+        self.sweep();
+        let conclusion = match code {
+            _ if cancelled => "cancelled",
+            Some(0) => "success",
+            _ => "failure",
+        };
+        self.github.finish_run(self.run, conclusion);
+        let log =
+            format!("{}{}", self.log(), status.signal().map_or(String::new(), |number| format!("(signal {number})")));
+        Outcome {
+            code,
+            log,
+            outputs: outputs(&read(&self.file(0, "output"))),
+            summary: read(&self.file(0, "summary")),
+            cleanup,
+            run: self.run,
+            attempt: self.attempt,
+        }
+    }
+
+    fn clean_up(&self, failed: bool) -> Option<(Option<i32>, String)> {
+        let step = self.action.runs.steps.get(1)?;
+        if !self.step.cleans_up || !step.runs(&self.inputs, failed) {
+            return None;
+        }
+        let status = self.spawn(1).wait().expect("the clean-up step can be waited for");
+        Some((status.code(), read(&self.file(1, "log"))))
+    }
+
+    /// Starts a step of the action: bash with the runner's options, on a file with the step's script.
+    fn spawn(&self, index: usize) -> Child {
+        let step: &ActionStep = &self.action.runs.steps[index];
+        assert_eq!(step.shell, "bash");
+        assert!(!step.run.contains("${{"), "an expression in a script can be an injection: {}", step.run);
+        let script = self.file(index, "sh");
+        fs::write(&script, &step.run).expect("the script can be written");
+        let log = File::create(self.file(index, "log")).expect("the log can be made");
+        let mut command = Command::new("/bin/bash");
+        command.args(["--noprofile", "--norc", "-e", "-o", "pipefail"]).arg(&script);
+        self.environment(&mut command, index);
+        command.envs(step.variables(&self.inputs));
+        command.current_dir(&self.workspace).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("the log can be shared")).stderr(log);
+        command.spawn().expect("bash starts")
+    }
+
+    fn environment(&self, command: &mut Command, index: usize) {
+        scrubbed(command, &self.place.join("home"));
+        let Event { name, sha, git_ref, head_ref, base_ref, actor, .. } = &self.step.event;
+        let triggering = actor;
+        let path = |name: &str| self.place.join(name).display().to_string();
+        let own_file = |kind: &str| {
+            let file = self.file(index, kind);
+            File::create(&file).expect("the step's file can be made");
+            file.display().to_string()
+        };
+        let (owner, repository) = {
+            let state = self.github.state();
+            (state.owner.clone(), state.slug())
+        };
+        let ref_name = git_ref.trim_start_matches("refs/heads/").trim_start_matches("refs/pull/").to_owned();
+        let variables = [
+            ("CI", "true".to_owned()),
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_ACTION", "__acme_stategate".to_owned()),
+            ("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR").to_owned()),
+            ("GITHUB_ACTOR", actor.clone()),
+            ("GITHUB_API_URL", self.github.api_url()),
+            ("GITHUB_BASE_REF", base_ref.clone()),
+            ("GITHUB_ENV", own_file("env")),
+            ("GITHUB_EVENT_NAME", (*name).to_owned()),
+            ("GITHUB_EVENT_PATH", path("event.json")),
+            ("GITHUB_GRAPHQL_URL", self.github.graphql_url()),
+            ("GITHUB_HEAD_REF", head_ref.clone()),
+            ("GITHUB_JOB", self.step.command.to_owned()),
+            ("GITHUB_OUTPUT", own_file("output")),
+            ("GITHUB_PATH", own_file("path")),
+            ("GITHUB_REF", git_ref.clone()),
+            ("GITHUB_REF_NAME", ref_name),
+            ("GITHUB_REF_TYPE", "branch".to_owned()),
+            ("GITHUB_REPOSITORY", repository),
+            ("GITHUB_REPOSITORY_OWNER", owner),
+            ("GITHUB_RETENTION_DAYS", "90".to_owned()),
+            ("GITHUB_RUN_ATTEMPT", self.attempt.to_string()),
+            ("GITHUB_RUN_ID", self.run.to_string()),
+            ("GITHUB_RUN_NUMBER", "1".to_owned()),
+            ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
+            ("GITHUB_SHA", sha.clone()),
+            ("GITHUB_STATE", own_file("state")),
+            ("GITHUB_STEP_SUMMARY", own_file("summary")),
+            ("GITHUB_TRIGGERING_ACTOR", triggering.clone()),
+            ("GITHUB_WORKFLOW", self.step.command.to_owned()),
+            ("GITHUB_WORKSPACE", self.workspace.display().to_string()),
+            ("RUNNER_ARCH", "X64".to_owned()),
+            ("RUNNER_ENVIRONMENT", "github-hosted".to_owned()),
+            ("RUNNER_NAME", "GitHub Actions 1".to_owned()),
+            ("RUNNER_OS", "Linux".to_owned()),
+            ("RUNNER_TEMP", path("temp")),
+            ("RUNNER_TOOL_CACHE", path("tool-cache")),
+            ("RUNNER_TRACKING_ID", self.tracking.clone()),
+        ];
+        command.envs(variables);
+        for (name, value) in &self.step.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    }
+
+    fn file(&self, index: usize, kind: &str) -> PathBuf {
+        self.place.join("temp").join(format!("step-{index}.{kind}"))
+    }
+
+    /// Kills what a job left running, found by the tracking ID in its environment, as the runner does.
+    fn sweep(&self) {
+        let mark = format!("RUNNER_TRACKING_ID={}", self.tracking);
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            let ours = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            if let (true, Some(pid)) = (ours, pid) {
+                let _gone = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.as_mut() {
+            let _gone = process.kill();
+            let _status = process.wait();
+            self.sweep();
+        }
+    }
+}
+
+impl Outcome {
+    /// Fails with the log unless the exit code is this one.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "the log:\n{}", self.log);
+        self
+    }
+
+    /// Fails unless the log has the text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.log.contains(text), "the log does not say {text:?}:\n{}", self.log);
+        self
+    }
+
+    /// An output of the step; empty when it was not set, as in a workflow.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).map_or("", String::as_str)
+    }
+
+    /// The run's page.
+    pub fn url(&self) -> String {
+        format!("https://github.com/acme/infra/actions/runs/{}", self.run)
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// The step's outputs, as the runner reads the file: `name=value`, or `name<<MARK` up to `MARK`.
+fn outputs(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let heredoc = line.split_once("<<").filter(|(name, _)| !name.contains('='));
+        if let Some((name, mark)) = heredoc {
+            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != mark).collect();
+            found.insert(name.to_owned(), value.join("\n"));
+        } else if let Some((name, value)) = line.split_once('=') {
+            found.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    found
+}

@@ -1,0 +1,118 @@
+//! One test's surroundings: a repository on GitHub, its files, its bucket, and a place to work.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+use super::bucket::Bucket;
+use super::files::{Files, PROD};
+use super::github::FakeGithub;
+use super::github::events::{Checkout, Event};
+use super::github::story::{MergeMethod, Push};
+use super::laptop::Laptop;
+use super::ministack::Ministack;
+
+/// A team's repository with the services `web` and `worker` in two environments.
+#[derive(Debug)]
+pub struct World {
+    pub github: FakeGithub,
+    pub bucket: Bucket,
+    /// What main has.
+    pub main: Files,
+    /// The files of each pull request: what it started from, and what it has.
+    pulls: Mutex<BTreeMap<u64, (Files, Files)>>,
+    scratch: TempDir,
+    next: AtomicU32,
+}
+
+impl World {
+    /// With a bucket of its own in the shared AWS stand-in.
+    pub fn new() -> Self {
+        Self::with_bucket(Ministack::shared().bucket())
+    }
+
+    /// With this bucket, whose endpoint may be a proxy's.
+    pub fn with_bucket(bucket: Bucket) -> Self {
+        let scratch = tempfile::Builder::new().prefix("stategate-").tempdir().expect("a scratch directory can be made");
+        let main = Files::team(scratch.path().join("main"), &bucket);
+        let github = FakeGithub::start();
+        Self { github, bucket, main, pulls: Mutex::default(), scratch, next: AtomicU32::new(1) }
+    }
+
+    /// With the production environment applied already, by a colleague with plain Terraform.
+    pub fn applied() -> Self {
+        let world = Self::new();
+        world.laptop().apply().succeeded();
+        world
+    }
+
+    /// octocat opens a pull request that changes files.
+    pub fn pull_request(&self, title: &str, change: impl FnOnce(&Files)) -> u64 {
+        let branch = title.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+        let number = self.github.open_pull_request("octocat", &branch, title);
+        let base = self.main.copy_to(self.place("base"));
+        let branch = self.main.copy_to(self.place("branch"));
+        change(&branch);
+        self.pulls.lock().expect("no test fails while it holds the files").insert(number, (base, branch));
+        number
+    }
+
+    /// A pull request that gives the service `web` in production another image: one change in place.
+    pub fn new_image(&self) -> u64 {
+        self.pull_request("Web 1.1", |files| files.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1"))
+    }
+
+    /// The author pushes a further change to a pull request.
+    pub fn push_to(&self, number: u64, change: impl FnOnce(&Files)) -> String {
+        let (_, branch) = self.files_of(number);
+        change(&branch);
+        self.github.push_to_pull_request(number, "octocat")
+    }
+
+    /// hubot approves the head of a pull request.
+    pub fn approve(&self, number: u64) {
+        self.github.review(number, "hubot", "APPROVED");
+    }
+
+    /// The author merges a pull request; main then has its changes.
+    pub fn merge(&self, number: u64) -> Push {
+        self.merge_by(MergeMethod::Merge, number)
+    }
+
+    /// Merges in another way.
+    pub fn merge_by(&self, method: MergeMethod, number: u64) -> Push {
+        let (base, branch) = self.files_of(number);
+        self.main.take_changes(&base, &branch);
+        self.github.merge_by(method, number, "octocat")
+    }
+
+    /// A colleague's laptop, with main checked out.
+    pub fn laptop(&self) -> Laptop {
+        Laptop::new(self.main.copy_to(self.place("laptop")), self.scratch.path())
+    }
+
+    /// The files that a run of this event checks out.
+    pub fn checkout(&self, event: &Event, into: PathBuf) -> Files {
+        let files = self.main.copy_to(into);
+        if let Checkout::TestMerge(number) = event.checkout {
+            let (base, branch) = self.files_of(number);
+            files.take_changes(&base, &branch);
+        }
+        files
+    }
+
+    /// A directory that nothing else uses.
+    pub fn place(&self, name: &str) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.path().join(format!("{number}-{name}"));
+        std::fs::create_dir_all(&path).expect("the directory can be made");
+        path
+    }
+
+    fn files_of(&self, number: u64) -> (Files, Files) {
+        self.pulls.lock().expect("no test fails while it holds the files")[&number].clone()
+    }
+}
