@@ -462,12 +462,12 @@ fn broken(setting: Setting, property: &'static str) {
 
 #[test]
 fn three_clients_and_one_store() {
-    check("three clients, one store", SOUND);
+    check("three clients, one store", Setting { faults: 3, ..SOUND });
 }
 
 #[test]
 fn two_clients_and_two_stores() {
-    check("two clients, two stores", Setting { clients: 2, stores: &[Store::S3, Store::DynamoDb], ..SOUND });
+    check("two clients, two stores", Setting { clients: 2, faults: 3, stores: &[Store::S3, Store::DynamoDb], ..SOUND });
 }
 
 #[test]
