@@ -47,8 +47,7 @@ pub fn once(lock: &Path, marker: &Path, make: impl FnOnce()) {
 
 fn install(directory: &Path, python: &Path) {
     let what = REQUIREMENTS.join(" ");
-    let line = format!("harness: installing {what} into {} (once, about half a minute)
-", directory.display());
+    let line = format!("harness: installing {what} into {} (once, about half a minute)\n", directory.display());
     // Straight to the stream: a test's own output is only shown when it fails.
     io::stderr().write_all(line.as_bytes()).expect("standard error can be written");
     if directory.exists() {

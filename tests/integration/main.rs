@@ -13,3 +13,4 @@
 mod harness;
 
 mod harness_parts;
+mod plan;
