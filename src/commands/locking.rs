@@ -42,9 +42,12 @@ pub(super) async fn take(
             holder::locked(&holders)
         }
         Err(AcquireError::Cancelled) => Error::Cancelled,
-        // Whether a lock of ours was stored is unknown: the footprint keeps its ID for the
-        // clean-up step.
-        Err(AcquireError::Aws(error)) => return Err(error.into()),
+        Err(AcquireError::Aws(error)) => error.into(),
+        // The footprint keeps its ID for the clean-up step.
+        Err(AcquireError::LeftBehind { id, error }) => {
+            tracing::warn!("a lock of ours may be left behind: {id}");
+            return Err(error.into());
+        }
     };
     footprint.set_lock(&root.bucket.backend().path(), None)?;
     Err(lost)

@@ -127,7 +127,7 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
     let Some(file) = module.backend_file().map_err(Error::BackendFile)? else { return Ok(None) };
     let backend = Backend::read(&file, &module.workspace(), &|name| std::env::var(name).ok())?;
     tokio::select! {
-        bucket = Bucket::connect(backend) => Ok(Some(bucket?)),
+        bucket = Bucket::connect(backend) => Ok(Some(bucket)),
         () = session.cancel.wait() => Err(Error::Cancelled),
     }
 }

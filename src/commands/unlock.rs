@@ -110,9 +110,9 @@ async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
         match remove(&root.bucket, &holder.seen).await? {
             Removed::Done | Removed::AlreadyGone => {}
             Removed::Changed(now) => {
-                let now = match now.map(|seen| seen.body) {
-                    Some(Ok(info)) => format!("{} holds it now (lock ID {})", info.who, info.id),
-                    Some(Err(_)) | None => "it cannot be read any more".to_owned(),
+                let now = match now.body {
+                    Ok(info) => format!("{} holds it now (lock ID {})", info.who, info.id),
+                    Err(_) => "it cannot be read any more".to_owned(),
                 };
                 return Err(Error::LockChanged { now });
             }

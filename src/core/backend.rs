@@ -15,6 +15,7 @@ pub use settings::BackendError;
 
 /// The S3 backend of one root module in one workspace.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of Terraform's own backend block")]
 pub struct Backend {
     /// The bucket that holds the state.
     pub bucket: String,
@@ -97,10 +98,8 @@ pub struct Credentials {
     pub shared_credentials_files: Vec<String>,
     /// A role to take with the credentials found.
     pub assume_role: Option<AssumeRole>,
-    /// A role to take with an OpenID Connect token; replaces what would be found otherwise.
+    /// A role to take with an OIDC token; replaces what would be found otherwise.
     pub web_identity: Option<WebIdentity>,
-    /// Never ask an instance's metadata service.
-    pub skip_metadata_api_check: bool,
 }
 
 /// An access key.
@@ -131,6 +130,10 @@ pub struct AssumeRole {
     pub policy_arns: Vec<String>,
     /// The session's tags.
     pub tags: Vec<(String, String)>,
+    /// Tags that later sessions inherit.
+    pub transitive_tag_keys: Vec<String>,
+    /// Who is behind the session, where the trust policy asks for it.
+    pub source_identity: Option<String>,
     /// The region whose STS is asked (`sts_region`).
     pub sts_region: Option<String>,
 }
@@ -142,6 +145,8 @@ pub struct WebIdentity {
     pub role_arn: String,
     /// How the session is named in `CloudTrail`.
     pub session_name: Option<String>,
+    /// How long the session lasts.
+    pub duration: Option<Duration>,
     /// An inline policy that narrows the session.
     pub policy: Option<String>,
     /// Managed policies that narrow the session.
@@ -150,7 +155,7 @@ pub struct WebIdentity {
     pub token: WebIdentityToken,
 }
 
-/// Where the OpenID Connect token is.
+/// Where the OIDC token is.
 #[derive(Debug, Clone)]
 pub enum WebIdentityToken {
     /// Written into the backend.

@@ -4,4 +4,5 @@ pub mod github;
 pub mod lock_store;
 pub mod runner;
 pub mod signals;
+pub mod sources;
 pub mod terraform;

@@ -13,4 +13,5 @@
 mod harness;
 
 mod harness_parts;
+mod lock_store;
 mod plan;

@@ -6,7 +6,7 @@ use super::facts::{
     ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, Facts,
     Origin, PullRequest,
 };
-use super::policy::{Approver, Policy};
+use super::policy::{Approver, BindsTo, Policy};
 use super::reason::Reason;
 use super::reviews::{Tally, WhyNot, tally};
 
@@ -157,6 +157,41 @@ pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String
         }
     }
     ask
+}
+
+/// An approval that would count if its commit were proven to carry what the head carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierApproval {
+    /// The pull request.
+    pub pull_request: u64,
+    /// The commit that was approved.
+    pub commit: String,
+    /// The commit that was merged.
+    pub head: String,
+}
+
+/// The approvals of earlier commits that a policy bound to content would count: for the caller to
+/// prove (see [`Facts::prove`]) before deciding. None where approvals are bound to the commit.
+pub fn earlier_approvals(policy: &Policy, facts: &Facts) -> Vec<EarlierApproval> {
+    let Origin::Branch(branch) = &facts.origin else {
+        return Vec::new();
+    };
+    if policy.binds_to != BindsTo::Content {
+        return Vec::new();
+    }
+    let mut found: Vec<EarlierApproval> = Vec::new();
+    for pull_request in trace(&facts.repository, policy, branch).pull_requests {
+        for one in tally(policy, pull_request, &facts.memberships).0.not_counted {
+            if let WhyNot::OtherCommit(Some(commit)) = one.why {
+                let one =
+                    EarlierApproval { pull_request: pull_request.number, commit, head: pull_request.head.clone() };
+                if !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+    }
+    found
 }
 
 fn not_the_tip(branch: &BranchFacts) -> Option<Reason> {

@@ -17,6 +17,31 @@ pub struct Facts {
     pub memberships: Vec<Membership>,
 }
 
+impl Facts {
+    /// Adds the proof that an earlier commit of a pull request carries what its head carries.
+    pub fn prove(&mut self, same: &SameContent) {
+        let Origin::Branch(branch) = &mut self.origin else {
+            return;
+        };
+        let pull_requests = branch.commits.iter_mut().flat_map(|commit| &mut commit.pull_requests);
+        for pull_request in pull_requests.filter(|pr| pr.number == same.pull_request()) {
+            pull_request.same_content.push(same.clone());
+        }
+    }
+
+    /// Adds somebody who is known to have pushed a pull request's last commit, such as who started
+    /// the run that planned it: their approval of it does not count.
+    pub fn pushed_by(&mut self, number: u64, login: &str) {
+        let Origin::Branch(branch) = &mut self.origin else {
+            return;
+        };
+        let pull_requests = branch.commits.iter_mut().flat_map(|commit| &mut commit.pull_requests);
+        for pull_request in pull_requests.filter(|pr| pr.number == number) {
+            pull_request.last_pushers.push(login.to_owned());
+        }
+    }
+}
+
 /// Where a change comes from.
 #[derive(Debug, Clone)]
 pub enum Origin {

@@ -114,7 +114,6 @@ struct Settings {
     shared_config_files: Option<Vec<String>>,
     shared_credentials_file: Option<String>,
     shared_credentials_files: Option<Vec<String>>,
-    skip_metadata_api_check: Option<bool>,
     skip_s3_checksum: Option<bool>,
     sse_customer_key: Option<String>,
     sts_endpoint: Option<String>,
@@ -130,6 +129,7 @@ struct Settings {
     assume_role_policy: Option<String>,
     assume_role_policy_arns: Option<Vec<String>>,
     assume_role_tags: Option<BTreeMap<String, String>>,
+    assume_role_transitive_tag_keys: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -145,7 +145,8 @@ struct Role {
     external_id: Option<String>,
     policy: Option<String>,
     policy_arns: Option<Vec<String>>,
-    role_arn: Option<String>,
+    #[serde(rename = "role_arn")]
+    arn: Option<String>,
     session_name: Option<String>,
     source_identity: Option<String>,
     tags: Option<BTreeMap<String, String>>,
@@ -157,7 +158,8 @@ struct WebRole {
     duration: Option<String>,
     policy: Option<String>,
     policy_arns: Option<Vec<String>>,
-    role_arn: Option<String>,
+    #[serde(rename = "role_arn")]
+    arn: Option<String>,
     session_name: Option<String>,
     web_identity_token: Option<String>,
     web_identity_token_file: Option<String>,
@@ -241,22 +243,12 @@ impl Settings {
 
     /// Settings that are set and that we cannot honour.
     fn ignored(&self) -> Vec<&'static str> {
-        let role = self.assume_role.as_ref();
         let set = [
             ("custom_ca_bundle", self.custom_ca_bundle.is_some()),
             ("http_proxy", self.http_proxy.is_some()),
             ("https_proxy", self.https_proxy.is_some()),
             ("no_proxy", self.no_proxy.is_some()),
             ("insecure", self.insecure == Some(true)),
-            (
-                "assume_role_with_web_identity.duration",
-                self.assume_role_with_web_identity.as_ref().is_some_and(|role| role.duration.is_some()),
-            ),
-            ("assume_role.source_identity", role.is_some_and(|role| role.source_identity.is_some())),
-            (
-                "assume_role.transitive_tag_keys",
-                role.and_then(|role| role.transitive_tag_keys.as_ref()).is_some_and(|keys| !keys.is_empty()),
-            ),
         ];
         set.into_iter().filter_map(|(name, set)| set.then_some(name)).collect()
     }
@@ -282,7 +274,6 @@ impl Settings {
             shared_credentials_files,
             assume_role: self.take_assume_role()?,
             web_identity,
-            skip_metadata_api_check: self.skip_metadata_api_check.unwrap_or(false),
         })
     }
 
@@ -290,21 +281,17 @@ impl Settings {
     fn take_assume_role(&mut self) -> Result<Option<AssumeRole>, BackendError> {
         let sts_region = given(self.sts_region.take());
         if let Some(role) = self.assume_role.take() {
-            let role_arn = given(role.role_arn).ok_or(BackendError::Missing { setting: "assume_role.role_arn" })?;
-            let duration = given(role.duration)
-                .map(|text| text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok()));
-            if duration == Some(None) {
-                let why = "is not a duration such as \"1h\"";
-                return Err(BackendError::Invalid { setting: "assume_role.duration", why });
-            }
+            let role_arn = given(role.arn).ok_or(BackendError::Missing { setting: "assume_role.role_arn" })?;
             return Ok(Some(AssumeRole {
                 role_arn,
                 session_name: given(role.session_name),
                 external_id: given(role.external_id),
-                duration: duration.flatten(),
+                duration: duration("assume_role.duration", role.duration)?,
                 policy: given(role.policy),
                 policy_arns: role.policy_arns.unwrap_or_default(),
                 tags: role.tags.unwrap_or_default().into_iter().collect(),
+                transitive_tag_keys: role.transitive_tag_keys.unwrap_or_default(),
+                source_identity: given(role.source_identity),
                 sts_region,
             }));
         }
@@ -317,6 +304,8 @@ impl Settings {
             policy: given(self.assume_role_policy.take()),
             policy_arns: self.assume_role_policy_arns.take().unwrap_or_default(),
             tags: self.assume_role_tags.take().unwrap_or_default().into_iter().collect(),
+            transitive_tag_keys: self.assume_role_transitive_tag_keys.take().unwrap_or_default(),
+            source_identity: None,
             sts_region,
         }))
     }
@@ -324,7 +313,7 @@ impl Settings {
 
 impl WebRole {
     fn into_web_identity(self, env: &dyn Fn(&str) -> Option<String>) -> Result<WebIdentity, BackendError> {
-        let role_arn = given(self.role_arn)
+        let role_arn = given(self.arn)
             .or_else(|| given(env("AWS_ROLE_ARN")))
             .ok_or(BackendError::Missing { setting: "assume_role_with_web_identity.role_arn" })?;
         let file = || given(self.web_identity_token_file).or_else(|| given(env("AWS_WEB_IDENTITY_TOKEN_FILE")));
@@ -336,6 +325,7 @@ impl WebRole {
         };
         Ok(WebIdentity {
             role_arn,
+            duration: duration("assume_role_with_web_identity.duration", self.duration)?,
             session_name: given(self.session_name).or_else(|| given(env("AWS_ROLE_SESSION_NAME"))),
             policy: given(self.policy),
             policy_arns: self.policy_arns.unwrap_or_default(),
@@ -367,6 +357,15 @@ fn encryption(
     }
     let key_md5 = BASE64.encode(Md5::digest(&bytes));
     Ok(Encryption::Customer { key: SecretString::from(key), key_md5 })
+}
+
+/// A duration in Go's spelling, such as `1h30m`.
+fn duration(setting: &'static str, text: Option<String>) -> Result<Option<Duration>, BackendError> {
+    let Some(text) = given(text) else { return Ok(None) };
+    match text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()) {
+        Some(duration) => Ok(Some(duration)),
+        None => Err(BackendError::Invalid { setting, why: "is not a duration such as \"1h\"" }),
+    }
 }
 
 /// An empty string counts as not given, as in Terraform.

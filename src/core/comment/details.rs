@@ -29,25 +29,21 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
-        rank(one).cmp(&rank(other)).then_with(|| one.module_address.cmp(&other.module_address))
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| one.module_address.cmp(&other.module_address))
+            .then_with(|| one.kind.cmp(&other.kind))
     });
     let mut room = Sheet::new(sheet.left().reserving(OMISSION));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
-    let mut module: Option<(&Option<String>, u8)> = None;
     for resource in order {
         // Once something did not fit, nothing less dangerous takes its place.
         if !left_out.is_empty() {
             left_out.push(resource);
             continue;
         }
-        let group = (&resource.module_address, detail_rank(resource.kind));
-        let title = if module == Some(group) { String::new() } else { module_title(resource, ink) };
-        let fits = [LINES, FEW_LINES]
-            .into_iter()
-            .any(|lines| room.push(&format!("{title}{}", fold_out(resource, ink, lines))));
-        if fits {
-            module = Some(group);
-        } else {
+        let fits = [LINES, FEW_LINES].into_iter().any(|lines| room.push(&fold_out(resource, ink, lines)));
+        if !fits {
             left_out.push(resource);
         }
     }
@@ -63,14 +59,6 @@ fn detail_rank(kind: Kind) -> u8 {
         Kind::Create => 2,
         _ => 3,
     }
-}
-
-/// Above the fold-outs of a module; the root module needs none.
-fn module_title(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
-    resource
-        .module_address
-        .as_deref()
-        .map_or_else(String::new, |module| format!("{}\n\n", super::escape::code(&ink.address(module), ADDRESS)))
 }
 
 fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
@@ -190,22 +178,26 @@ fn push_left_out(
     sheet.push(&format!("{}; {where_else}.\n\n", parts.join("; ")));
 }
 
-/// Terraform's own text in a fold-out, at most about `most` bytes.
+/// Terraform's own text in a fold-out, at most `most` bytes; nothing when there is no room at all.
 pub(super) fn plan_text(text: &str, ink: &Ink<'_>, most: usize) -> String {
+    /// For the fold-out and the line that says what is missing.
+    const FRAME: usize = 300;
     let lines = ink.lines(text.trim_end());
-    let mut kept = Vec::new();
-    // The fence grows with the backticks inside it, at most twice by the longest line.
-    let mut left = most.saturating_sub(400);
-    let mut longest = 0;
     let total = lines.len();
+    let mut kept: Vec<String> = Vec::new();
+    let mut used = FRAME;
+    let mut longest = 0;
     for line in lines {
+        used += line.len() + 8;
         longest = longest.max(line.len());
-        let cost = line.len() + 8;
-        if cost + 2 * longest > left {
+        // The fence is longer than any run of backticks inside it, above and below.
+        if used + 2 * longest > most {
             break;
         }
-        left -= cost;
         kept.push(line);
+    }
+    if kept.is_empty() {
+        return String::new();
     }
     let omitted = total - kept.len();
     if omitted > 0 {

@@ -14,8 +14,11 @@ use crate::core::plan::{Delta, Kind, Leaf, ResourceSummary, SENSITIVE, compare_v
 /// What a person would not read any further.
 const LONGEST_LINE: usize = 400;
 
-/// Beyond this, a change of one value takes two lines.
-const WIDE: usize = 90;
+/// A change of one value that is wider takes two lines, which a phone shows without scrolling.
+const WIDE: usize = 64;
+
+/// An old value that becomes unknown.
+const SHORT: usize = 32;
 
 /// Lines of one long string.
 const LINES_OF_TEXT: usize = 80;
@@ -26,6 +29,9 @@ const LINES_COMPARED: usize = 2_000;
 /// Lines around a changed line of text.
 const CONTEXT: usize = 2;
 
+/// The path of what is inside a JSON string: no attribute has it, so none of it forces anything.
+const IN_JSON: &str = "\0";
+
 const UNKNOWN: &str = "(known after apply)";
 
 /// The colour of a line, as its first column.
@@ -34,6 +40,8 @@ enum Sign {
     Added,
     Removed,
     Changed,
+    /// Something inside differs; only that is coloured.
+    Within,
     Context,
 }
 
@@ -64,7 +72,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
             page.push(open);
             page.note(1, "no longer managed by Terraform; the real object stays");
         }
-        (Some(Delta::Object { entries, unchanged }), _) => {
+        (Some(Delta::Object { entries, unchanged, .. }), _) => {
             page.push(format!("{open} {{"));
             page.entries(1, "", entries, *unchanged, "attribute");
             page.push("    }".to_owned());
@@ -146,6 +154,7 @@ impl Page<'_> {
             Sign::Added => format!("+   {indent}{text}"),
             Sign::Removed => format!("-   {indent}{text}"),
             Sign::Changed => format!("! {indent}~ {text}"),
+            Sign::Within => format!("  {indent}~ {text}"),
             Sign::Context => format!("    {indent}{text}"),
         });
     }
@@ -201,34 +210,35 @@ impl Page<'_> {
         if let Some(text) = self.inline(value) {
             return self.line(depth, sign, &format!("{lead}{text}{tail}"));
         }
-        match value {
-            Value::String(text) => match json(text) {
-                Some(inner) => {
-                    let (open, close) = brackets(&inner);
-                    self.line(depth, sign, &format!("{lead}jsonencode({open}"));
-                    self.members(depth + 1, sign, &inner);
-                    self.line(depth, sign, &format!("{close}){tail}"));
-                }
-                None => {
-                    let text = self.ink.scrub(text).into_owned();
-                    self.line(depth, sign, &format!("{lead}<<-EOT{tail}"));
-                    for line in text.lines().take(LINES_OF_TEXT) {
-                        self.line(depth + 1, sign, &text_line(line));
-                    }
-                    let more = text.lines().count().saturating_sub(LINES_OF_TEXT);
-                    if more > 0 {
-                        self.note(depth + 1, &format!("({} more)", words::many(more, "line")));
-                    }
-                    self.line(depth, sign, "EOT");
-                }
-            },
-            _ => {
-                let (open, close) = brackets(value);
-                self.line(depth, sign, &format!("{lead}{open}{tail}"));
-                self.members(depth + 1, sign, value);
-                self.line(depth, sign, close);
-            }
+        if let Value::String(text) = value {
+            return self.long_string(depth, sign, lead, text, tail);
         }
+        let (open, close) = brackets(value);
+        // A comma goes behind the whole, a remark to its beginning.
+        let (remark, comma) = if tail == "," { ("", ",") } else { (tail, "") };
+        self.line(depth, sign, &format!("{lead}{open}{remark}"));
+        self.members(depth + 1, sign, value);
+        self.line(depth, sign, &format!("{close}{comma}"));
+    }
+
+    /// A string that is JSON, or has many lines.
+    fn long_string(&mut self, depth: usize, sign: Sign, lead: &str, text: &str, tail: &str) {
+        if let Some(inner) = json(text) {
+            let (open, close) = brackets(&inner);
+            self.line(depth, sign, &format!("{lead}jsonencode({open}"));
+            self.members(depth + 1, sign, &inner);
+            return self.line(depth, sign, &format!("{close}){tail}"));
+        }
+        let text = self.ink.scrub(text).into_owned();
+        self.line(depth, sign, &format!("{lead}<<-EOT{tail}"));
+        for line in text.lines().take(LINES_OF_TEXT) {
+            self.line(depth + 1, sign, &text_line(line));
+        }
+        let more = text.lines().count().saturating_sub(LINES_OF_TEXT);
+        if more > 0 {
+            self.note(depth + 1, &format!("({} more)", words::many(more, "line")));
+        }
+        self.line(depth, sign, "EOT");
     }
 
     /// What is inside an object or a list, all in one colour; attributes without a value are none.
@@ -275,37 +285,47 @@ impl Page<'_> {
         let tail = if forces && !path.is_empty() { " # forces replacement" } else { "" };
         let lead = if name.is_empty() { String::new() } else { format!("{name:<width$} = ") };
         match delta {
-            Delta::Added(leaf) => self.leaf(depth, Sign::Added, &lead, leaf, tail),
-            Delta::Removed(leaf) => self.leaf(depth, Sign::Removed, &lead, leaf, tail),
+            Delta::Added(value) => self.leaf(depth, Sign::Added, &lead, value, tail),
+            Delta::Removed(value) => self.leaf(depth, Sign::Removed, &lead, value, tail),
             Delta::Remarked { sensitive } => {
                 let word = if *sensitive { "will be" } else { "is no longer" };
                 let text = format!("{lead}{SENSITIVE} # {word} marked sensitive; the value stays");
                 self.line(depth, Sign::Changed, &text);
             }
             Delta::Changed(before, after) => self.changed(depth, &lead, before, after, tail),
-            Delta::Object { entries, unchanged } => {
-                self.line(depth, Sign::Changed, &format!("{lead}{{{tail}"));
+            Delta::Object { entries, unchanged, new } => {
+                let sign = if *new { Sign::Added } else { Sign::Within };
+                self.line(depth, sign, &format!("{lead}{{{tail}"));
                 self.entries(depth + 1, path, entries, *unchanged, "element");
-                self.line(depth, Sign::Context, "}");
+                self.line(depth, closing(*new), "}");
             }
-            Delta::List { items, unchanged, reordered } => {
-                self.line(depth, Sign::Changed, &format!("{lead}[{tail}"));
-                for item in items {
-                    self.delta(depth + 1, path, "", 0, item);
-                }
-                if *reordered {
-                    self.note(depth + 1, "the same elements in another order");
-                } else if *unchanged > 0 {
-                    let hidden = words::many(*unchanged, "unchanged element");
-                    self.note(depth + 1, &format!("({hidden} hidden)"));
-                }
-                self.line(depth, Sign::Context, "]");
+            Delta::List { items, unchanged, reordered, new } => {
+                let sign = if *new { Sign::Added } else { Sign::Within };
+                self.line(depth, sign, &format!("{lead}[{tail}"));
+                self.items(depth + 1, path, items, *unchanged, *reordered);
+                self.line(depth, closing(*new), "]");
             }
         }
     }
 
-    fn leaf(&mut self, depth: usize, sign: Sign, lead: &str, leaf: &Leaf, tail: &str) {
-        match leaf {
+    fn items(&mut self, depth: usize, path: &str, items: &[Delta], unchanged: usize, reordered: bool) {
+        let path = format!("{path}[]");
+        for item in items {
+            match item {
+                Delta::Added(value) => self.leaf(depth, Sign::Added, "", value, ","),
+                Delta::Removed(value) => self.leaf(depth, Sign::Removed, "", value, ","),
+                other => self.delta(depth, &path, "", 0, other),
+            }
+        }
+        if reordered {
+            self.note(depth, "the same elements in another order");
+        } else if unchanged > 0 {
+            self.note(depth, &format!("({} hidden)", words::many(unchanged, "unchanged element")));
+        }
+    }
+
+    fn leaf(&mut self, depth: usize, sign: Sign, lead: &str, value: &Leaf, tail: &str) {
+        match value {
             Leaf::Known(value) => self.value(depth, sign, lead, value, tail),
             Leaf::Unknown => self.line(depth, sign, &format!("{lead}{UNKNOWN}{tail}")),
             Leaf::Sensitive => self.line(depth, sign, &format!("{lead}{SENSITIVE}{tail}")),
@@ -313,17 +333,22 @@ impl Page<'_> {
     }
 
     fn changed(&mut self, depth: usize, lead: &str, before: &Leaf, after: &Leaf, tail: &str) {
-        if let (Leaf::Known(Value::String(old)), Leaf::Known(Value::String(new))) = (before, after) {
-            if self.changed_string(depth, lead, old, new, tail) {
-                return;
-            }
+        if let (Leaf::Known(Value::String(old)), Leaf::Known(Value::String(new))) = (before, after)
+            && self.changed_string(depth, lead, old, new, tail)
+        {
+            return;
         }
         if (before, after) == (&Leaf::Sensitive, &Leaf::Sensitive) {
             let text = format!("{lead}{SENSITIVE} # the value changes{tail}");
             return self.line(depth, Sign::Changed, &text);
         }
+        if *after == Leaf::Unknown {
+            // What it was matters little when nobody knows what it will be.
+            let old = clip(&self.in_short(before), SHORT);
+            return self.line(depth, Sign::Changed, &format!("{lead}{old} -> {UNKNOWN}{tail}"));
+        }
         match (self.one_line(before), self.one_line(after)) {
-            (Some(old), Some(new)) if old.chars().count() + new.chars().count() <= WIDE => {
+            (Some(old), Some(new)) if 2 * depth + lead.len() + old.len() + new.len() <= WIDE => {
                 self.line(depth, Sign::Changed, &format!("{lead}{old} -> {new}{tail}"));
             }
             _ => {
@@ -331,6 +356,20 @@ impl Page<'_> {
                 self.leaf(depth, Sign::Added, lead, after, tail);
             }
         }
+    }
+
+    /// A value on one line, whatever it takes.
+    fn in_short(&self, leaf: &Leaf) -> String {
+        let long = |value: &Value| match value {
+            Value::Array(_) => "[…]",
+            Value::Object(_) => "{…}",
+            Value::String(text) if json(text).is_some() => "jsonencode(…)",
+            _ => "\"…\"",
+        };
+        self.one_line(leaf).unwrap_or_else(|| match leaf {
+            Leaf::Known(value) => long(value).to_owned(),
+            Leaf::Unknown | Leaf::Sensitive => SENSITIVE.to_owned(),
+        })
     }
 
     fn one_line(&self, leaf: &Leaf) -> Option<String> {
@@ -349,15 +388,15 @@ impl Page<'_> {
                 return false;
             }
             match compare_values(&before, &after) {
-                Some(Delta::Object { entries, unchanged }) => {
-                    self.line(depth, Sign::Changed, &format!("{lead}jsonencode({{{tail}"));
-                    self.entries(depth + 1, "\0", &entries, unchanged, "element");
+                Some(Delta::Object { entries, unchanged, .. }) => {
+                    self.line(depth, Sign::Within, &format!("{lead}jsonencode({{{tail}"));
+                    self.entries(depth + 1, IN_JSON, &entries, unchanged, "element");
                     self.line(depth, Sign::Context, "})");
                 }
-                Some(Delta::List { items, unchanged, reordered }) => {
-                    self.line(depth, Sign::Changed, &format!("{lead}jsonencode({tail}"));
-                    self.delta(depth + 1, "\0", "", 0, &Delta::List { items, unchanged, reordered });
-                    self.line(depth, Sign::Context, ")");
+                Some(Delta::List { items, unchanged, reordered, .. }) => {
+                    self.line(depth, Sign::Within, &format!("{lead}jsonencode([{tail}"));
+                    self.items(depth + 1, IN_JSON, &items, unchanged, reordered);
+                    self.line(depth, Sign::Context, "])");
                 }
                 Some(_) => return false,
                 None => {
@@ -381,7 +420,7 @@ impl Page<'_> {
     fn changed_lines(&mut self, depth: usize, lead: &str, old: &str, new: &str, tail: &str) {
         let before: Vec<&str> = old.lines().collect();
         let after: Vec<&str> = new.lines().collect();
-        self.line(depth, Sign::Changed, &format!("{lead}<<-EOT{tail}"));
+        self.line(depth, Sign::Within, &format!("{lead}<<-EOT{tail}"));
         if before.len() + after.len() > LINES_COMPARED {
             let (old, new) = (words::many(before.len(), "line"), words::many(after.len(), "line"));
             self.note(depth + 1, &format!("{old} before, {new} after"));
@@ -462,6 +501,10 @@ fn json(text: &str) -> Option<Value> {
 
 fn brackets(value: &Value) -> (&'static str, &'static str) {
     if value.is_array() { ("[", "]") } else { ("{", "}") }
+}
+
+fn closing(new: bool) -> Sign {
+    if new { Sign::Added } else { Sign::Context }
 }
 
 /// How wide the names are, up to where alignment stops helping.

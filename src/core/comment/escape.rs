@@ -180,7 +180,9 @@ pub(super) fn sentence(text: &str, most: usize) -> String {
             }
         }
     }
-    out.trim().to_owned()
+    let out = out.trim();
+    // Nothing between two asterisks would be a rule across the page.
+    if out.is_empty() { CUT.to_string() } else { out.to_owned() }
 }
 
 /// A word as a code span, its closing punctuation outside.
@@ -212,8 +214,9 @@ fn is_plain(word: &str) -> bool {
 
 /// Whether a word at the start of a line would begin a list, a rule or a heading.
 fn begins_block(word: &str) -> bool {
-    word.chars().all(|char| !char.is_alphanumeric())
-        || word.trim_end_matches(['.', ')']).bytes().all(|byte| byte.is_ascii_digit())
+    let number = word.trim_end_matches(['.', ')']);
+    let ordered = number.len() < word.len() && number.bytes().all(|byte| byte.is_ascii_digit());
+    ordered || word.chars().all(|char| !char.is_alphanumeric())
 }
 
 /// A link, when the address is a plain web address; else only its text.
@@ -236,10 +239,11 @@ pub(super) fn in_html_comment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         let unsafe_here = matches!(char, '<' | '>' | '%' | '\\') || is_invisible(char);
-        if unsafe_here || (char == '-' && out.ends_with('-')) {
+        let command = char == '[' && out.ends_with("##");
+        if unsafe_here || command || (char == '-' && out.ends_with('-')) {
             let mut bytes = [0; 4];
             for byte in char.encode_utf8(&mut bytes).bytes() {
-                out.push_str(&format!("%{byte:02X}"));
+                out.extend(["%", &format!("{byte:02X}")]);
             }
         } else {
             out.push(char);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::escape::{clip, link};
 use super::ink::Ink;
+use super::status::is_run_beside;
 use super::view::{CommentView, LifeEvent, Phase};
 use super::words::short_moment;
 
@@ -95,7 +96,9 @@ pub(super) fn visible_line(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         .iter()
         .map(|event| {
             let at = short_moment(event.at);
-            let at = event.run_url.as_deref().map_or_else(|| at.clone(), |url| link(&at, url));
+            // Whoever may edit comments may have written this address.
+            let url = event.run_url.as_deref().filter(|url| is_run_beside(url, view.run_url));
+            let at = url.map_or_else(|| at.clone(), |url| link(&at, url));
             let by = event.actor.as_deref().map(|actor| format!(" by {}", ink.code(actor, 60)));
             format!("{} {at}{}", event.phase.word(), by.unwrap_or_default())
         })

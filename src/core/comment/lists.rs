@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::budget::{Budget, Sheet};
-use super::escape::fence;
+use super::escape::{clip, code, fence, visible};
 use super::ink::Ink;
 use super::status::{alert, items};
 use super::view::{CommentView, Phase};
@@ -46,7 +46,7 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Danger> {
     dangerous
         .into_iter()
         .map(|resource| {
-            let address = super::escape::code(&ink.address(&resource.address), ADDRESS);
+            let address = address(&resource.address, ink);
             let short = format!("> - **{}** {address}\n", verb(resource.kind));
             let reason = reason(resource, ink);
             let full = if reason.is_empty() {
@@ -65,7 +65,9 @@ pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView
     if dangers.is_empty() {
         return Fitted::default();
     }
-    let head = format!("> [!CAUTION]\n> **{}**\n>\n", headline(dangers, view.phase));
+    // What is done is no danger any more.
+    let kind = if view.phase == Phase::Applied { "NOTE" } else { "CAUTION" };
+    let head = format!("> [!{kind}]\n> **{}**\n>\n", headline(dangers, view.phase));
     for with_reason in [true, false] {
         let text = |danger: &'_ Danger| if with_reason { danger.full.clone() } else { danger.short.clone() };
         let lines: String = dangers.iter().map(text).collect();
@@ -103,35 +105,33 @@ pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView
     Fitted { notice, block }
 }
 
+/// `2 resources will be destroyed, 1 replaced`.
 fn headline(dangers: &[Danger], phase: Phase) -> String {
-    let done = phase == Phase::Applied;
-    let count = |wanted: Kind| dangers.iter().filter(|danger| danger.kind == wanted).count();
     let words = [
         (Kind::Destroy, "destroyed"),
         (Kind::Replace, "replaced"),
         (Kind::Forget, "forgotten"),
         (Kind::Unknown, "changed in a way that is not known here"),
     ];
-    let parts: Vec<String> = words
-        .into_iter()
-        .map(|(kind, word)| (count(kind), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{} {word}", grouped(count)))
-        .collect();
-    let total = dangers.len();
-    let noun = if total == 1 { "resource" } else { "resources" };
-    let tense = match (done, total) {
-        (true, 1) => "was",
-        (true, _) => "were",
-        (false, _) => "will be",
-    };
-    match parts.as_slice() {
-        [one] => {
-            let word = one.split_once(' ').map_or(one.as_str(), |(_, word)| word);
-            format!("{} {noun} {tense} {word}", grouped(total))
+    let done = phase == Phase::Applied;
+    let mut out = String::new();
+    for (kind, word) in words {
+        let count = dangers.iter().filter(|danger| danger.kind == kind).count();
+        if count == 0 {
+            continue;
         }
-        _ => format!("{} {noun} {tense} lost or at risk: {}", grouped(total), listed(&parts)),
+        if out.is_empty() {
+            let tense = match (done, count) {
+                (true, 1) => "was",
+                (true, _) => "were",
+                (false, _) => "will be",
+            };
+            out = format!("{} {tense} {word}", many(count, "resource"));
+        } else {
+            out.extend([", ", &grouped(count), " ", word]);
+        }
     }
+    out
 }
 
 /// What else is not as it should be, each list on its own.
@@ -172,13 +172,17 @@ fn incomplete(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     if plan.errored {
         lines.push("**Planning ended in an error:** what stands here is only a part.".to_owned());
     } else if plan.complete == Some(false) || !plan.deferred.is_empty() {
-        lines.push("**The plan is not complete:** after this apply, another plan is needed.".to_owned());
+        lines.push(
+            "**The plan is not complete:** it was made with `-target`, or leaves parts for later. \
+             After this apply, another plan is needed."
+                .to_owned(),
+        );
     }
     if lines.is_empty() {
         return None;
     }
     for deferred in plan.deferred.iter().take(ENTRIES) {
-        let address = super::escape::code(&ink.address(&deferred.address), ADDRESS);
+        let address = address(&deferred.address, ink);
         let why = match deferred.reason.as_str() {
             "" => String::new(),
             "instance_count_unknown" => ": its `count` or `for_each` is not known yet".to_owned(),
@@ -200,17 +204,17 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     let failed = many(plan.checks.len(), "check");
     let mut lines = vec![format!("**{failed} did not pass**")];
     for check in plan.checks.iter().take(ENTRIES) {
-        let address = super::escape::code(&ink.address(&check.address), ADDRESS);
+        let address = address(&check.address, ink);
         let mut line = format!("- {address}");
         if check.status == "error" {
             line.push_str(" (could not be evaluated)");
         } else if check.status != "fail" {
-            line.push_str(&format!(" ({})", ink.code(&check.status, 40)));
+            line.extend([" (", &ink.code(&check.status, 40), ")"]);
         }
         let problems: Vec<String> =
             check.problems.iter().take(PROBLEMS).map(|problem| ink.code(problem, MESSAGE)).collect();
         if !problems.is_empty() {
-            line.push_str(&format!(": {}", problems.join("; ")));
+            line.extend([": ", &problems.join("; ")]);
         }
         lines.push(line);
     }
@@ -224,9 +228,9 @@ fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     }
     let mut lines = vec![format!("**{} will be invoked**", many(plan.actions.len(), "action"))];
     for action in plan.actions.iter().take(ENTRIES) {
-        let mut line = format!("- {}", super::escape::code(&ink.address(&action.address), ADDRESS));
+        let mut line = format!("- {}", address(&action.address, ink));
         if let Some(by) = &action.triggered_by {
-            line.push_str(&format!(", triggered by {}", super::escape::code(&ink.address(by), ADDRESS)));
+            line.extend([", triggered by ", &address(by, ink)]);
         }
         if action.deferred {
             line.push_str(" (deferred)");
@@ -248,10 +252,7 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
             Kind::Create => "appeared",
             _ => "changed ",
         };
-        lines.push(format!(
-            "{word} {}",
-            super::escape::visible(&super::escape::clip(&ink.address(&resource.address), ADDRESS))
-        ));
+        lines.push(format!("{word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS))));
     }
     if plan.drift.len() > ENTRIES {
         lines.push(format!("and {} more", grouped(plan.drift.len() - ENTRIES)));
@@ -266,4 +267,8 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
 
 fn more(total: usize) -> Option<String> {
     (total > ENTRIES).then(|| format!("- and {} more", grouped(total - ENTRIES)))
+}
+
+fn address(address: &str, ink: &Ink<'_>) -> String {
+    code(&ink.address(address), ADDRESS)
 }

@@ -16,6 +16,9 @@ mod note;
 mod status;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use budget::{Budget, Sheet};
 use ink::Ink;
 
@@ -53,10 +56,11 @@ pub fn job_summary(view: &CommentView<'_>, plan_text: Option<&str>, limit_bytes:
     let Some(plan_text) = plan_text.filter(|text| !text.trim().is_empty()) else {
         return write(view, whole, "", Place::Summary);
     };
-    let ink = Ink::new(view.plan);
-    let plan = details::plan_text(plan_text, &ink, limit_bytes / 2);
-    let told = write(view, whole.less(&plan), "", Place::Summary);
-    told + &plan
+    // What we say comes first, but leaves at least half of the room to Terraform.
+    let held_back = (plan_text.len() + plan_text.lines().count() * 8).min(limit_bytes / 2);
+    let told = write(view, whole.reserving(held_back), "", Place::Summary);
+    let room = limit_bytes.saturating_sub(told.len());
+    told + &details::plan_text(plan_text, &Ink::new(view.plan), room)
 }
 
 /// Where a text will stand; a comment points to the summary for what it leaves out.

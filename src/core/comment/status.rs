@@ -46,7 +46,7 @@ fn about(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         where_else.push(format!("environment {}", ink.code(environment, NAME)));
     }
     if !where_else.is_empty() {
-        about.push_str(&format!(" ({})", where_else.join(", ")));
+        about.extend([" (", &where_else.join(", "), ")"]);
     }
     about
 }
@@ -79,7 +79,7 @@ fn is_risky(plan: &PlanSummary) -> bool {
 fn outcome(view: &CommentView<'_>) -> String {
     let changes = |done| view.plan.map(|plan| changes(plan, done)).unwrap_or_default();
     let with = |word: &str, changes: String| {
-        if changes.is_empty() { word.to_owned() } else { format!("{word}, {changes}") }
+        if changes.is_empty() { word.to_owned() } else { format!("{word} · {changes}") }
     };
     match view.phase {
         Phase::Planned | Phase::NoChanges if view.plan.is_some() => changes(false),
@@ -123,10 +123,8 @@ fn changes(plan: &PlanSummary, done: bool) -> String {
 
 fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let mut parts = Vec::new();
-    if let Some(plan) = view.plan {
-        if plan.unchanged > 0 {
-            parts.push(format!("{} unchanged", grouped(plan.unchanged)));
-        }
+    if let Some(plan) = view.plan.filter(|plan| plan.unchanged > 0) {
+        parts.push(format!("{} unchanged", grouped(plan.unchanged)));
     }
     if let Some(sha) = view.head_sha {
         parts.push(format!("commit {}", escape::code(&short_hash(sha, 7), NAME)));
@@ -138,7 +136,9 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         parts.push(format!("Terraform {}", ink.sentence(version, 40)));
     }
     if let Some(url) = view.run_url {
-        parts.push(link("run", url));
+        // The run's page shows the job summary, with Terraform's own text in full.
+        let changes = view.plan.is_some_and(PlanSummary::has_changes);
+        parts.push(link(if changes { "full plan" } else { "run" }, url));
     }
     parts.join(" · ")
 }
@@ -161,10 +161,11 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         if more > 0 {
             lines.push(format!("({} more in the log)", many(more, "line")));
         }
-        out.push_str(&format!(
-            "<details open>\n<summary>What Terraform said</summary>\n\n{}\n\n</details>\n\n",
-            fence("", &lines)
-        ));
+        out.extend([
+            "<details open>\n<summary>What Terraform said</summary>\n\n",
+            &fence("", &lines),
+            "\n\n</details>\n\n",
+        ]);
     }
     out
 }
@@ -187,11 +188,9 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
             format!("**Lock** held by this run since {}\n\n", moment(*taken))
         }
         LockView::Released { .. } if is_quiet(view) => String::new(),
-        LockView::Released { taken, released } => format!(
-            "**Lock** held for {} and released at {}\n\n",
-            duration(between(*taken, *released)),
-            moment(*released)
-        ),
+        LockView::Released { taken, released } => {
+            format!("**Lock** held for {}, released at {}\n\n", duration(between(*taken, *released)), moment(*released))
+        }
         LockView::HeldByOther(holders) => {
             let lines: Vec<String> = holders.iter().flat_map(|one| holder(one, view, ink)).collect();
             alert("WARNING", &lines)
@@ -276,7 +275,7 @@ fn operation(operation: &str, ink: &Ink<'_>) -> String {
 }
 
 /// Whether an address is a run's page on the server that runs us: a lock's body can name any.
-fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
+pub(super) fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
     let server = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     is_plain_url(url)
         && url.contains("/actions/runs/")
@@ -290,9 +289,9 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let names: Vec<String> = gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
-    let count = format!("{had} of {}{by}", many(gate.required, "approval"));
+    let count = format!("{had} of {}{by}", gate.required);
     if view.phase == Phase::Blocked {
-        let mut lines = vec![format!("**Nothing was applied: {count}.**")];
+        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}.**")];
         lines.extend(items(&gate.blockers, ink));
         if !gate.who_can.is_empty() {
             lines.push(ink.sentence(&gate.who_can, SENTENCE));
@@ -302,21 +301,42 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         }
         return alert("WARNING", &lines);
     }
-    let mut out = format!("**Approval** {count}");
+    // While it waits, that is the normal course of things: short and calm.
+    let mut lines = vec![format!("**Approval** {count}")];
     if !gate.blockers.is_empty() {
-        if !gate.who_can.is_empty() {
-            out.push_str(&format!(" · {}", ink.sentence(&gate.who_can, SENTENCE)));
+        let mut blockers: Vec<String> =
+            gate.blockers.iter().take(ENTRIES).map(|blocker| ink.sentence(blocker, SENTENCE)).collect();
+        if gate.blockers.len() > ENTRIES {
+            blockers.push(format!("and {} more", gate.blockers.len() - ENTRIES));
         }
-        out.push_str("\n\n");
-        for item in items(&gate.blockers, ink) {
-            out.push_str(&item);
-            out.push('\n');
+        if let [only] = blockers.as_slice() {
+            lines = vec![format!("**Approval** {count} · {only}")];
+        } else {
+            lines.extend(blockers.into_iter().map(|blocker| format!("- {blocker}")));
+        }
+        if !gate.who_can.is_empty() {
+            lines.push(ink.sentence(&gate.who_can, SENTENCE));
         }
         if !gate.next_step.is_empty() {
-            out.push_str(&format!("\n{}", next(&gate.next_step, ink)));
+            lines.push(next(&gate.next_step, ink));
         }
     }
-    out.truncate(out.trim_end().len());
+    paragraph(&lines)
+}
+
+/// Lines under each other, a list apart from them.
+fn paragraph(lines: &[String]) -> String {
+    let mut out = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let item = line.starts_with("- ");
+        let after_item = index.checked_sub(1).and_then(|before| lines.get(before)).map(|line| line.starts_with("- "));
+        match after_item {
+            None => {}
+            Some(before) if before == item => out.push_str(if item { "\n" } else { "\\\n" }),
+            Some(_) => out.push_str("\n\n"),
+        }
+        out.push_str(line);
+    }
     out.push_str("\n\n");
     out
 }
@@ -345,7 +365,7 @@ pub(super) fn alert(kind: &str, lines: &[String]) -> String {
             out.push_str(">\n");
         }
         in_list = item;
-        out.push_str(&format!("> {line}\n"));
+        out.extend(["> ", line.as_str(), "\n"]);
     }
     out.push('\n');
     out

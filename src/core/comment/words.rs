@@ -18,7 +18,7 @@ pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -151,7 +151,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
             parts.push("what it reads is known only then".to_owned());
         }
         Some("read_because_check_nested") => parts.push("for a check".to_owned()),
-        Some("replace_because_cannot_update") | None | Some("") => {}
+        Some("replace_because_cannot_update" | "") | None => {}
         Some(other) => parts.push(code(other, 80)),
     }
     if resource.kind == Kind::Replace && !resource.forced_by.is_empty() {

@@ -14,7 +14,8 @@ pub struct Acquire<I, T> {
     stores: &'static [Store],
     /// The halves that are ours, in the order of `stores`.
     taken: Vec<Target<T>>,
-    /// A store in which a `PUT` of ours is in doubt.
+    /// A store in which a `PUT` of ours is in doubt: unclear, or met by something that may be
+    /// our own. Whoever gives up before he has looked looks then.
     doubt: Option<Store>,
     phase: Phase<I, T>,
     /// Unclear answers in a row that we still bear.
@@ -76,6 +77,13 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
     /// Starts with the first store. `id` must be new for each acquisition.
     pub fn new(id: I, stores: &'static [Store]) -> Self {
         Self::with_rules(id, stores, TRIES, Rules::ALL)
+    }
+
+    /// No waiting: what is held now stays held.
+    #[must_use]
+    pub fn only_once(mut self) -> Self {
+        self.last = true;
+        self
     }
 
     pub(crate) fn with_rules(id: I, stores: &'static [Store], most_tries: u8, rules: Rules) -> Self {
@@ -143,13 +151,19 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         }
     }
 
-    /// Told to stop: gives back what is ours or may be. Only between two steps.
+    /// Told to stop: gives back what is ours or may be. Only between two steps, and also right
+    /// after the last one: the lock may have been won in the same moment.
     pub fn cancel(&mut self) {
         match &mut self.phase {
             Phase::Undo(_, after) => *after = After::GiveUp(GiveUp::Cancelled),
-            Phase::Over(_) => {}
+            Phase::Over(Acquired::Held | Acquired::Failed { .. } | Acquired::Cancelled { .. }) => {}
             _ => self.undo(After::GiveUp(GiveUp::Cancelled)),
         }
+    }
+
+    /// Told to stop, and on the way out.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.phase, Phase::Undo(_, After::GiveUp(GiveUp::Cancelled)) | Phase::Over(Acquired::Cancelled { .. }))
     }
 
     fn next_store(&self) -> Option<Store> {
@@ -160,7 +174,10 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         let Some(store) = self.next_store() else { return };
         match answer {
             Answer::Created(tag) => self.took(store, tag),
-            Answer::Exists => self.phase = Phase::Look(store),
+            Answer::Exists => {
+                self.doubt = Some(store);
+                self.phase = Phase::Look(store);
+            }
             Answer::Refused => self.undo(After::GiveUp(GiveUp::Failed)),
             _ => {
                 self.doubt = Some(store);
@@ -217,12 +234,14 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
     /// a half would leave it behind when killed, and would stand in the way of `force-unlock`.
     fn contended(&mut self, store: Store) {
         self.tries = self.most_tries;
-        if self.last {
-            self.undo(After::GiveUp(GiveUp::Held));
-        } else if self.taken.is_empty() {
-            self.phase = Phase::Wait(store);
+        let after = if self.last { After::GiveUp(GiveUp::Held) } else { After::Wait(store) };
+        if !self.taken.is_empty() {
+            self.undo(after);
         } else {
-            self.undo(After::Wait(store));
+            // A waiting client stays in doubt: a late copy of its `PUT` may win the lock for it
+            // just when it is told to stop.
+            self.doubt = self.doubt.filter(|_| !self.last);
+            self.after_undo(after, false);
         }
     }
 

@@ -92,4 +92,6 @@ pub fn is_held_by<I: PartialEq, T>(answer: &Answer<I, T>, id: &I) -> bool {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -114,7 +114,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
                 self.compare = true;
                 self.phase = Phase::Look;
             }
-            (Phase::Look, Answer::Present { id, tag }) => self.after_look(id, tag),
+            (Phase::Look, Answer::Present { id, tag }) => self.after_look(id.as_ref(), tag),
             (Phase::Delete, _) => {
                 self.unclear = true;
                 // Without a condition of the store's own, only a new look makes a repeat safe.
@@ -124,10 +124,10 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
         }
     }
 
-    fn after_look(&mut self, id: Option<I>, tag: T) {
+    fn after_look(&mut self, id: Option<&I>, tag: T) {
         let Some(target) = self.targets.first_mut() else { return };
         let ours = match &self.id {
-            Some(ours) => self.rules.recognize_own && id.as_ref() == Some(ours),
+            Some(ours) => self.rules.recognize_own && id == Some(ours),
             None => target.tag.as_ref() == Some(&tag),
         };
         if ours {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 
-/// A value as it may be kept.
-#[derive(Debug, Clone, PartialEq)]
+/// A value as it may be kept. Its `Debug` tells nothing of it: it may hold a secret's copy.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Leaf {
     /// The value itself, to be scrubbed before it is shown.
     Known(Value),
@@ -16,6 +16,16 @@ pub(crate) enum Leaf {
     Unknown,
     /// Marked sensitive.
     Sensitive,
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Known(_) => "Known(***)",
+            Self::Unknown => "Unknown",
+            Self::Sensitive => "Sensitive",
+        })
+    }
 }
 
 /// A difference.
@@ -38,6 +48,8 @@ pub(crate) enum Delta {
         entries: Vec<(String, Delta)>,
         /// How many entries stay.
         unchanged: usize,
+        /// Whether there was none before.
+        new: bool,
     },
     /// Something inside a list or a set differs.
     List {
@@ -47,6 +59,8 @@ pub(crate) enum Delta {
         unchanged: usize,
         /// Whether the elements stay and only their order differs.
         reordered: bool,
+        /// Whether there was none before.
+        new: bool,
     },
 }
 
@@ -206,7 +220,7 @@ fn compare_objects(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option
             None => unchanged += 1,
         }
     }
-    (!entries.is_empty()).then_some(Delta::Object { entries, unchanged })
+    (!entries.is_empty()).then_some(Delta::Object { entries, unchanged, new: before.value.is_null() })
 }
 
 /// Elements that are equal stay; of the others, those at the same place among their kind are one
@@ -244,7 +258,7 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
     let right: Vec<usize> = free.iter().enumerate().filter(|(_, free)| **free).map(|(j, _)| j).collect();
     let unchanged = old.len() - left.len();
     if left.is_empty() && right.is_empty() {
-        let reordered = Delta::List { items: Vec::new(), unchanged, reordered: true };
+        let reordered = Delta::List { items: Vec::new(), unchanged, reordered: true, new: false };
         return (!in_order).then_some(reordered);
     }
     let mut items = Vec::new();
@@ -261,7 +275,7 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
     for &j in pairs {
         items.push(added(after.element(j), at(unknown, j)));
     }
-    Some(Delta::List { items, unchanged, reordered: false })
+    Some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
 
 fn compare_by_place(before: Side<'_>, after: Side<'_>, unknown: &Value, old: usize, new: usize) -> Option<Delta> {
@@ -273,7 +287,7 @@ fn compare_by_place(before: Side<'_>, after: Side<'_>, unknown: &Value, old: usi
             None => unchanged += 1,
         }
     }
-    (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false })
+    (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
 
 fn added(after: Side<'_>, unknown: &Value) -> Delta {

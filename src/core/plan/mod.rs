@@ -5,6 +5,7 @@
 //! configuration can print whatever it likes, but it cannot write the plan's JSON.
 
 mod reader;
+mod resources;
 mod summary;
 
 mod change;
@@ -12,6 +13,9 @@ mod delta;
 mod error;
 mod scan;
 mod secrets;
+
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};

@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::io::Read;
 
-use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ use super::change::{Change, ResourceChange};
 use super::error::PlanError;
 use super::scan::{Scanner, Span};
 use super::secrets::Marked;
-use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary, Totals, moved};
+use super::summary::{CheckSummary, Kind, PlanSummary, Totals};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
@@ -41,28 +40,29 @@ pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Re
         marked: Marked::default(),
         variables: Vec::new(),
         sensitive_variables: HashSet::new(),
+        seen: HashSet::new(),
         place: Vec::new(),
     };
     document.read()
 }
 
-struct Document<'v, 'd, R> {
-    scanner: Scanner<R>,
-    visitors: &'v mut [&'d mut dyn PlanVisitor],
-    totals: Totals,
-    marked: Marked,
+pub(super) struct Document<'v, 'd, R> {
+    pub(super) scanner: Scanner<R>,
+    pub(super) visitors: &'v mut [&'d mut dyn PlanVisitor],
+    pub(super) totals: Totals,
+    pub(super) marked: Marked,
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Vec<(String, Value)>,
     sensitive_variables: HashSet<String>,
+    /// The resources, by the hash of their address, whose values in the prior state are known
+    /// already as what was before the change.
+    pub(super) seen: HashSet<u64>,
     /// The way to the value that is being read, for errors.
-    place: Vec<Step>,
+    pub(super) place: Vec<Step>,
 }
 
-/// Steps into modules; deeper ones are not searched for secrets.
-const MAX_MODULE_DEPTH: usize = 200;
-
 #[derive(Clone, Copy)]
-enum Step {
+pub(super) enum Step {
     Key(&'static str),
     Index(usize),
 }
@@ -190,16 +190,10 @@ impl<R: Read> Document<'_, '_, R> {
     /// A part that later versions may bring: skipped, but told when it seems to hold changes.
     fn unknown_part(&mut self, key: &[u8]) -> Result<(), PlanError> {
         let name = String::from_utf8_lossy(key).trim_matches('"').to_owned();
-        let holds_changes = name.ends_with("_changes") || name.ends_with("_invocations");
-        if holds_changes {
-            let span = self.scanner.kept_value()?;
-            let empty = matches!(self.scanner.bytes(span), b"[]" | b"{}" | b"null");
-            self.scanner.let_go();
-            if !empty {
-                self.totals.unknown(name);
-            }
-        } else {
-            self.scanner.value()?;
+        let null = self.scanner.peek()? == Some(b'n');
+        let empty = self.scanner.value()?.length() <= "[]".len();
+        if (name.ends_with("_changes") || name.ends_with("_invocations")) && !null && !empty {
+            self.totals.unknown(name);
         }
         Ok(())
     }
@@ -225,7 +219,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// Builds what was kept, or says where in it the first fault is.
-    fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
+    pub(super) fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
         let bytes = self.scanner.bytes(span);
         serde_json::from_slice(bytes).or_else(|_fault| {
             // Only now is it worth the time to find out the path.
@@ -238,7 +232,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// Walks over an array, or `null`.
-    fn each(
+    pub(super) fn each(
         &mut self,
         key: &'static str,
         mut element: impl FnMut(&mut Self) -> Result<(), PlanError>,
@@ -282,7 +276,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// The fields of an object that was just reached, all kept until let go.
-    fn fields<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
+    pub(super) fn fields<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
         let mut spans = [None; N];
         self.scanner.open(b'{')?;
         let mut first = true;
@@ -294,125 +288,6 @@ impl<R: Read> Document<'_, '_, R> {
             }
         }
         Ok(spans)
-    }
-
-    /// Most resources of a large plan stay as they are: those are only asked for what they mark.
-    fn resource_change(&mut self) -> Result<(), PlanError> {
-        self.scanner.peek()?;
-        self.scanner.keep();
-        let start = self.scanner.here();
-        let (mut previous, mut parts) = (None, [None; 6]);
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"change\"" => {
-                    parts = self.fields([
-                        b"\"actions\"",
-                        b"\"importing\"",
-                        b"\"before\"",
-                        b"\"before_sensitive\"",
-                        b"\"after\"",
-                        b"\"after_sensitive\"",
-                    ])?;
-                }
-                b"\"previous_address\"" => previous = Some(self.scanner.value()?),
-                _ => {
-                    self.scanner.value()?;
-                }
-            }
-        }
-        let whole = self.scanner.since(start);
-        let [actions, importing, before, before_marks, after, after_marks] = parts;
-        let still = actions.is_some_and(|actions| self.scanner.bytes(actions) == b"[\"no-op\"]");
-        if still && previous.is_none() && importing.is_none() {
-            self.totals.plan.unchanged += 1;
-            self.mark(before, before_marks)?;
-            return self.mark(after, after_marks);
-        }
-        let change: ResourceChange = self.parse(whole)?;
-        self.mark_change(&change.change);
-        // The same again for what is written in an unusual way.
-        let still = Kind::of(&change.change.actions) == Kind::NoOp;
-        if still && !moved(&change) && change.change.importing.is_none() {
-            self.totals.plan.unchanged += 1;
-            return Ok(());
-        }
-        self.totals.resource(&change);
-        for visitor in self.visitors.iter_mut() {
-            visitor.resource_change(&change);
-        }
-        Ok(())
-    }
-
-    /// Takes what is marked in a kept value, which is built only when something is.
-    fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
-        if let (Some(value), Some(marks)) = (value, marks)
-            && memmem::find(self.scanner.bytes(marks), b"true").is_some()
-        {
-            let value: Value = self.parse(value)?;
-            let marks: Value = self.parse(marks)?;
-            self.marked.add(&value, &marks);
-        }
-        Ok(())
-    }
-
-    fn mark_change(&mut self, change: &Change) {
-        self.marked.add(&change.before, &change.before_sensitive);
-        self.marked.add(&change.after, &change.after_sensitive);
-    }
-
-    fn drift(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let change: ResourceChange = self.parse(span)?;
-        self.mark_change(&change.change);
-        if Kind::of(&change.change.actions) != Kind::NoOp {
-            self.totals.drift(&change);
-        }
-        Ok(())
-    }
-
-    fn deferred(&mut self) -> Result<(), PlanError> {
-        #[derive(Default, serde::Deserialize)]
-        #[serde(default)]
-        struct Deferred {
-            reason: String,
-            resource_change: ResourceChange,
-        }
-        let span = self.scanner.kept_value()?;
-        let deferred: Deferred = self.parse(span)?;
-        self.mark_change(&deferred.resource_change.change);
-        self.totals
-            .plan
-            .deferred
-            .push(DeferredSummary { address: deferred.resource_change.address, reason: deferred.reason });
-        Ok(())
-    }
-
-    fn invocation(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let invocation: Value = self.parse(span)?;
-        self.add_invocation(&invocation, false);
-        Ok(())
-    }
-
-    fn deferred_invocation(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let deferred: Value = self.parse(span)?;
-        self.add_invocation(deferred.get("action_invocation").unwrap_or(&deferred), true);
-        Ok(())
-    }
-
-    fn add_invocation(&mut self, invocation: &Value, deferred: bool) {
-        if let (Some(values), Some(marks)) = (invocation.get("config_values"), invocation.get("config_sensitive")) {
-            self.marked.add(values, marks);
-        }
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        self.totals.plan.actions.push(ActionSummary {
-            address: text(invocation.get("address")).unwrap_or_default(),
-            triggered_by: text(invocation.pointer("/lifecycle_action_trigger/triggering_resource_address")),
-            deferred,
-        });
     }
 
     fn outputs(&mut self) -> Result<(), PlanError> {
@@ -467,33 +342,6 @@ impl<R: Read> Document<'_, '_, R> {
             }
         }
         Ok(())
-    }
-
-    /// A module of the prior state: what its resources mark, and its child modules.
-    fn state_module(&mut self) -> Result<(), PlanError> {
-        if self.place.len() > MAX_MODULE_DEPTH || self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
-            return Ok(());
-        }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"resources\"" => self.each("resources", Self::state_resource)?,
-                b"\"child_modules\"" => self.each("child_modules", Self::state_module)?,
-                _ => {
-                    self.scanner.value()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn state_resource(&mut self) -> Result<(), PlanError> {
-        self.scanner.peek()?;
-        self.scanner.keep();
-        let [values, marks] = self.fields([b"\"values\"", b"\"sensitive_values\""])?;
-        self.mark(values, marks)
     }
 
     /// The configuration's variables: those marked sensitive make their values secret.

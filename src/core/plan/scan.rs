@@ -21,6 +21,12 @@ pub(super) struct Span {
     end: usize,
 }
 
+impl Span {
+    pub(super) fn length(self) -> usize {
+        self.end - self.start
+    }
+}
+
 /// Where in a document something is, counted from 1 as editors do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -201,16 +207,6 @@ impl<R: Read> Scanner<R> {
         Ok(Span { start, end: self.base + self.next })
     }
 
-    /// The next byte's offset in the document, after white space.
-    pub(super) fn here(&self) -> usize {
-        self.base + self.next
-    }
-
-    /// From an offset to the next byte.
-    pub(super) fn since(&self, start: usize) -> Span {
-        Span { start, end: self.here() }
-    }
-
     /// Where the next byte is.
     pub(super) fn position(&self) -> Position {
         self.position_of(Span { start: self.base + self.next, end: 0 })
@@ -227,8 +223,10 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    pub(super) fn unexpected(&self, expected: &'static str) -> ScanError {
-        ScanError::Unexpected { at: self.position(), expected }
+    /// Something else stands here, or nothing any more.
+    fn unexpected(&self, expected: &'static str) -> ScanError {
+        let at = self.position();
+        if self.next < self.filled { ScanError::Unexpected { at, expected } } else { ScanError::Truncated(at) }
     }
 
     fn unread(&self) -> &[u8] {
@@ -278,7 +276,8 @@ impl<R: Read> Scanner<R> {
                 None => self.next = self.filled,
             }
             if !self.fill()? {
-                return Ok(());
+                // Every document that is read here is an object, so no number can end it.
+                return Err(ScanError::Truncated(self.position()));
             }
         }
     }
@@ -348,7 +347,7 @@ impl Skip {
                     at += 1;
                     continue;
                 }
-                let Some(found) = memchr2(b'"', b'\\', rest) else { return Advance::More };
+                let Some(found) = quote_or_backslash(rest) else { return Advance::More };
                 at += found + 1;
                 if rest.get(found) == Some(&b'\\') {
                     self.escaped = true;
@@ -388,4 +387,72 @@ impl Skip {
 /// Whether a byte outside a string says where a value ends.
 fn matters(byte: u8) -> bool {
     matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')
+}
+
+/// The first quote or backslash. Most strings of a plan are short, so the first bytes are looked at
+/// here, eight at once, before a search that is made for long ones.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = EACH << 7;
+    // Exact for the first byte that is zero.
+    let zero = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words.iter().take(4) {
+        let word = u64::from_le_bytes(*word);
+        let found = zero(word ^ (EACH * 0x22)) | zero(word ^ (EACH * 0x5C));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
+}
+
+/// The entries of an object that is at hand as a whole, each key and value as it is written; ends
+/// early where the object is not well formed.
+pub(super) fn entries(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = inside(object);
+    std::iter::from_fn(move || {
+        let key = take_value(&mut rest)?;
+        rest = rest.trim_ascii_start().strip_prefix(b":")?;
+        let value = take_value(&mut rest)?;
+        rest = after_comma(rest);
+        Some((key, value))
+    })
+}
+
+/// The elements of an array that is at hand as a whole, likewise.
+pub(super) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = inside(array);
+    std::iter::from_fn(move || {
+        let value = take_value(&mut rest)?;
+        rest = after_comma(rest);
+        Some(value)
+    })
+}
+
+/// Without the brackets.
+fn inside(value: &[u8]) -> &[u8] {
+    value.get(1..value.len().saturating_sub(1)).unwrap_or_default()
+}
+
+fn after_comma(rest: &[u8]) -> &[u8] {
+    let rest = rest.trim_ascii_start();
+    rest.strip_prefix(b",").unwrap_or(rest)
+}
+
+/// The value at the beginning, which is taken away.
+fn take_value<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let text = rest.trim_ascii_start();
+    let length = match text.first()? {
+        b'{' | b'[' | b'"' => match Skip::default().advance(text) {
+            Advance::Done(length) => length,
+            Advance::More | Advance::Wrong(..) => return None,
+        },
+        _ => text.iter().position(|byte| b",]} \t\r\n".contains(byte)).unwrap_or(text.len()),
+    };
+    let (value, after) = text.split_at_checked(length)?;
+    *rest = after;
+    Some(value)
 }

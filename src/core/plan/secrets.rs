@@ -19,6 +19,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::scan;
+
 /// What stands in place of a sensitive value; Terraform's own words.
 pub(crate) const SENSITIVE: &str = "(sensitive value)";
 
@@ -80,6 +82,31 @@ impl Marked {
             }
             _ => {}
         }
+    }
+
+    /// Takes the parts of a value that is still JSON, building only those.
+    pub(super) fn add_json(&mut self, json: &[u8], marks: &Value) -> serde_json::Result<()> {
+        match marks {
+            Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
+            Value::Object(marks) if json.starts_with(b"{") => {
+                for (key, value) in scan::entries(json) {
+                    let mark = match key {
+                        [b'"', name @ .., b'"'] if !name.contains(&b'\\') => {
+                            std::str::from_utf8(name).ok().and_then(|name| marks.get(name))
+                        }
+                        _ => marks.get(&serde_json::from_slice::<String>(key)?),
+                    };
+                    self.add_json(value, mark.unwrap_or(&Value::Null))?;
+                }
+            }
+            Value::Array(marks) if json.starts_with(b"[") => {
+                for (value, mark) in scan::elements(json).zip(marks) {
+                    self.add_json(value, mark)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes every string and number in `value`. Keys are names, not values.

@@ -145,7 +145,9 @@ pub struct ActionSummary {
 }
 
 /// A plan, summed up: enough to tell people about it, small whatever the plan's size.
-#[derive(Debug, Clone, Default)]
+///
+/// Its `Debug` tells the counts only: keys and messages can hold a secret's copy.
+#[derive(Clone, Default)]
 pub struct PlanSummary {
     /// The version of the JSON's format.
     pub format_version: Option<String>,
@@ -183,6 +185,12 @@ pub struct PlanSummary {
     pub unknown_actions: Vec<String>,
     /// The values that must not be shown.
     pub secrets: Secrets,
+}
+
+impl std::fmt::Debug for PlanSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlanSummary").field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 impl PlanSummary {
@@ -297,7 +305,10 @@ fn end_of_key(text: &str) -> usize {
 }
 
 /// How much detail is kept for each kind of change, in bytes: more than a job summary can show.
-const DETAIL_PER_KIND: usize = 512 * 1024;
+const DETAIL_PER_KIND: usize = 256 * 1024;
+
+/// What is kept of one change at most; a larger one would be cut to pieces anyway.
+const LARGEST_DETAIL: usize = DETAIL_PER_KIND / 4;
 
 /// Sums up changes as they come by.
 #[derive(Default)]
@@ -381,11 +392,17 @@ impl Totals {
         }
         let Some(delta) = delta::delta(change) else { return (None, false) };
         let size = delta::size(&delta);
-        if *used + size > DETAIL_PER_KIND {
+        if size > LARGEST_DETAIL {
             return (None, true);
         }
+        // One that did not fit closes the drawer: from then on nothing is built for it.
         *used += size;
-        (Some(delta), false)
+        if *used > DETAIL_PER_KIND { (None, true) } else { (Some(delta), false) }
+    }
+
+    /// Whether the detail of another change of this kind may be kept.
+    pub(super) fn has_room(&self, kind: Kind) -> bool {
+        self.kept.get(kind as usize).is_some_and(|used| *used < DETAIL_PER_KIND)
     }
 }
 

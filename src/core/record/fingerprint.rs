@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_unknown_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
-use crate::core::plan::{Change, PlanVisitor, ResourceChange as PlannedChange};
+use crate::core::plan::{Change, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
 
 /// How many digits of a fingerprint people are shown.
 pub const SHORT: usize = 12;
@@ -115,6 +115,19 @@ impl Fingerprinter {
             attributes: 0,
             masked: false,
         }
+    }
+
+    /// Ends with what the whole plan says: when it was made, whether it covers everything, and
+    /// the parts of it that are neither resource changes nor outputs.
+    pub fn finish_plan(self, plan: &PlanSummary) -> PlanFingerprint {
+        let deferred = plan.deferred.iter().map(|part| format!("{} is deferred ({})", part.address, part.reason));
+        let actions = plan.actions.iter().map(|part| {
+            let by = part.triggered_by.as_deref().map(|address| format!(" (by {address})")).unwrap_or_default();
+            format!("the action {} is invoked{by}{}", part.address, if part.deferred { ", later" } else { "" })
+        });
+        let unknown = plan.unknown_actions.iter().map(|part| format!("unknown: {part}"));
+        let other: Vec<String> = deferred.chain(actions).chain(unknown).collect();
+        self.finish(plan.timestamp.as_deref(), plan.complete != Some(false), &other)
     }
 
     /// Ends with what is known only after the whole plan was read.

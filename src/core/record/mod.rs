@@ -7,6 +7,8 @@
 mod audit;
 mod canonical;
 mod compare;
+mod content;
+mod difference;
 mod fingerprint;
 mod key;
 
@@ -16,7 +18,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use audit::AuditRecord;
-pub use compare::{Comparison, Difference, Note, Overlap, SameContent, Why, compare, key_for, overlaps, same_content};
+pub use compare::{Comparison, Overlap, compare, key_for, overlaps};
+pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
+pub use difference::{Difference, Note, Why};
 pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 

@@ -19,6 +19,4 @@ pub use error::GitHubError;
 pub use people::{Permission, PullRequestDetails};
 
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod tests;

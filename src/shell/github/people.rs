@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use crate::core::approval::{Actor, ActorKind, MembershipAnswer};
+use crate::core::record::Files;
 
 /// An account as REST tells it.
 #[derive(Deserialize)]
@@ -148,6 +149,36 @@ impl GitHub {
             Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold { why: error.to_string() }),
             Err(error) => Err(error),
         }
+    }
+
+    /// All files of a commit, by Git's own object names.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such commit, it holds more files than GitHub lists, or GitHub cannot be
+    /// asked.
+    pub async fn files(&self, repository: &Repository, sha: &str) -> Result<Files, GitHubError> {
+        #[derive(Deserialize)]
+        struct Tree {
+            #[serde(default)]
+            truncated: bool,
+            tree: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            path: String,
+            mode: String,
+            r#type: String,
+            sha: String,
+        }
+        let path = format!("{}/git/trees/{}?recursive=1", repository.path(), segment(sha));
+        let found: Tree = self.get(&path, "contents: read").await?;
+        if found.truncated {
+            let why = "the commit holds more files than GitHub lists".to_owned();
+            return Err(GitHubError::Unreadable { method: "GET", path, why });
+        }
+        let files = found.tree.into_iter().filter(|entry| entry.r#type != "tree");
+        Ok(files.map(|entry| (entry.path, format!("{} {}", entry.mode, entry.sha))).collect())
     }
 
     /// What a pull request says of itself.

@@ -1,24 +1,28 @@
 //! The state's bucket and the lock in it: performs the steps that [`crate::core::locking`]
 //! decides, and reports what each store answered.
 
+mod acquire;
+mod bucket;
+mod client;
+mod dynamodb;
 mod error;
+mod perform;
+mod release;
+mod s3;
 
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::core::backend::{Backend, Store};
+use crate::core::backend::Store;
 use crate::core::lock_info::LockInfo;
+use crate::core::locking::Target;
 
-pub use error::{AwsError, AwsErrorKind};
-
-/// The bucket that holds the state, reached as the backend says. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Bucket {
-    backend: std::sync::Arc<Backend>,
-}
+pub use acquire::acquire;
+pub use bucket::Bucket;
+pub use error::{AwsError, AwsErrorKind, Policy};
+pub use release::{read_locks, release_ours, remove};
 
 /// An object as it was read.
 #[derive(Debug, Clone)]
@@ -59,6 +63,8 @@ pub struct LockSeen {
     pub last_modified: Option<Timestamp>,
     /// The store's own clock when it answered (its `Date` header).
     pub seen_at: Option<Timestamp>,
+    /// What identifies exactly this lock in its store.
+    tag: String,
 }
 
 impl LockSeen {
@@ -105,9 +111,18 @@ pub enum AcquireError {
     /// The caller cancelled; nothing of ours is left behind.
     #[error("cancelled while waiting for the lock")]
     Cancelled,
-    /// A store could not be asked, or its answers stayed unclear.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
+    /// A store refused, or its answers stayed unclear; nothing of ours is left behind.
+    #[error("the lock could not be taken: {0}")]
+    Aws(#[source] AwsError),
+    /// As before, and a lock of ours may be left behind: the clean-up step will look again.
+    #[error("the lock could not be taken, and a part of it may be left behind under the ID {id}: {error}")]
+    LeftBehind {
+        /// The ID of the lock that may be there.
+        id: String,
+        /// Why it could not be taken back.
+        #[source]
+        error: AwsError,
+    },
 }
 
 /// Our lock on the state. Releasing consumes it; dropping it leaves the lock in place.
@@ -115,6 +130,7 @@ pub enum AcquireError {
 pub struct HeldLock {
     bucket: Bucket,
     info: LockInfo,
+    halves: Vec<Target<String>>,
 }
 
 impl fmt::Debug for HeldLock {
@@ -157,95 +173,6 @@ pub enum Removed {
     Done,
     /// It was gone already.
     AlreadyGone,
-    /// It changed since it was seen; not touched. `None` when it cannot be read any more.
-    Changed(Option<LockSeen>),
-}
-
-impl Bucket {
-    /// Prepares the clients; asks nothing of S3 yet.
-    pub async fn connect(backend: Backend) -> Result<Bucket, AwsError> {
-        Ok(Bucket { backend: std::sync::Arc::new(backend) })
-    }
-
-    /// The backend behind it.
-    pub fn backend(&self) -> &Backend {
-        &self.backend
-    }
-
-    /// An object, or `None` when there is none.
-    pub async fn get(&self, _key: &str) -> Result<Option<Object>, AwsError> {
-        Err(AwsError::stub())
-    }
-
-    /// An object's properties, or `None` when there is none.
-    pub async fn head(&self, _key: &str) -> Result<Option<ObjectHead>, AwsError> {
-        Err(AwsError::stub())
-    }
-
-    /// Writes an object with the state's own encryption and ACL, over whatever is there.
-    pub async fn put(&self, _key: &str, _bytes: Vec<u8>, _content_type: &str) -> Result<(), AwsError> {
-        Err(AwsError::stub())
-    }
-
-    /// Writes an object unless one is there already. `false`: there is one, with other content.
-    pub async fn put_if_absent(&self, _key: &str, _bytes: Vec<u8>, _content_type: &str) -> Result<bool, AwsError> {
-        Err(AwsError::stub())
-    }
-
-    /// All keys under a prefix, in S3's order.
-    pub async fn list(&self, _prefix: &str) -> Result<Vec<String>, AwsError> {
-        Err(AwsError::stub())
-    }
-}
-
-/// Takes the lock, waiting as told. When `cancelled` resolves, whatever we may have stored is
-/// found and removed before this returns: cancel, do not drop.
-pub async fn acquire(
-    _bucket: &Bucket,
-    _info: LockInfo,
-    _wait: Wait,
-    _cancelled: impl Future<Output = ()>,
-    _on_event: impl FnMut(WaitEvent<'_>),
-) -> Result<HeldLock, AcquireError> {
-    Err(AcquireError::Aws(AwsError::stub()))
-}
-
-impl HeldLock {
-    /// The lock info we wrote.
-    pub fn info(&self) -> &LockInfo {
-        &self.info
-    }
-
-    /// Leaves the lock in place on purpose: a freeze, or a state that must not be touched.
-    #[must_use]
-    pub fn keep(self) -> LockInfo {
-        self.info
-    }
-
-    /// Asks every store whether the lock is still ours.
-    pub async fn verify(&self) -> Result<(), VerifyError> {
-        Err(VerifyError::Aws(AwsError::stub()))
-    }
-
-    /// Lets it go, every half of it; never touches anybody else's.
-    pub async fn release(self) -> Result<Released, AwsError> {
-        let _ = &self.bucket;
-        Err(AwsError::stub())
-    }
-}
-
-/// The lock as it stands in every store that the backend names; empty when the state is free.
-pub async fn read_locks(_bucket: &Bucket) -> Result<Vec<LockSeen>, AwsError> {
-    Err(AwsError::stub())
-}
-
-/// Removes exactly the lock that was seen, on the condition that it has not changed.
-pub async fn remove(_bucket: &Bucket, _seen: &LockSeen) -> Result<Removed, AwsError> {
-    Err(AwsError::stub())
-}
-
-/// The clean-up step: removes every half of the lock that `is_ours` recognizes, conditional on
-/// what was read. Returns the locks removed.
-pub async fn release_ours(_bucket: &Bucket, _is_ours: impl Fn(&LockInfo) -> bool) -> Result<Vec<LockSeen>, AwsError> {
-    Err(AwsError::stub())
+    /// It changed since it was seen into this; not touched.
+    Changed(Box<LockSeen>),
 }

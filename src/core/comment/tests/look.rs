@@ -1,0 +1,313 @@
+//! What a person sees.
+
+use serde_json::json;
+
+use super::*;
+
+/// Whether all of these stand in the text, in this order.
+fn in_order(text: &str, parts: &[&str]) {
+    let mut from = 0;
+    for part in parts {
+        let rest = &text[from..];
+        let found = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in, or not in order:\n{text}"));
+        from += found + part.len();
+    }
+}
+
+#[test]
+fn everything_stands_in_the_order_of_danger() {
+    let plan = read(EVERYTHING);
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "<!-- stategate:environments/prod@default -->\n",
+            "### ⚠️ `environments/prod`: 2 to add, 5 to change, **3 to replace**, **7 to destroy**, \
+             1 to import, 1 to move, **1 to forget**, 3 outputs\n",
+            "4 unchanged · commit `4f0c1d2` · plan `9c1f4e77ab02` · Terraform 1.11.4 · [full plan](https://github.com/acme/",
+            "> [!CAUTION]\n> **7 resources will be destroyed, 3 replaced, 1 forgotten**\n",
+            "> - **destroy** `terraform_data.retired`: no longer in the configuration\n",
+            "> - **destroy** `terraform_data.tenant[\"globex\"]`: its key is no longer in `for_each`\n",
+            "> - **destroy** `terraform_data.worker[1]`: beyond the new `count`\n",
+            "> - **replace** `terraform_data.database`: `triggers_replace` forces replacement\n",
+            "> - **replace** `terraform_data.new_one_first`: `triggers_replace` forces replacement; the new one is created first\n",
+            "> - **replace** `terraform_data.tainted`: it is tainted\n",
+            "> - **forget** `terraform_data.handed_over`: no longer in the configuration\n",
+            "> [!WARNING]\n> **1 check did not pass**\n>\n> - `check.hostile`: ",
+            "<summary>3 outputs</summary>",
+            "<summary><b>destroy</b> <code>terraform_data.retired</code></summary>",
+            "<summary><b>replace</b> <code>terraform_data.database</code></summary>",
+            "<summary><b>destroy</b> <code>module.queue.terraform_data.queue</code></summary>",
+            "<summary>change <code>terraform_data.boot</code></summary>",
+            "<summary>add <code>terraform_data.copy</code></summary>",
+            "<summary>move <code>terraform_data.new_name</code></summary>",
+        ],
+    );
+}
+
+#[test]
+fn a_change_reads_like_terraform() {
+    let plan = read(EVERYTHING);
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    let boot = r#"
+```diff
+! ~ resource "terraform_data" "boot" {
+    ~ input  = {
+      ~ script = <<-EOT
+          # (1 unchanged line hidden)
+          set -eu
+          echo one
+-         echo two
++         echo 2
+          echo three
+          systemctl restart app
++         systemctl restart proxy
+        EOT
+!     ~ size   = 20 -> 50
+      ~ tags   = {
++         cost_centre = "42"
+          # (2 unchanged elements hidden)
+        }
+      ~ zones  = [
+-         "a",
++         "d",
+          # (2 unchanged elements hidden)
+        ]
+      }
+!   ~ output = {…} -> (known after apply)
+      # (1 unchanged attribute hidden)
+    }
+```
+"#;
+    assert!(text.contains(boot), "{text}");
+    let policy = r#"
+    ~ input  = jsonencode({
+      ~ Statement = [
+        ~ {
+          ~ Action   = [
++             "s3:DeleteObject",
+              # (1 unchanged element hidden)
+            ]
+!         ~ Resource = "arn:aws:s3:::acme-logs/*" -> "*"
+            # (2 unchanged elements hidden)
+          }
+          # (1 unchanged element hidden)
+        ]
+        # (1 unchanged element hidden)
+      })
+"#;
+    assert!(text.contains(policy), "{text}");
+    in_order(
+        &text,
+        &[
+            "-/+ resource \"terraform_data\" \"database\" {",
+            "!     ~ version = \"13.7\" -> \"14.9\"",
+            "    ~ triggers_replace = [ # forces replacement",
+            "+/- resource \"terraform_data\" \"new_one_first\" {",
+            "!   ~ triggers_replace = \"blue\" -> \"green\" # forces replacement",
+            "    # imported from \"existing-object\"",
+            "!   ~ input  = (sensitive value) # the value changes",
+            "    # moved from terraform_data.old_name",
+        ],
+    );
+}
+
+#[test]
+fn no_changes_is_one_line() {
+    let plan = read(QUIET);
+    let lock = LockView::Released { taken: at("09:14:00"), released: at("09:14:20") };
+    let text = comment(&CommentView { phase: Phase::NoChanges, lock, ..view(Some(&plan)) }, COMMENT_BUDGET);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(
+        lines,
+        [
+            "<!-- stategate:environments/prod@default -->",
+            &format!(
+                "🟢 `environments/prod`: no changes · 19 unchanged · commit `4f0c1d2` · plan `9c1f4e77ab02` · \
+                 Terraform 1.11.4 · [run]({RUN})"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_never_calm() {
+    let text = comment(&view(Some(&read(TARGET))), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &["⚠️", "**1 to replace**", "**incomplete**", "asked for with `-replace`", "**The plan is not complete:**"],
+    );
+
+    let mut plan = json!({"format_version": "2.1", "resource_changes": [
+        {"address": "a.b", "change": {"actions": ["frobnicate"]}},
+    ], "errored": true});
+    plan["deferred_changes"] = json!([{"reason": "instance_count_unknown", "resource_change": {"address": "a.later"}}]);
+    plan["action_invocations"] = json!([{"address": "action.x.y",
+        "lifecycle_action_trigger": {"triggering_resource_address": "a.b"}}]);
+    plan["checks"] = json!([{"status": "error", "address": {"to_display": "check.c"}, "instances": []}]);
+    plan["resource_drift"] =
+        json!([{"address": "a.drifted", "change": {"actions": ["update"], "before": {"x": 1}, "after": {"x": 2}}}]);
+    let plan = plan_of(&plan);
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "### ⚠️",
+            "1 action, **planning failed**, **incomplete**, **with something unknown**",
+            "> - **unknown action** `a.b`: actions `frobnicate`",
+            "does not know:** `format version 2.1` and `frobnicate`.",
+            "**Planning ended in an error:**",
+            "- deferred `a.later`: its `count` or `for_each` is not known yet",
+            "- `check.c` (could not be evaluated)",
+            "- `action.x.y`, triggered by `a.b`",
+            "1 resource was changed outside of Terraform",
+            "changed  a.drifted",
+        ],
+    );
+}
+
+#[test]
+fn a_deposed_object_is_told_from_the_living_one() {
+    let plan = plan_of(&json!({"resource_changes": [
+        {"address": "a.b", "deposed": "12ab34cd", "change": {"actions": ["delete"], "before": {"x": 1}}},
+    ]}));
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    assert!(text.contains("`a.b`: the deposed object `12ab34cd`, left over from an earlier replacement"), "{text}");
+}
+
+#[test]
+fn the_holder_is_named_with_the_next_step() {
+    let holder = HolderView {
+        store: "s3".to_owned(),
+        id: Some("e9ea2242".to_owned()),
+        who: "hubot via GitHub Actions (acme/infra)".to_owned(),
+        operation: "OperationTypeApply".to_owned(),
+        info: "acme/infra#41 https://github.com/acme/infra/actions/runs/900/attempts/1".to_owned(),
+        since: Some(at("09:12:00")),
+        age_seconds: Some(1680),
+        run_url: Some("https://github.com/acme/infra/actions/runs/900/attempts/1".to_owned()),
+        pull_request: Some(41),
+        liveness: Liveness::Finished,
+        next_step: "Run the unlock workflow with this lock id.".to_owned(),
+    };
+    let locked = |holder: HolderView| CommentView {
+        phase: Phase::Locked,
+        lock: LockView::HeldByOther(vec![holder]),
+        ..view(None)
+    };
+    let text = comment(&locked(holder.clone()), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "### 🔒 `environments/prod`: the state is locked, nothing was done",
+            "> [!WARNING]",
+            "**The state is locked** by `hubot via GitHub Actions (acme/infra)` (an apply) for #41.",
+            "Since 21 Nov 2026 09:12:00 UTC, for 28 min. \
+             [Its run](https://github.com/acme/infra/actions/runs/900/attempts/1) is **finished**",
+            "Lock id `e9ea2242`",
+            "**Next:** Run the unlock workflow with this lock id.",
+        ],
+    );
+    // A lock's body may name any address; only a run on our own server is linked.
+    for foreign in
+        ["https://example.com/acme/infra/actions/runs/1", "https://github.com/acme/infra/../x", "javascript:x"]
+    {
+        let text = comment(&locked(HolderView { run_url: Some(foreign.to_owned()), ..holder.clone() }), COMMENT_BUDGET);
+        assert!(!text.contains(foreign), "{text}");
+    }
+}
+
+#[test]
+fn the_gate_is_quiet_until_it_keeps_something_out() {
+    let plan = read(EVERYTHING);
+    let gate = GateView {
+        required: 2,
+        approved_by: vec!["hubot".to_owned()],
+        blockers: vec!["1 approval is missing".to_owned(), "`octocat` requests changes".to_owned()],
+        who_can: "Anyone with write access can approve.".to_owned(),
+        next_step: "Get another approval.".to_owned(),
+    };
+    let waiting = comment(&CommentView { gate: Some(gate.clone()), ..view(Some(&plan)) }, COMMENT_BUDGET);
+    in_order(
+        &waiting,
+        &["**Approval** 1 of 2, by `hubot`", "- 1 approval is missing", "**Next:** Get another", "[!CAUTION]"],
+    );
+    let blocked = CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(Some(&plan)) };
+    in_order(
+        &comment(&blocked, COMMENT_BUDGET),
+        &[
+            "### ⛔ `environments/prod`: not applied, approval is missing · 2 to add",
+            "> [!WARNING]\n> **Nothing was applied. Approvals: 1 of 2, by `hubot`.**",
+            "> - `octocat` requests changes",
+            "**Next:**",
+            "[!CAUTION]",
+        ],
+    );
+}
+
+#[test]
+fn after_the_apply_there_are_the_outputs_and_the_life() {
+    let plan = read(EVERYTHING);
+    let applied = CommentView {
+        phase: Phase::Applied,
+        outputs: vec![
+            OutputView { name: "endpoint".to_owned(), value: Some(json!("db-2.internal:5432")) },
+            OutputView { name: "password".to_owned(), value: None },
+        ],
+        history: vec![
+            event("09:00:00", Phase::Planned),
+            event("09:00:01", Phase::Planned),
+            event("09:30:00", Phase::Approved),
+            event("09:33:00", Phase::Applied),
+        ],
+        ..view(Some(&plan))
+    };
+    let text = comment(&applied, COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "### ✅ `environments/prod`: applied · 2 added, 5 changed, **3 replaced**, **7 destroyed**",
+            "> [!NOTE]\n> **7 resources were destroyed, 3 replaced, 1 forgotten**",
+            "```\nendpoint = \"db-2.internal:5432\"\npassword = (sensitive value)\n```",
+            "planned [21 Nov 09:00](https://github.com/acme/infra/actions/runs/987/attempts/1) by `octocat` → approved",
+            "→ applied [21 Nov 09:33]",
+        ],
+    );
+    let life = life_from_comment(&text);
+    let phases: Vec<Phase> = life.iter().map(|event| event.phase).collect();
+    assert_eq!(phases, [Phase::Planned, Phase::Approved, Phase::Applied]);
+    assert_eq!(life[2], event("09:33:00", Phase::Applied));
+}
+
+#[test]
+fn a_failure_says_what_why_and_what_next() {
+    let failed = CommentView {
+        phase: Phase::Failed,
+        failure: Some(FailureView {
+            what: "terraform plan failed with exit code 1".to_owned(),
+            why: "The configuration is not valid.".to_owned(),
+            hint: "Mend the configuration and push again.".to_owned(),
+            terraform_error_text: Some("\u{1b}[31m│\u{1b}[0m Error: Unsupported attribute".to_owned()),
+        }),
+        ..view(None)
+    };
+    in_order(
+        &comment(&failed, COMMENT_BUDGET),
+        &[
+            "### ❌ `environments/prod`: failed",
+            "> **terraform plan failed with exit code 1**\n>\n> The configuration is not valid.\n>\n> **Next:** Mend",
+            "```\n│ Error: Unsupported attribute\n```",
+        ],
+    );
+}
+
+#[test]
+fn the_job_summary_carries_terraforms_own_text() {
+    let plan = read(EVERYTHING);
+    let text = job_summary(&view(Some(&plan)), Some(EVERYTHING_TEXT), SUMMARY_LIMIT);
+    in_order(
+        &text,
+        &["### ⚠️", "[!CAUTION]", "Terraform's own text of the plan", "Terraform will perform the following actions"],
+    );
+    assert!(!text.contains("<!--") || text.find("<!--") > text.find("```"), "the marker is the comment's");
+}

@@ -1,0 +1,64 @@
+//! What a person sees, what nobody may forge, what must not leak, and what always fits.
+
+mod budget;
+mod forgery;
+mod leaks;
+mod look;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::*;
+use crate::core::plan::{PlanSummary, read_plan};
+
+const EVERYTHING: &str = include_str!("../../../../tests/plans/everything.json");
+const EVERYTHING_TEXT: &str = include_str!("../../../../tests/plans/everything.txt");
+const QUIET: &str = include_str!("../../../../tests/plans/quiet.json");
+const TARGET: &str = include_str!("../../../../tests/plans/target.json");
+
+const RUN: &str = "https://github.com/acme/infra/actions/runs/987/attempts/1";
+
+fn read(json: &str) -> PlanSummary {
+    read_plan(json.as_bytes(), &mut []).unwrap()
+}
+
+fn plan_of(plan: &Value) -> PlanSummary {
+    read(&plan.to_string())
+}
+
+fn at(time: &str) -> Timestamp {
+    format!("2026-11-21T{time}Z").parse().unwrap()
+}
+
+/// A plan in a pull request, as calm as can be.
+fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
+    CommentView {
+        comment_id: "environments/prod@default",
+        root: "environments/prod",
+        workspace: "default",
+        environment: None,
+        head_sha: Some("4f0c1d2e9ab84c7753d1aa02c6f4e1d80b7a9e55"),
+        fingerprint: Some("9c1f4e77ab02d3e8"),
+        plan,
+        phase: Phase::Planned,
+        lock: LockView::NotTaken,
+        gate: None,
+        difference: Vec::new(),
+        failure: None,
+        history: Vec::new(),
+        run_url: Some(RUN),
+        outputs: Vec::new(),
+        notes: Vec::new(),
+        now: at("09:40:00"),
+    }
+}
+
+fn event(time: &str, phase: Phase) -> LifeEvent {
+    LifeEvent {
+        at: at(time),
+        phase,
+        run_url: Some(RUN.to_owned()),
+        actor: Some("octocat".to_owned()),
+        head_sha: Some("4f0c1d2".to_owned()),
+    }
+}

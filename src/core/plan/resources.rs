@@ -1,0 +1,270 @@
+//! The parts of a plan that are as long as it has resources.
+//!
+//! Most resources stay as they are: those are only asked for what they mark as sensitive. Of a
+//! change, no more is built than somebody wants to see.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Read;
+
+use memchr::memmem;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::change::{Change, ResourceChange};
+use super::error::PlanError;
+use super::reader::Document;
+use super::scan::Span;
+use super::summary::{ActionSummary, DeferredSummary, Kind, moved};
+
+/// Steps into modules; deeper ones are not searched for secrets.
+const MAX_MODULE_DEPTH: usize = 200;
+
+/// Where the fields of an entry are, each as it is named in the document.
+#[derive(Default)]
+struct Entry {
+    head: [Option<Span>; 10],
+    change: [Option<Span>; 8],
+}
+
+const HEAD: [&[u8]; 10] = [
+    b"\"address\"",
+    b"\"previous_address\"",
+    b"\"module_address\"",
+    b"\"mode\"",
+    b"\"type\"",
+    b"\"name\"",
+    b"\"index\"",
+    b"\"provider_name\"",
+    b"\"deposed\"",
+    b"\"action_reason\"",
+];
+
+const CHANGE: [&[u8]; 8] = [
+    b"\"actions\"",
+    b"\"importing\"",
+    b"\"replace_paths\"",
+    b"\"before\"",
+    b"\"before_sensitive\"",
+    b"\"after\"",
+    b"\"after_sensitive\"",
+    b"\"after_unknown\"",
+];
+
+impl<R: Read> Document<'_, '_, R> {
+    /// An entry of `resource_changes`.
+    pub(super) fn resource_change(&mut self) -> Result<(), PlanError> {
+        let entry = self.entry()?;
+        let [actions, importing, ..] = entry.change;
+        let [address, previous_address, ..] = entry.head;
+        if let Some(address) = address {
+            self.seen.insert(hash(self.scanner.bytes(address)));
+        }
+        let still = actions.is_some_and(|actions| self.scanner.bytes(actions) == b"[\"no-op\"]");
+        if still && previous_address.is_none() && importing.is_none() {
+            self.totals.plan.unchanged += 1;
+            return self.mark_entry(&entry);
+        }
+        let mut change = self.small_fields(&entry)?;
+        let kind = Kind::of(&change.change.actions);
+        // The same again for what is written in an unusual way.
+        if kind == Kind::NoOp && !moved(&change) && change.change.importing.is_none() {
+            self.totals.plan.unchanged += 1;
+            return self.mark_entry(&entry);
+        }
+        if self.visitors.is_empty() && !self.totals.has_room(kind) {
+            self.mark_entry(&entry)?;
+        } else {
+            self.large_fields(&entry, &mut change.change)?;
+            self.mark_change(&change.change);
+        }
+        self.totals.resource(&change);
+        for visitor in self.visitors.iter_mut() {
+            visitor.resource_change(&change);
+        }
+        Ok(())
+    }
+
+    /// An entry of `resource_drift`.
+    pub(super) fn drift(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let change: ResourceChange = self.parse(span)?;
+        self.mark_change(&change.change);
+        if Kind::of(&change.change.actions) != Kind::NoOp {
+            self.totals.drift(&change);
+        }
+        Ok(())
+    }
+
+    /// An entry of `deferred_changes`.
+    pub(super) fn deferred(&mut self) -> Result<(), PlanError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Deferred {
+            reason: String,
+            resource_change: ResourceChange,
+        }
+        let span = self.scanner.kept_value()?;
+        let deferred: Deferred = self.parse(span)?;
+        self.mark_change(&deferred.resource_change.change);
+        self.totals
+            .plan
+            .deferred
+            .push(DeferredSummary { address: deferred.resource_change.address, reason: deferred.reason });
+        Ok(())
+    }
+
+    /// An entry of `action_invocations`.
+    pub(super) fn invocation(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let invocation: Value = self.parse(span)?;
+        self.add_invocation(&invocation, false);
+        Ok(())
+    }
+
+    /// An entry of `deferred_action_invocations`.
+    pub(super) fn deferred_invocation(&mut self) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let deferred: Value = self.parse(span)?;
+        self.add_invocation(deferred.get("action_invocation").unwrap_or(&deferred), true);
+        Ok(())
+    }
+
+    fn add_invocation(&mut self, invocation: &Value, deferred: bool) {
+        if let (Some(values), Some(marks)) = (invocation.get("config_values"), invocation.get("config_sensitive")) {
+            self.marked.add(values, marks);
+        }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        self.totals.plan.actions.push(ActionSummary {
+            address: text(invocation.get("address")).unwrap_or_default(),
+            triggered_by: text(invocation.pointer("/lifecycle_action_trigger/triggering_resource_address")),
+            deferred,
+        });
+    }
+
+    /// A module of the prior state: what its resources mark, and its child modules.
+    pub(super) fn state_module(&mut self) -> Result<(), PlanError> {
+        if self.place.len() > MAX_MODULE_DEPTH || self.scanner.peek()? != Some(b'{') {
+            self.scanner.value()?;
+            return Ok(());
+        }
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            match self.scanner.key() {
+                b"\"resources\"" => self.each("resources", Self::state_resource)?,
+                b"\"child_modules\"" => self.each("child_modules", Self::state_module)?,
+                _ => {
+                    self.scanner.value()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_resource(&mut self) -> Result<(), PlanError> {
+        self.scanner.peek()?;
+        self.scanner.keep();
+        let [address, values, marks] = self.fields([b"\"address\"", b"\"values\"", b"\"sensitive_values\""])?;
+        if address.is_some_and(|address| self.seen.contains(&hash(self.scanner.bytes(address)))) {
+            return Ok(());
+        }
+        self.mark(values, marks)
+    }
+
+    /// Walks over an entry, keeping it.
+    fn entry(&mut self) -> Result<Entry, PlanError> {
+        let mut entry = Entry::default();
+        self.scanner.peek()?;
+        self.scanner.keep();
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            if self.scanner.key() == b"\"change\"" && self.scanner.peek()? == Some(b'{') {
+                entry.change = self.fields(CHANGE)?;
+                continue;
+            }
+            let slot = HEAD.iter().position(|name| *name == self.scanner.key());
+            let span = self.scanner.value()?;
+            if let Some(slot) = slot.and_then(|slot| entry.head.get_mut(slot)) {
+                *slot = Some(span);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// All but the values.
+    fn small_fields(&self, entry: &Entry) -> Result<ResourceChange, PlanError> {
+        let [address, previous, module, mode, r#type, name, index, provider, deposed, reason] = entry.head;
+        let [actions, importing, replace_paths, ..] = entry.change;
+        Ok(ResourceChange {
+            address: self.field("address", address)?.unwrap_or_default(),
+            previous_address: self.field("previous_address", previous)?,
+            module_address: self.field("module_address", module)?,
+            mode: self.field("mode", mode)?.unwrap_or_default(),
+            r#type: self.field("type", r#type)?.unwrap_or_default(),
+            name: self.field("name", name)?.unwrap_or_default(),
+            index: self.field("index", index)?,
+            provider_name: self.field("provider_name", provider)?.unwrap_or_default(),
+            deposed: self.field("deposed", deposed)?,
+            change: Change {
+                actions: self.field("change.actions", actions)?.unwrap_or_default(),
+                importing: self.field("change.importing", importing)?,
+                replace_paths: self.field("change.replace_paths", replace_paths)?.unwrap_or_default(),
+                ..Change::default()
+            },
+            action_reason: self.field("action_reason", reason)?,
+        })
+    }
+
+    /// The values, which can be large.
+    fn large_fields(&self, entry: &Entry, change: &mut Change) -> Result<(), PlanError> {
+        let [_, _, _, before, before_sensitive, after, after_sensitive, after_unknown] = entry.change;
+        change.before = self.field("change.before", before)?.unwrap_or_default();
+        change.before_sensitive = self.field("change.before_sensitive", before_sensitive)?.unwrap_or_default();
+        change.after = self.field("change.after", after)?.unwrap_or_default();
+        change.after_sensitive = self.field("change.after_sensitive", after_sensitive)?.unwrap_or_default();
+        change.after_unknown = self.field("change.after_unknown", after_unknown)?.unwrap_or_default();
+        Ok(())
+    }
+
+    fn field<T: DeserializeOwned>(&self, name: &str, span: Option<Span>) -> Result<Option<T>, PlanError> {
+        span.map_or(Ok(None), |span| self.parse(span)).map_err(|error: PlanError| error.within(name))
+    }
+
+    /// Takes what an entry marks, without building the rest of it.
+    fn mark_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
+        let [_, _, _, before, before_marks, after, after_marks, _] = entry.change;
+        self.mark(before, before_marks)?;
+        let bytes = |span: Option<Span>| span.map(|span| self.scanner.bytes(span));
+        if bytes(before) == bytes(after) && bytes(before_marks) == bytes(after_marks) {
+            return Ok(());
+        }
+        self.mark(after, after_marks)
+    }
+
+    fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
+        let (Some(value), Some(marks)) = (value, marks) else { return Ok(()) };
+        if memmem::find(self.scanner.bytes(marks), b"true").is_none() {
+            return Ok(());
+        }
+        let marks: Value = self.parse(marks)?;
+        if self.marked.add_json(self.scanner.bytes(value), &marks).is_err() {
+            // Whatever is wrong, the usual way finds out where.
+            let value: Value = self.parse(value)?;
+            self.marked.add(&value, &marks);
+        }
+        Ok(())
+    }
+
+    /// Takes what a change marks.
+    pub(super) fn mark_change(&mut self, change: &Change) {
+        self.marked.add(&change.before, &change.before_sensitive);
+        self.marked.add(&change.after, &change.after_sensitive);
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,315 @@
+//! What the reader makes of plans that real Terraform wrote, and of what is no plan.
+
+use std::io::Read;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const EVERYTHING: &str = include_str!("../../../tests/plans/everything.json");
+const EVERYTHING_TEXT: &str = include_str!("../../../tests/plans/everything.txt");
+const QUIET: &str = include_str!("../../../tests/plans/quiet.json");
+const DESTROY: &str = include_str!("../../../tests/plans/destroy.json");
+const TARGET: &str = include_str!("../../../tests/plans/target.json");
+const STATE: &str = include_str!("../../../tests/plans/state.json");
+
+fn read(json: &str) -> PlanSummary {
+    read_plan(json.as_bytes(), &mut []).unwrap()
+}
+
+fn fails(bytes: &[u8]) -> PlanError {
+    read_plan(bytes, &mut []).unwrap_err()
+}
+
+/// A plan with these resource changes and nothing else.
+fn plan_of(changes: &Value) -> PlanSummary {
+    read(&json!({"format_version": "1.2", "resource_changes": changes}).to_string())
+}
+
+#[test]
+fn counts_what_terraform_counts() {
+    let counts = read(EVERYTHING).counts;
+    let expected = Counts {
+        add: 2,
+        change: 5,
+        replace: 3,
+        destroy: 7,
+        import: 1,
+        moved: 1,
+        forget: 1,
+        outputs: 3,
+        ..Counts::default()
+    };
+    assert_eq!(counts, expected);
+    // Terraform counts a replace as an add and a destroy.
+    let (add, change, destroy) = (counts.add + counts.replace, counts.change, counts.destroy + counts.replace);
+    let own = format!(
+        "Plan: {} to import, {add} to add, {change} to change, {destroy} to destroy, 1 to forget.",
+        counts.import
+    );
+    assert!(
+        EVERYTHING_TEXT.contains(&own) || EVERYTHING_TEXT.contains(own.trim_end_matches(", 1 to forget.")),
+        "{own}"
+    );
+}
+
+#[test]
+fn the_summary_follows_the_contract() {
+    let summary = read(EVERYTHING).to_summary_json();
+    assert_eq!(summary["counts"]["replace"], 3);
+    assert_eq!(summary["counts"]["move"], 1);
+    assert_eq!(summary["counts"]["drift"], 0);
+    assert_eq!(summary["complete"], true);
+    assert_eq!(summary["errored"], false);
+    assert_eq!(summary["unknown_actions"], json!([]));
+    let resources = summary["resources"].as_array().unwrap();
+    let database = resources.iter().find(|one| one["address"] == "terraform_data.database").unwrap();
+    assert_eq!(
+        *database,
+        json!({
+            "address": "terraform_data.database",
+            "actions": ["delete", "create"],
+            "reason": "replace_because_cannot_update",
+            "forced_by": ["triggers_replace"],
+        })
+    );
+}
+
+#[test]
+fn a_summary_within_a_limit_keeps_the_dangerous_and_says_what_it_left_out() {
+    let changes: Vec<Value> = (0..1000)
+        .map(|index| {
+            let action = if index == 700 { "delete" } else { "create" };
+            json!({"address": format!("a.b[{index}]"), "change": {"actions": [action]}})
+        })
+        .collect();
+    let plan = plan_of(&json!(changes));
+    let summary = plan.to_summary_json_within(10_000);
+    assert!(summary.to_string().len() <= 10_000);
+    let kept = summary["resources"].as_array().unwrap();
+    assert_eq!(kept[0]["address"], "a.b[700]");
+    assert_eq!(summary["resources_omitted"], 1000 - kept.len());
+    assert_eq!(summary["counts"]["add"], 999);
+}
+
+#[test]
+fn nothing_to_do_is_told_from_something_unknown() {
+    assert!(!read(QUIET).has_changes());
+    assert_eq!(read(QUIET).unchanged, 19);
+    assert_eq!(read(DESTROY).counts.destroy, 19);
+    let target = read(TARGET);
+    assert_eq!((target.complete, target.counts.replace), (Some(false), 1));
+
+    let nothing = json!({"format_version": "1.2", "resource_changes": []});
+    assert!(!read(&nothing.to_string()).has_changes());
+    let cases = [
+        ("errored", json!(true)),
+        ("complete", json!(false)),
+        ("applyable", json!(true)),
+        ("format_version", json!("2.0")),
+        ("deferred_changes", json!([{"reason": "x", "resource_change": {"address": "a.b"}}])),
+        ("action_invocations", json!([{"address": "action.a.b"}])),
+        ("frobnicate_changes", json!([{}])),
+        ("resource_changes", json!([{"address": "a.b", "change": {"actions": ["frobnicate"]}}])),
+        ("resource_changes", json!([{"address": "a.b", "change": {"actions": []}}])),
+        ("output_changes", json!({"x": {"actions": ["frobnicate"]}})),
+    ];
+    for (key, value) in cases {
+        let mut plan = nothing.clone();
+        plan[key] = value.clone();
+        assert!(read(&plan.to_string()).has_changes(), "{key}: {value}");
+    }
+}
+
+#[test]
+fn every_word_of_terraform_has_its_kind() {
+    let cases: [(&[&str], Kind); 11] = [
+        (&["no-op"], Kind::NoOp),
+        (&["create"], Kind::Create),
+        (&["read"], Kind::Read),
+        (&["update"], Kind::Update),
+        (&["delete"], Kind::Destroy),
+        (&["forget"], Kind::Forget),
+        (&["delete", "create"], Kind::Replace),
+        (&["create", "delete"], Kind::Replace),
+        (&["create", "forget"], Kind::Replace),
+        (&["frobnicate"], Kind::Unknown),
+        (&[], Kind::Unknown),
+    ];
+    for (words, kind) in cases {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(Kind::of(&words), kind, "{words:?}");
+    }
+}
+
+/// Visits everything, counting.
+#[derive(Default)]
+struct Counting {
+    resources: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl PlanVisitor for Counting {
+    fn resource_change(&mut self, change: &ResourceChange) {
+        self.resources.push(change.address.clone());
+    }
+
+    fn output_change(&mut self, name: &str, _change: &Change) {
+        self.outputs.push(name.to_owned());
+    }
+}
+
+#[test]
+fn visitors_see_what_changes_and_nothing_else() {
+    let mut seen = Counting::default();
+    let plan = read_plan(EVERYTHING.as_bytes(), &mut [&mut seen]).unwrap();
+    assert_eq!(seen.resources.len(), plan.resources.len());
+    assert!(seen.resources.contains(&"terraform_data.new_name".to_owned()), "a move is a change");
+    assert!(!seen.resources.contains(&"terraform_data.still".to_owned()));
+    assert_eq!(seen.outputs, ["added", "endpoint", "password"]);
+}
+
+/// Hands out one byte at a time, as a slow pipe may.
+struct Dripping<'a>(&'a [u8]);
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
+        buffer[0] = *first;
+        self.0 = rest;
+        Ok(1)
+    }
+}
+
+#[test]
+fn the_form_of_the_document_does_not_matter() {
+    let expected = read(EVERYTHING).to_summary_json();
+    let dripping = read_plan(Dripping(EVERYTHING.as_bytes()), &mut []).unwrap();
+    assert_eq!(dripping.to_summary_json(), expected);
+
+    // Keys in another order (configuration before variables), with white space and a byte-order mark.
+    let value: Value = serde_json::from_str(EVERYTHING).unwrap();
+    let pretty = format!("\u{feff}{}\n", serde_json::to_string_pretty(&value).unwrap());
+    let pretty = read(&pretty);
+    assert_eq!(pretty.to_summary_json(), expected);
+    assert_eq!(pretty.unchanged, read(EVERYTHING).unchanged);
+    assert!(pretty.secrets.scrub("hunter2-after").contains(SENSITIVE));
+}
+
+#[test]
+fn missing_and_empty_fields_are_read() {
+    let plan = plan_of(&json!([
+        {"address": "a.b", "change": {"actions": ["update"], "before": null, "after_unknown": null, "replace_paths": null}},
+        {"address": "a.c", "previous_address": null, "deposed": null, "change": {"actions": ["delete"], "importing": null}},
+        {"address": "a.d", "previous_address": "a.d", "change": {"actions": ["no-op"]}},
+    ]));
+    assert_eq!((plan.counts.change, plan.counts.destroy, plan.counts.moved), (1, 1, 0));
+    assert_eq!(plan.unchanged, 1);
+}
+
+#[test]
+fn what_is_no_plan_is_named_with_a_remedy() {
+    let cases: [(&[u8], &str, &str); 12] = [
+        (b"", "the plan JSON is empty", "terraform show -json PLANFILE"),
+        (b" \n\n ", "the plan JSON is empty", "terraform show -json PLANFILE"),
+        (b"PK\x03\x04\x14\x00\x08", "binary format", "terraform show -json PLANFILE"),
+        (b"\xff\xfe{\x00", "UTF-16", "Out-File -Encoding utf8"),
+        (STATE.as_bytes(), "this is a state, not a plan", "terraform plan -out PLANFILE"),
+        (b"{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":3}", "this is a state", "-out PLANFILE"),
+        (b"{\"@level\":\"info\",\"@message\":\"x\"}\n{}", "the log of a running command", "-out PLANFILE"),
+        (b"{\"a\":1}", "this JSON is not a plan", "-out PLANFILE"),
+        (b"[command]/bin/terraform show\n{}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
+        (b"{\"resource_changes\":[]}\n::debug::x", "line 2, column 1: there is text after", "terraform_wrapper: false"),
+        (
+            b"{\"planned_values\":{},\n\"resource_changes\":[{\"addr",
+            "line 2, column 27: the plan JSON ends in the middle (in `resource_changes[0]`)",
+            "cut off",
+        ),
+        (
+            b"{\"planned_values\":{]",
+            "line 1, column 20: this is not valid JSON, the bracket that closes the last one opened is expected (in `planned_values`)",
+            "Write it again",
+        ),
+    ];
+    for (input, message, hint) in cases {
+        let error = fails(input);
+        let shown = String::from_utf8_lossy(input).chars().take(60).collect::<String>();
+        assert!(error.to_string().contains(message), "{shown}: {error}");
+        assert!(error.hint().contains(hint), "{shown}: {}", error.hint());
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_found_by_line_and_path() {
+    let error = fails(
+        b"{\"format_version\":\"1.2\",\n \"resource_changes\":[\n  {\"address\":\"a.b\",\"change\":{\"actions\":[\"update\"]}},\n  {\"address\":\"hunter2\",\n   \"change\":{\"actions\":\"hunter2\"}}]}",
+    );
+    let text = error.to_string();
+    assert!(text.contains("line 5, column 32"), "{text}");
+    assert!(text.contains("`resource_changes[1].change.actions`"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_truncated_plan_is_never_taken_for_a_whole_one() {
+    let bytes = EVERYTHING.trim_end().as_bytes();
+    for length in (1..bytes.len()).step_by(37).chain([bytes.len() - 1]) {
+        let error = fails(&bytes[..length]);
+        assert!(matches!(error, PlanError::Truncated { .. }), "{length}: {error:?}");
+    }
+}
+
+#[test]
+fn modules_nested_beyond_reason_are_no_stack_overflow() {
+    let deep = format!(
+        "{{\"resource_changes\":[],\"prior_state\":{{\"values\":{{\"root_module\":{}",
+        "{\"child_modules\":[".repeat(100_000)
+    );
+    fails(deep.as_bytes());
+    let deep = format!("{{\"resource_changes\":[{}", "[".repeat(100_000));
+    fails(deep.as_bytes());
+}
+
+/// Plans by others, beside the project where they are present.
+#[test]
+fn plans_of_other_versions_are_read() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures/plans");
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        println!("not present, nothing to read: {directory}");
+        return;
+    };
+    let mut read = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let result = read_plan(std::fs::File::open(&path).unwrap(), &mut []);
+        if name.contains("wrapper_noise") {
+            assert!(matches!(result, Err(PlanError::Noise { after: false, .. })), "{name}");
+        } else {
+            assert!(result.unwrap().has_changes(), "{name}");
+        }
+        read += 1;
+    }
+    assert!(read > 10, "{read}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        drop(read_plan(bytes.as_slice(), &mut []));
+    }
+
+    #[test]
+    fn what_visitors_see_does_not_depend_on_how_it_arrives(cut in 1_usize..2000) {
+        // A reader that ends a read at any place.
+        let (head, tail) = EVERYTHING.as_bytes().split_at(cut);
+        let plan = read_plan(head.chain(tail), &mut []).unwrap();
+        prop_assert_eq!(plan.counts, read(EVERYTHING).counts);
+    }
+}

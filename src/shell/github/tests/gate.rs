@@ -1,0 +1,331 @@
+//! From a push back to its reviews, and environments.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::fake::{Fake, Reply};
+use super::{infra, tip};
+use crate::core::approval::{
+    Arrival, Decision, EnvironmentProtection, Facts, MembershipAnswer, Origin, Policy, Reason, RequiredEnvironment,
+    approvers, decide,
+};
+use crate::shell::github::{GitHubError, Pauses, Wanted};
+
+const HEAD: &str = "1111111111111111111111111111111111111111";
+const MERGE: &str = "2222222222222222222222222222222222222222";
+const BEFORE: &str = "3333333333333333333333333333333333333333";
+
+pub(super) fn wanted(arrival: Arrival) -> Wanted {
+    Wanted { branch: "main".to_owned(), sha: MERGE.to_owned(), arrival, run_id: Some(5) }
+}
+
+fn pushed() -> Wanted {
+    wanted(Arrival::Push { before: BEFORE.to_owned(), forced: false })
+}
+
+fn review(login: &str, state: &str) -> Value {
+    json!({
+        "state": state,
+        "submittedAt": "2026-11-20T12:00:00Z",
+        "authorAssociation": "NONE",
+        "authorCanPushToRepository": true,
+        "author": { "__typename": "User", "login": login },
+        "commit": { "oid": HEAD },
+        "onBehalfOf": { "nodes": [] },
+    })
+}
+
+fn pull_request(number: u64, reviews: &Value) -> Value {
+    json!({
+        "number": number, "url": format!("https://github.com/acme/infra/pull/{number}"),
+        "state": "MERGED", "merged": true, "mergedAt": "2026-11-20T13:00:00Z",
+        "baseRefName": "main", "headRefName": "change", "headRefOid": HEAD,
+        "isCrossRepository": false,
+        "baseRepository": { "nameWithOwner": "acme/infra" },
+        "mergeCommit": { "oid": MERGE },
+        "author": { "__typename": "User", "login": "octocat" },
+        "mergedBy": { "__typename": "User", "login": "octocat" },
+        "reviewDecision": null,
+        "commits": { "totalCount": 1, "nodes": [{ "commit": { "oid": HEAD, "committer": { "user": { "login": "octocat" } } } }] },
+        "latestOpinionatedReviews": {
+            "pageInfo": { "hasNextPage": false, "endCursor": null },
+            "nodes": reviews,
+        },
+    })
+}
+
+fn commit(sha: &str, parents: &[&str], pull_requests: &[Value]) -> Value {
+    let parents: Vec<Value> = parents.iter().map(|oid| json!({ "oid": oid })).collect();
+    json!({ "data": {
+        "rateLimit": { "cost": 1, "remaining": 4999, "resetAt": "2026-11-20T14:00:00Z" },
+        "repository": {
+            "defaultBranchRef": { "name": "main", "target": { "oid": MERGE } },
+            "object": {
+                "oid": sha,
+                "parents": { "nodes": parents },
+                "associatedPullRequests": { "nodes": pull_requests },
+            },
+        },
+    }})
+}
+
+/// A server whose GraphQL answers by commit and cursor, and whose main ends at the merge.
+async fn repository(answer: impl Fn(&str, Option<&str>) -> Value + Send + Sync + 'static) -> Fake {
+    Fake::start(move |asked| {
+        if asked.path == "/graphql" {
+            let variables = &asked.body["variables"];
+            assert_eq!((&variables["owner"], &variables["repo"]), (&json!("acme"), &json!("infra")));
+            let answer = answer(variables["sha"].as_str().unwrap(), variables["after"].as_str());
+            Reply::json(&answer)
+        } else if asked.path.contains("/branches/") {
+            tip(MERGE)
+        } else {
+            Reply::message(404, "Not Found")
+        }
+    })
+    .await
+}
+
+async fn judged(fake: &Fake, policy: &Policy, wanted: &Wanted) -> Decision {
+    let facts = fake.client().facts(&infra(), policy, wanted).await.unwrap();
+    decide(policy, &facts)
+}
+
+fn reasons(decision: &Decision) -> Vec<String> {
+    decision.reasons().iter().map(Reason::to_string).collect()
+}
+
+#[tokio::test]
+async fn an_approved_push_is_judged_from_githubs_answer() {
+    let fake = repository(|sha, _| {
+        let reviews = json!([review("hubot", "APPROVED")]);
+        commit(sha, &[BEFORE, HEAD], &[pull_request(7, &reviews)])
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    let Decision::Approved(approval) = decision else {
+        panic!("{:?}", reasons(&decision));
+    };
+    assert_eq!(approval.by(), ["hubot"]);
+    // The whole gate costs two requests.
+    assert_eq!(fake.lines(), ["POST /graphql", "GET /repos/acme/infra/branches/main"]);
+}
+
+#[tokio::test]
+async fn odd_reviews_and_hidden_accounts_hide_nothing() {
+    let fake = repository(|sha, _| {
+        let mut deleted = review("-", "APPROVED");
+        deleted["author"] = Value::Null;
+        deleted["commit"] = Value::Null;
+        deleted["submittedAt"] = Value::Null;
+        deleted["onBehalfOf"] = Value::Null;
+        let mut unknown = review("monalisa", "BLESSED");
+        unknown["author"]["__typename"] = json!("EnterpriseUserAccount");
+        let reviews = json!([deleted, null, unknown, review("hubot", "APPROVED")]);
+        let mut pull_request = pull_request(7, &reviews);
+        pull_request["author"] = Value::Null;
+        pull_request["mergedBy"] = Value::Null;
+        pull_request["commits"]["nodes"][0]["commit"]["committer"] = Value::Null;
+        commit(sha, &[BEFORE], &[pull_request])
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    assert!(matches!(decision, Decision::Approved(_)), "{:?}", reasons(&decision));
+}
+
+#[tokio::test]
+async fn what_github_commits_on_its_own_pages_was_pushed_by_nobody_in_particular() {
+    let fake = repository(|sha, _| {
+        let mut pull_request = pull_request(7, &json!([]));
+        pull_request["commits"]["nodes"][0]["commit"]["committer"]["user"]["login"] = json!("web-flow");
+        commit(sha, &[BEFORE], &[pull_request])
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    let who = &decision.tallies()[0].who_could;
+    assert_eq!(who, "anybody who can write to this repository, except octocat (its author)");
+}
+
+#[tokio::test]
+async fn reviews_are_read_to_the_last_page_of_each_pull_request() {
+    // 250 reviews, of which the only request for changes is the very last; beside it another pull
+    // request with two pages of its own.
+    let fake = repository(|sha, after| {
+        let page = |number: u64, from: usize, cursor: Option<&str>| {
+            let count = if cursor.is_some() { 100 } else { 50 };
+            let mut nodes: Vec<Value> =
+                (from..from + count).map(|n| review(&format!("reviewer-{n}"), "APPROVED")).collect();
+            if cursor.is_none() {
+                nodes.push(review("last", if number == 7 { "CHANGES_REQUESTED" } else { "APPROVED" }));
+            }
+            let mut pull_request = pull_request(number, &json!(nodes));
+            pull_request["latestOpinionatedReviews"]["pageInfo"] =
+                json!({ "hasNextPage": cursor.is_some(), "endCursor": cursor });
+            pull_request
+        };
+        let both = match after {
+            None => [page(7, 0, Some("7b")), page(8, 0, Some("8b"))],
+            Some("7b") => [page(7, 100, Some("7c")), page(8, 900, Some("x"))],
+            Some("7c") => [page(7, 200, None), page(8, 900, Some("x"))],
+            Some("8b") => [page(7, 900, Some("x")), page(8, 100, None)],
+            other => panic!("{other:?}"),
+        };
+        commit(sha, &[BEFORE], &both)
+    })
+    .await;
+    let policy = Policy { required_approvals: 250, ..Policy::default() };
+    let decision = judged(&fake, &policy, &pushed()).await;
+    assert_eq!(reasons(&decision).len(), 2, "{:?}", reasons(&decision));
+    assert!(reasons(&decision)[0].contains("last requests changes on #7"));
+    assert!(reasons(&decision)[1].contains("#8 has 151 of 250"));
+    assert_eq!(decision.tallies()[0].counted.len(), 250);
+}
+
+#[tokio::test]
+async fn an_index_that_lags_is_asked_again_and_then_the_gate_stays_closed() {
+    let tries = AtomicUsize::new(0);
+    let fake = repository(move |sha, _| match tries.fetch_add(1, Ordering::SeqCst) {
+        0 => json!({ "data": { "repository": { "object": null } } }),
+        1 => commit(sha, &[BEFORE], &[]),
+        2 => {
+            // The pull request is known, its merge commit not yet.
+            let mut pull_request = pull_request(7, &json!([review("hubot", "APPROVED")]));
+            pull_request["merged"] = json!(false);
+            pull_request["mergeCommit"] = Value::Null;
+            commit(sha, &[BEFORE], &[pull_request])
+        }
+        _ => commit(sha, &[BEFORE], &[pull_request(7, &json!([review("hubot", "APPROVED")]))]),
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    assert!(matches!(decision, Decision::Approved(_)), "{:?}", reasons(&decision));
+
+    let fake = repository(|sha, _| commit(sha, &[BEFORE], &[])).await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    assert!(reasons(&decision)[0].contains("without a pull request"));
+    assert_eq!(fake.lines().iter().filter(|line| *line == "POST /graphql").count(), 6);
+    // The pauses between them come to about half a minute.
+    assert_eq!(Pauses::default().index.iter().sum::<std::time::Duration>().as_secs(), 30);
+}
+
+#[tokio::test]
+async fn a_push_is_walked_back_to_where_it_began() {
+    let other = "4444444444444444444444444444444444444444";
+    let fake = repository(move |sha, _| {
+        if sha == MERGE {
+            return commit(sha, &[other, HEAD], &[pull_request(7, &json!([review("hubot", "APPROVED")]))]);
+        }
+        let mut earlier = pull_request(6, &json!([]));
+        earlier["mergeCommit"] = json!({ "oid": other });
+        commit(sha, &[BEFORE], &[earlier])
+    })
+    .await;
+    let decision = judged(&fake, &Policy::default(), &pushed()).await;
+    assert!(reasons(&decision)[0].contains("#6 has 0 of 1"), "{:?}", reasons(&decision));
+    assert_eq!(decision.tallies().len(), 2);
+
+    // A line that never meets the push's beginning ends somewhere, closed.
+    let endless = repository(|sha, _| commit(sha, &[MERGE], &[pull_request(7, &json!([]))])).await;
+    let decision = judged(&endless, &Policy::default(), &pushed()).await;
+    assert!(reasons(&decision)[0].contains("does not continue main"));
+}
+
+#[tokio::test]
+async fn hidden_teams_are_asked_for_and_other_errors_are_errors() {
+    let with_error = |path: Value| {
+        move |sha: &str, _: Option<&str>| {
+            let mut hidden = review("hubot", "APPROVED");
+            hidden["onBehalfOf"] = Value::Null;
+            let mut reply = commit(sha, &[BEFORE], &[pull_request(7, &json!([hidden]))]);
+            reply["errors"] = json!([{ "type": "FORBIDDEN", "message": "no teams", "path": path.clone() }]);
+            reply
+        }
+    };
+    let policy = Policy { approvers: approvers("acme/infra").unwrap(), ..Policy::default() };
+    let fake = repository(with_error(json!(["repository", "object", "nodes", 0, "onBehalfOf"]))).await;
+    let decision = judged(&fake, &policy, &pushed()).await;
+    let said = reasons(&decision);
+    assert!(said.iter().any(|reason| reason.contains("whether hubot is in the team acme/infra")), "{said:?}");
+    let step = decision.reasons().last().unwrap().next_step();
+    assert!(step.contains("members: read"), "{step}");
+
+    let fake = repository(with_error(json!(["repository", "object", "author"]))).await;
+    let error = fake.client().facts(&infra(), &policy, &pushed()).await.unwrap_err();
+    assert!(matches!(error, GitHubError::GraphQl { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_team_says_who_is_in_it_or_that_it_may_not() {
+    let team = |membership: Reply, seen: Reply| async move {
+        let fake = Fake::start(
+            move |asked| {
+                if asked.path.contains("/memberships/") { membership.clone() } else { seen.clone() }
+            },
+        )
+        .await;
+        fake.client().membership("acme", "infra", "octocat").await.unwrap()
+    };
+    let (yes, no) = (Reply::json(&json!({})), Reply::message(404, "Not Found"));
+    let state = |state: &str| Reply::json(&json!({ "state": state }));
+    assert_eq!(team(state("active"), yes.clone()).await, MembershipAnswer::Member);
+    assert_eq!(team(state("pending"), yes.clone()).await, MembershipAnswer::NotMember);
+    assert_eq!(team(no.clone(), yes).await, MembershipAnswer::NotMember);
+    let hidden = team(no.clone(), no).await;
+    assert!(matches!(hidden, MembershipAnswer::NotTold { .. }), "{hidden:?}");
+    let forbidden = Reply::message(403, "Resource not accessible by integration");
+    let hidden = team(forbidden.clone(), forbidden).await;
+    assert!(matches!(hidden, MembershipAnswer::NotTold { .. }), "{hidden:?}");
+}
+
+#[tokio::test]
+async fn an_environment_is_read_with_its_reviewers_and_the_runs_approvals() {
+    let fake = Fake::start(|asked| {
+        let user = |login: &str| json!({ "login": login, "type": "User" });
+        match asked.path.as_str() {
+            "/repos/acme/infra/environments/prod%2Feu%20west" => Reply::json(&json!({
+                "name": "prod/eu west",
+                "protection_rules": [
+                    { "type": "wait_timer", "wait_timer": 30 },
+                    { "type": "required_reviewers", "prevent_self_review": true, "reviewers": [
+                        { "type": "User", "reviewer": user("hubot") },
+                        { "type": "Team", "reviewer": { "slug": "ops" } },
+                        { "type": "Robot", "reviewer": { "slug": "r2" } },
+                    ]},
+                    { "type": "branch_policy" },
+                ],
+            })),
+            "/repos/acme/infra/actions/runs/5" => Reply::json(&json!({
+                "id": 5, "name": null, "head_branch": null, "actor": user("octocat"), "triggering_actor": null,
+            })),
+            "/repos/acme/infra/actions/runs/5/approvals" => Reply::json(&json!([
+                { "state": "approved", "user": user("hubot"), "comment": "", "environments": [{ "name": "prod/eu west" }] },
+            ])),
+            "/repos/acme/infra/environments/hidden" => Reply::message(403, "Resource not accessible by integration"),
+            _ => Reply::message(404, "Not Found"),
+        }
+    })
+    .await;
+    let github = fake.client();
+    let facts = github.environment_facts(&infra(), "prod/eu west", Some(5)).await.unwrap();
+    let EnvironmentProtection::Reviewers(reviewers) = &facts.protection else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(reviewers.len(), 2);
+    assert_eq!(facts.started_by, ["octocat"]);
+    assert_eq!(facts.approvals[0].user.as_ref().unwrap().login, "hubot");
+
+    let missing = github.environment_facts(&infra(), "none", Some(5)).await.unwrap();
+    assert_eq!(missing.protection, EnvironmentProtection::Missing);
+    let hidden = github.environment_facts(&infra(), "hidden", Some(5)).await.unwrap();
+    assert!(matches!(hidden.protection, EnvironmentProtection::NotTold { .. }));
+    let policy = Policy { environment: Some(RequiredEnvironment(Some("hidden".to_owned()))), ..Policy::default() };
+    let facts = Facts {
+        repository: "acme/infra".to_owned(),
+        origin: Origin::Local,
+        environment: Some(hidden),
+        memberships: Vec::new(),
+    };
+    let decision = decide(&policy, &facts);
+    assert!(decision.reasons()[1].next_step().contains("actions: read"));
+}

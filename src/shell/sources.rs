@@ -1,0 +1,248 @@
+//! The files that could reach an apply: what is in the root module, in every module that Terraform
+//! installed for it, in the variable files that the arguments name, and in the dependency lock
+//! file.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::core::record::ContentDigest;
+
+/// The files that could reach an apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// The digest over their paths and contents.
+    pub digest: String,
+    /// The directories and files that belong to the repository, from its root.
+    pub covered: Vec<String>,
+}
+
+/// Why the files could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum SourcesError {
+    /// A file or directory cannot be read.
+    #[error("{} cannot be read: {why}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// Terraform's list of modules is not one.
+    #[error("{} is not a list of modules: {why}", path.display())]
+    Modules {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: serde_json::Error,
+    },
+    /// A link leads to a directory, whose files would be missed.
+    #[error("{} is a link to a directory, which is not followed", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A module is outside of the repository.
+    #[error("{} is outside of the repository", path.display())]
+    Outside {
+        /// The module's directory.
+        path: PathBuf,
+    },
+}
+
+#[derive(Deserialize)]
+struct Modules {
+    #[serde(rename = "Modules", default)]
+    modules: Vec<Module>,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(rename = "Dir")]
+    dir: PathBuf,
+}
+
+/// Collects the files of the root module `root`, in the repository that is checked out at
+/// `repository`. Both must be absolute, and `init` must have been run.
+///
+/// # Errors
+///
+/// When anything of it cannot be read, or leads out of the repository: then nothing is proven.
+pub fn sources(repository: &Path, root: &Path, plan_args: &[String]) -> Result<Sources, SourcesError> {
+    let mut directories = vec![root.to_owned()];
+    let list = root.join(".terraform/modules/modules.json");
+    if list.exists() {
+        let modules: Modules =
+            serde_json::from_slice(&read(&list)?).map_err(|why| SourcesError::Modules { path: list.clone(), why })?;
+        directories.extend(modules.modules.into_iter().map(|module| plain(&root.join(module.dir))));
+    }
+    directories.sort();
+    directories.dedup();
+    let mut digest = ContentDigest::default();
+    let mut covered = Vec::new();
+    let downloads = root.join(".terraform");
+    for directory in &directories {
+        // What was downloaded is in the digest, but in no commit of the repository.
+        if !directory.starts_with(&downloads) {
+            covered.push(name(repository, directory)?);
+        }
+        add_directory(&mut digest, repository, directory)?;
+    }
+    for file in variable_files(plan_args) {
+        let file = plain(&root.join(file));
+        let name = name(repository, &file)?;
+        digest.add(&name, &read(&file)?);
+        covered.push(name);
+    }
+    Ok(Sources { digest: digest.finish(), covered })
+}
+
+/// Adds all files below a directory, Terraform's and Git's own aside.
+fn add_directory(digest: &mut ContentDigest, repository: &Path, directory: &Path) -> Result<(), SourcesError> {
+    let unreadable = |path: &Path, why| SourcesError::Unreadable { path: path.to_owned(), why };
+    for entry in std::fs::read_dir(directory).map_err(|why| unreadable(directory, why))? {
+        let entry = entry.map_err(|why| unreadable(directory, why))?;
+        let (path, file_name) = (entry.path(), entry.file_name());
+        if file_name == ".terraform" || file_name == ".git" {
+            continue;
+        }
+        let kind = entry.file_type().map_err(|why| unreadable(&path, why))?;
+        if kind.is_dir() {
+            add_directory(digest, repository, &path)?;
+        } else if path.is_dir() {
+            return Err(SourcesError::Link { path });
+        } else {
+            digest.add(&name(repository, &path)?, &read(&path)?);
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SourcesError> {
+    std::fs::read(path).map_err(|why| SourcesError::Unreadable { path: path.to_owned(), why })
+}
+
+/// The variable files that the arguments name.
+fn variable_files(arguments: &[String]) -> Vec<&str> {
+    let mut files = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let Some(option) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
+            continue;
+        };
+        match option.split_once('=') {
+            Some(("var-file", file)) => files.push(file),
+            None if option == "var-file" => files.extend(arguments.next().map(String::as_str)),
+            _ => {}
+        }
+    }
+    files
+}
+
+/// A path without `.` and `..`, as far as its words tell.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// A path from the repository's root, as Git writes it.
+fn name(repository: &Path, path: &Path) -> Result<String, SourcesError> {
+    let inside = path.strip_prefix(repository).map_err(|_outside| SourcesError::Outside { path: path.to_owned() })?;
+    let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Checkout(tempfile::TempDir);
+
+    impl Checkout {
+        fn new() -> Self {
+            let checkout = Self(tempfile::tempdir().unwrap());
+            checkout.write("live/prod/main.tf", "module");
+            checkout.write("live/prod/scripts/run.sh", "echo");
+            checkout.write("live/prod/.terraform.lock.hcl", "locked");
+            checkout.write("live/prod/.terraform/providers/x", "binary");
+            checkout.write("live/prod/.terraform/modules/far/main.tf", "downloaded");
+            checkout.write("live/common.tfvars", "a = 1");
+            checkout.write("modules/near/main.tf", "near");
+            checkout.write("modules/other/main.tf", "other");
+            checkout.write(
+                "live/prod/.terraform/modules/modules.json",
+                r#"{"Modules":[
+                    {"Key":"","Source":"","Dir":"."},
+                    {"Key":"near","Source":"../../modules/near","Dir":"../../modules/near"},
+                    {"Key":"far","Source":"git::https://x","Dir":".terraform/modules/far"}]}"#,
+            );
+            checkout
+        }
+
+        fn write(&self, path: &str, content: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+
+        fn sources(&self) -> Result<Sources, SourcesError> {
+            let arguments = ["-input=false", "-var-file", "../common.tfvars"].map(str::to_owned);
+            sources(self.0.path(), &self.0.path().join("live/prod"), &arguments)
+        }
+    }
+
+    #[test]
+    fn what_reaches_the_apply_is_in_the_digest_and_nothing_else() {
+        let checkout = Checkout::new();
+        let first = checkout.sources().unwrap();
+        assert_eq!(first.covered, ["live/prod", "modules/near", "live/common.tfvars"]);
+        for (path, counts) in [
+            ("modules/other/main.tf", false),
+            ("live/prod/.terraform/providers/x", false),
+            ("live/prod/main.tf", true),
+            ("live/prod/scripts/run.sh", true),
+            ("live/prod/scripts/new.sh", true),
+            ("live/prod/.terraform.lock.hcl", true),
+            ("live/prod/.terraform/modules/far/main.tf", true),
+            ("live/common.tfvars", true),
+            ("modules/near/main.tf", true),
+        ] {
+            let before = checkout.sources().unwrap().digest;
+            checkout.write(path, "changed");
+            assert_eq!(checkout.sources().unwrap().digest != before, counts, "{path}");
+        }
+        assert_ne!(checkout.sources().unwrap().digest, first.digest);
+    }
+
+    #[test]
+    fn every_spelling_of_a_variable_file_is_found() {
+        let arguments = ["-var-file=a", "--var-file=b", "-var-file", "c", "--var-file", "d", "-var=e", "var-file=f"];
+        assert_eq!(variable_files(&arguments.map(str::to_owned)), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_an_error() {
+        let checkout = Checkout::new();
+        std::os::unix::fs::symlink("../../modules", checkout.0.path().join("live/prod/linked")).unwrap();
+        assert!(matches!(checkout.sources(), Err(SourcesError::Link { .. })));
+
+        let checkout = Checkout::new();
+        std::fs::remove_file(checkout.0.path().join("live/common.tfvars")).unwrap();
+        assert!(matches!(checkout.sources(), Err(SourcesError::Unreadable { .. })));
+
+        let checkout = Checkout::new();
+        checkout.write("live/prod/.terraform/modules/modules.json", "{");
+        assert!(matches!(checkout.sources(), Err(SourcesError::Modules { .. })));
+        checkout.write("live/prod/.terraform/modules/modules.json", r#"{"Modules":[{"Dir":"../../.."}]}"#);
+        assert!(matches!(checkout.sources(), Err(SourcesError::Outside { .. })));
+    }
+}
