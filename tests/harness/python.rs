@@ -11,13 +11,8 @@ use std::sync::OnceLock;
 use super::process::{run, target_dir};
 
 /// What is installed. `githubkit` does not start with the newest `hishel` that it asks for.
-const REQUIREMENTS: &[&str] = &[
-    "ministack==1.5.33",
-    "githubkit==0.16.1",
-    "githubkit-schemas-2022-11-28==26.10.21",
-    "hishel==1.4.0",
-    "pydantic==2.14.3",
-];
+const REQUIREMENTS: &[&str] =
+    &["ministack==1.5.33", "githubkit==0.16.1", "githubkit-schemas-2022-11-28==26.10.21", "hishel==1.4.0", "pydantic==2.14.3"];
 
 /// The interpreter of the virtual environment, which is made on first use. Test processes that start
 /// at the same time wait for each other, and an interrupted installation is begun again.
@@ -52,11 +47,7 @@ pub fn once(lock: &Path, marker: &Path, make: impl FnOnce()) {
 
 fn install(directory: &Path, python: &Path) {
     let what = REQUIREMENTS.join(" ");
-    let line = format!(
-        "harness: installing {what} into {} (once, about half a minute)
-",
-        directory.display()
-    );
+    let line = format!("harness: installing {what} into {} (once, about half a minute)\n", directory.display());
     // Straight to the stream: a test's own output is only shown when it fails.
     io::stderr().write_all(line.as_bytes()).expect("standard error can be written");
     if directory.exists() {

@@ -14,3 +14,4 @@ mod harness;
 
 mod harness_parts;
 mod lock_store;
+mod plan;
