@@ -212,8 +212,10 @@ impl Error {
             | Error::InitRefusedByAws { stderr, .. }
             | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
             _ => {
+                // Most messages hold their cause already.
+                let told = self.to_string();
                 let source = std::error::Error::source(self);
-                source.map(ToString::to_string).filter(|cause| *cause != self.to_string()).unwrap_or_default()
+                source.map(ToString::to_string).filter(|cause| !told.contains(cause.as_str())).unwrap_or_default()
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Outputs, annotate_error, write_out, write_summary};
 
+/// A job's outputs may have 1 MB in all; the others are small.
+const SUMMARY_JSON_LIMIT: usize = 900_000;
+
 /// The report of one command on one state.
 pub(super) struct Report {
     reporting: Reporting,
@@ -186,7 +189,7 @@ impl Report {
             ] {
                 outputs.set(name, count.to_string());
             }
-            outputs.set("summary-json", plan.to_summary_json().to_string());
+            outputs.set("summary-json", plan.to_summary_json_within(SUMMARY_JSON_LIMIT).to_string());
         }
         if let Some(id) = &self.lock_id {
             outputs.set("lock-id", id);

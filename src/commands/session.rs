@@ -161,9 +161,9 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.secrets.scrub(line).into_owned();
     let mut finished = shown(terraform, &arguments, session, |_| {}, scrub).await?;
-    if !finished.interrupted && !finished.status.success() && speaks_of_a_lock(&finished.stderr) {
-        // `init` locks only to create a workspace that has no state yet. Somebody else is at it:
-        // we initialise without the workspace and make its state under our own lock later.
+    if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
+        // `init` refuses a workspace without a state, or locks to create it. We initialise
+        // without the workspace and make its state under our own lock later.
         finished = shown(&terraform.in_workspace("default"), &arguments, session, |_| {}, scrub).await?;
     }
     if finished.interrupted {
@@ -209,9 +209,10 @@ async fn version(terraform: &Terraform, session: &Session) -> Result<String, Err
     Ok(version.unwrap_or_else(|| "unknown".to_owned()))
 }
 
-/// Whether Terraform failed because the state is locked.
-fn speaks_of_a_lock(stderr: &str) -> bool {
-    stderr.contains("failed to lock s3 state") || stderr.contains("Error acquiring the state lock")
+/// Whether `terraform init` failed because the workspace has no state yet.
+fn speaks_of_a_new_workspace(stderr: &str) -> bool {
+    let is_missing = stderr.contains("Currently selected workspace") && stderr.contains("does not exist");
+    is_missing || stderr.contains("failed to lock s3 state") || stderr.contains("Error acquiring the state lock")
 }
 
 /// Credentials that stand in the environment. Terraform prints none of them on its own, but a

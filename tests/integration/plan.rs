@@ -15,6 +15,8 @@ fn a_pull_request_is_planned_and_told() {
     eprintln!("{}", world.github.comment(number));
     eprintln!("{:#?}", world.bucket.keys());
     eprintln!("{:#?}", step.cleanup);
-    for r in world.github.requests() { eprintln!("{} {} {}", r.method, r.path, r.status); }
+    for r in world.github.requests() {
+        eprintln!("{} {} {}", r.method, r.path, r.status);
+    }
     panic!("see");
 }
