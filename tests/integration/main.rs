@@ -12,6 +12,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod action_contract;
+mod architecture;
+mod foreign_plans;
 mod harness_parts;
 mod lock_store;
 mod plan;
