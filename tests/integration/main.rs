@@ -13,4 +13,5 @@
 mod harness;
 
 mod harness_parts;
+mod lock_faults;
 mod lock_store;
