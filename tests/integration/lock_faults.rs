@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -206,9 +206,21 @@ impl Random {
 #[test]
 fn random_histories_never_have_two_holders_nor_a_forgotten_lock() {
     let schedules: u64 = std::env::var("STATEGATE_TEST_SCHEDULES").map_or(40, |count| count.parse().unwrap());
-    for seed in 1..=schedules {
-        history(seed);
-    }
+    // Most of a history is waiting, so many of them run side by side.
+    let next = AtomicU64::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed > schedules {
+                        break;
+                    }
+                    history(seed);
+                }
+            });
+        }
+    });
 }
 
 fn history(seed: u64) {
