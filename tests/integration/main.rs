@@ -16,5 +16,6 @@ mod action_contract;
 mod architecture;
 mod foreign_plans;
 mod harness_parts;
+mod lock_faults;
 mod lock_store;
 mod plan;
