@@ -11,8 +11,13 @@ use std::sync::OnceLock;
 use super::process::{run, target_dir};
 
 /// What is installed. `githubkit` does not start with the newest `hishel` that it asks for.
-const REQUIREMENTS: &[&str] =
-    &["ministack==1.5.33", "githubkit==0.16.1", "githubkit-schemas-2022-11-28==26.10.21", "hishel==1.4.0", "pydantic==2.14.3"];
+const REQUIREMENTS: &[&str] = &[
+    "ministack==1.5.33",
+    "githubkit==0.16.1",
+    "githubkit-schemas-2022-11-28==26.10.21",
+    "hishel==1.4.0",
+    "pydantic==2.14.3",
+];
 
 /// The interpreter of the virtual environment, which is made on first use. Test processes that start
 /// at the same time wait for each other, and an interrupted installation is begun again.

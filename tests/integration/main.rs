@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod apply;
 mod harness_parts;
 mod lock_store;
 mod plan;
