@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -95,14 +96,10 @@ impl Laptop {
 
     /// A `terraform apply` that holds the lock until it is told to go on.
     pub fn hold_lock(&self) -> Holding {
-        let go = self.home.join(format!("go-{}", self.files.root.file_name().unwrap_or_default().display()));
-        let wait = format!("while [ ! -e '{}' ]; do sleep 0.1; done", go.display());
-        let slow = format!(
-            "resource \"terraform_data\" \"slow\" {{\n  provisioner \"local-exec\" {{\n    command = \"{wait}\"\n  }}\n}}\n"
-        );
-        self.files.write(&format!("{}/slow.tf", self.directory), &slow);
+        let sign = Sign::new(&self.home);
+        self.files.write(&format!("{}/slow.tf", self.directory), &sign.slow_resource());
         self.terraform(&["init", "-input=false"]).succeeded();
-        let log = self.home.join("holding.log");
+        let log = sign.file.with_extension("log");
         let out = File::create(&log).expect("a log can be made");
         let process = self
             .command(terraform())
@@ -115,7 +112,7 @@ impl Laptop {
         wait_for("the slow apply to begin", Duration::from_secs(30), || {
             fs::read_to_string(&log).is_ok_and(|text| text.contains("Provisioning with")).then_some(())
         });
-        Holding { process, go }
+        Holding { process, sign }
     }
 
     /// A command in the root module's directory.
@@ -134,13 +131,13 @@ impl Laptop {
 #[derive(Debug)]
 pub struct Holding {
     process: Child,
-    go: PathBuf,
+    sign: Sign,
 }
 
 impl Holding {
     /// Lets it finish and gives its lock back.
     pub fn finish(mut self) {
-        self.go_on();
+        self.sign.go_on();
         let status = self.process.wait().expect("terraform ends");
         assert!(status.success(), "the slow apply failed");
     }
@@ -150,15 +147,51 @@ impl Holding {
         self.process.kill().expect("terraform can be killed");
         self.process.wait().expect("terraform is gone");
     }
-
-    fn go_on(&self) {
-        fs::write(&self.go, "").expect("the sign can be given");
-    }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        self.go_on();
+        self.sign.go_on();
         let _status = self.process.wait();
+    }
+}
+
+/// What a slow resource waits for before it is created; given at the latest when dropped.
+#[derive(Debug)]
+pub struct Sign {
+    file: PathBuf,
+}
+
+impl Sign {
+    /// A sign of its own in a directory.
+    pub fn new(directory: &Path) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let directory = directory.canonicalize().expect("the directory exists");
+        Self { file: directory.join(format!("go-{}", NEXT.fetch_add(1, Ordering::Relaxed))) }
+    }
+
+    /// A resource whose creation takes until the sign is given.
+    pub fn slow_resource(&self) -> String {
+        let file = self.file.display();
+        format!(
+            r#"resource "terraform_data" "slow" {{
+  input = "slow"
+  provisioner "local-exec" {{
+    command = "while [ ! -e '{file}' ]; do sleep 0.1; done"
+  }}
+}}
+"#
+        )
+    }
+
+    pub fn go_on(&self) {
+        // Where the directory has gone, nothing waits any more.
+        let _gone = fs::write(&self.file, "");
+    }
+}
+
+impl Drop for Sign {
+    fn drop(&mut self) {
+        self.go_on();
     }
 }

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,8 @@ impl<'a> Step<'a> {
 
     /// Starts it and returns at once.
     pub fn start(self) -> Running<'a> {
+        // Runs of other worlds and other test processes must not be swept up with this one.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
         let github = &self.world.github;
         let Event { name, sha, head_ref, actor, .. } = &self.event;
         let branch = if head_ref.is_empty() { "main" } else { head_ref };
@@ -152,7 +155,7 @@ impl<'a> Step<'a> {
             action,
             run,
             attempt,
-            tracking: format!("github_{run}_{attempt}"),
+            tracking: format!("github_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)),
             step: self,
             process: None,
         };

@@ -12,8 +12,9 @@ use super::files::{Files, PROD};
 use super::github::FakeGithub;
 use super::github::events::{Checkout, Event};
 use super::github::story::{MergeMethod, Push};
-use super::laptop::Laptop;
+use super::laptop::{Laptop, Sign};
 use super::ministack::Ministack;
+use super::runner::Step;
 
 /// A team's repository with the services `web` and `worker` in two environments.
 #[derive(Debug)]
@@ -63,6 +64,17 @@ impl World {
     /// A pull request that gives the service `web` in production another image: one change in place.
     pub fn new_image(&self) -> u64 {
         self.pull_request("Web 1.1", |files| files.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1"))
+    }
+
+    /// An approved and merged pull request whose apply goes on only when told.
+    pub fn slow_change(&self) -> (u64, Push, Sign) {
+        let sign = Sign::new(self.scratch.path());
+        let number = self.pull_request("Something slow", |files| {
+            files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource());
+        });
+        Step::plan(self, number).run().exits(0);
+        self.approve(number);
+        (number, self.merge(number), sign)
     }
 
     /// The author pushes a further change to a pull request.

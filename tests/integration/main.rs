@@ -15,6 +15,7 @@ mod harness;
 mod action_contract;
 mod architecture;
 mod foreign_plans;
+mod apply;
 mod harness_parts;
 mod lock_faults;
 mod lock_store;

@@ -34,6 +34,8 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub sha: String,
+    /// Grows with time.
+    pub number: u64,
     pub parents: Vec<String>,
     /// `None` where GitHub knows no account for the committer's address.
     pub author: Option<String>,
@@ -206,10 +208,10 @@ impl State {
     /// Adds a commit and gives its SHA.
     pub fn commit(&mut self, parents: Vec<String>, author: Option<&str>, message: &str) -> String {
         let number = self.next();
-        let sha =
-            format!("{:016x}{:016x}{number:08x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number ^ 0x5bd1_e995);
+        let sha = sha(number);
         let commit = Commit {
             sha: sha.clone(),
+            number,
             parents,
             author: author.map(str::to_owned),
             message: message.to_owned(),
@@ -224,8 +226,7 @@ impl State {
         let known = self.ancestors(base);
         let mut found: Vec<&Commit> =
             self.ancestors(tip).difference(&known).filter_map(|sha| self.commits.get(sha)).collect();
-        // Numbers grow with time and stand at the end of each SHA.
-        found.sort_by(|a, b| a.sha[32..].cmp(&b.sha[32..]));
+        found.sort_by_key(|commit| commit.number);
         found
     }
 
@@ -289,4 +290,14 @@ impl Pull {
 /// Whether a login is a bot's; GitHub gives `User` or `Bot` as its type.
 pub fn is_bot(login: &str) -> bool {
     login.ends_with("[bot]")
+}
+
+/// Forty digits that look as arbitrary as Git's.
+fn sha(number: u64) -> String {
+    let mix = |seed: u64| {
+        let mixed = (number ^ (seed << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    };
+    let digits: String = [mix(1), mix(2), mix(3)].iter().map(|part| format!("{part:016x}")).collect();
+    digits[..40].to_owned()
 }

@@ -1,0 +1,182 @@
+//! `apply` on main: the gate, the comparison with what was reviewed, and the apply itself.
+
+use crate::harness::files::{PROD, PROD_KEY};
+use crate::harness::github::story::MergeMethod;
+use crate::harness::runner::Step;
+use crate::harness::world::World;
+
+const SERVICE: &str = "module.web.terraform_data.service";
+
+/// A world whose pull request 42 is planned.
+fn planned() -> (World, u64) {
+    let world = World::applied();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    (world, number)
+}
+
+fn image(world: &World) -> String {
+    world.laptop().initialised(&["output", "-raw", "web_image"]).succeeded().stdout
+}
+
+/// The gate blocks: exit 11, every reason on the pull request, the state untouched, nothing locked.
+#[track_caller]
+fn check_blocked(world: &World, number: u64, step: Step<'_>, reasons: &[&str]) {
+    let before = world.bucket.get(PROD_KEY);
+    let outcome = step.run().exits(11);
+    assert_eq!((outcome.output("result"), outcome.output("approved")), ("blocked", "false"));
+    let comment = world.github.comment(number);
+    for reason in reasons {
+        assert!(comment.contains(reason), "{reason:?} is not among the reasons:\n{comment}");
+        assert!(outcome.log.contains(reason), "{reason:?} is not in the log:\n{}", outcome.log);
+    }
+    assert!(comment.contains(SERVICE), "the refusal shows what waits:\n{comment}");
+    assert_eq!(world.bucket.get(PROD_KEY), before, "the state is byte-identical");
+    assert!(world.bucket.locks().is_empty());
+}
+
+#[test]
+fn without_approval_nothing_is_applied() {
+    let (world, number) = planned();
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push), &["#42"]);
+}
+
+#[test]
+fn an_approved_change_is_applied() {
+    let (world, number) = planned();
+    world.approve(number);
+    let push = world.merge(number);
+    let outcome = Step::apply(&world, &push).run().exits(0);
+    assert_eq!((outcome.output("result"), outcome.output("approved")), ("applied", "true"));
+    let comment = world.github.comment(number);
+    assert!(comment.to_lowercase().contains("applied") && comment.contains("hubot"), "{comment}");
+    assert_eq!(image(&world), "web:1.1");
+    assert!(world.bucket.locks().is_empty());
+    assert!(world.laptop().plan().stdout.contains("No changes"), "the apply did what was planned");
+}
+
+#[test]
+fn squash_and_rebase_merges_are_found_too() {
+    for method in [MergeMethod::Squash, MergeMethod::Rebase] {
+        let (world, number) = planned();
+        world.approve(number);
+        let push = world.merge_by(method, number);
+        Step::apply(&world, &push).run().exits(0);
+        assert_eq!(image(&world), "web:1.1", "{method:?}");
+    }
+}
+
+#[test]
+fn an_approval_of_an_earlier_commit_does_not_count() {
+    let (world, number) = planned();
+    world.approve(number);
+    world.push_to(number, |files| files.replace(&format!("{PROD}/main.tf"), "web:1.1", "web:1.2"));
+    Step::new(&world, "plan", world.github.pull_request_event(number, "synchronize")).run().exits(0);
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push), &["hubot"]);
+}
+
+#[test]
+fn the_authors_own_approval_does_not_count() {
+    let (world, number) = planned();
+    world.github.review(number, "octocat", "APPROVED");
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push), &["octocat"]);
+}
+
+#[test]
+fn an_approval_without_write_access_does_not_count() {
+    let (world, number) = planned();
+    world.github.person("outsider", "read");
+    world.github.review(number, "outsider", "APPROVED");
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push), &["#42"]);
+}
+
+#[test]
+fn requested_changes_block() {
+    let (world, number) = planned();
+    world.approve(number);
+    world.github.review(number, "monalisa", "CHANGES_REQUESTED");
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push), &["monalisa"]);
+}
+
+#[test]
+fn a_later_opinion_replaces_the_earlier_one() {
+    let (world, number) = planned();
+    world.github.review(number, "hubot", "CHANGES_REQUESTED");
+    world.approve(number);
+    let push = world.merge(number);
+    Step::apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn two_approvals_need_two_people() {
+    let (world, number) = planned();
+    world.approve(number);
+    world.approve(number);
+    let push = world.merge(number);
+    check_blocked(&world, number, Step::apply(&world, &push).with("required-approvals", "2"), &["2"]);
+    world.github.review(number, "monalisa", "APPROVED");
+    Step::apply(&world, &push).with("required-approvals", "2").run().exits(0);
+}
+
+#[test]
+fn a_direct_push_is_refused_unless_it_is_allowed() {
+    let world = World::applied();
+    world.main.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1");
+    let push = world.github.push_directly("octocat");
+    let before = world.bucket.get(PROD_KEY);
+    let outcome = Step::apply(&world, &push).run().exits(11);
+    assert!(outcome.summary.contains(SERVICE), "the refusal shows what waits:\n{}", outcome.summary);
+    assert_eq!(world.bucket.get(PROD_KEY), before);
+    Step::apply(&world, &push).with("allow-direct-push", "true").run().exits(0);
+    assert_eq!(image(&world), "web:1.1");
+}
+
+#[test]
+fn a_plan_that_is_not_the_reviewed_one_is_refused_in_words() {
+    let (world, number) = planned();
+    world.approve(number);
+    let push = world.merge(number);
+    // Somebody takes a service away by hand: the fresh plan has to make it again.
+    let laptop = world.laptop();
+    laptop.initialised(&["state", "rm", "module.worker.terraform_data.service"]).succeeded();
+    let before = world.bucket.get(PROD_KEY);
+    let outcome = Step::apply(&world, &push).run().exits(12).says("module.worker.terraform_data.service");
+    assert_eq!(outcome.output("result"), "refused");
+    assert!(world.github.comment(number).contains("module.worker.terraform_data.service"));
+    assert_eq!(world.bucket.get(PROD_KEY), before);
+    assert!(world.bucket.locks().is_empty());
+    Step::apply(&world, &push).with("on-plan-change", "apply").run().exits(0);
+    assert_eq!(image(&world), "web:1.1");
+}
+
+#[test]
+fn a_run_for_a_commit_that_main_has_left_is_refused() {
+    let (world, number) = planned();
+    world.approve(number);
+    let push = world.merge(number);
+    world.github.push_directly("monalisa");
+    let before = world.bucket.get(PROD_KEY);
+    Step::apply(&world, &push).run().exits(11);
+    assert_eq!(world.bucket.get(PROD_KEY), before);
+}
+
+#[test]
+fn an_apply_that_fails_is_told_and_leaves_no_lock() {
+    let world = World::applied();
+    let number = world.pull_request("A step that fails", |files| {
+        let fails = "resource \"terraform_data\" \"fails\" {\n  provisioner \"local-exec\" {\n    command = \"echo cannot reach the moon >&2; exit 3\"\n  }\n}\n";
+        files.append(&format!("{PROD}/main.tf"), fails);
+    });
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let outcome = Step::apply(&world, &push).run().exits(14).says("cannot reach the moon");
+    assert_eq!(outcome.output("result"), "failed");
+    assert!(world.github.comment(number).to_lowercase().contains("failed"), "{}", world.github.comment(number));
+    assert!(world.bucket.locks().is_empty());
+}
