@@ -14,4 +14,5 @@ mod harness;
 
 mod harness_parts;
 mod lock_faults;
+mod lock_headers;
 mod lock_store;
