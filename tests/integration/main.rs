@@ -18,5 +18,6 @@ mod foreign_plans;
 mod apply;
 mod harness_parts;
 mod lock_faults;
+mod lock_headers;
 mod lock_store;
 mod plan;

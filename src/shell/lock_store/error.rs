@@ -53,6 +53,8 @@ pub enum AwsErrorKind {
     Throttled,
     /// The store does not know conditional requests.
     NoConditions,
+    /// The store takes conditional requests and does not heed the condition.
+    IgnoresConditions,
     /// The service failed, with this status.
     Server(u16),
     /// No answer in time.
@@ -159,7 +161,7 @@ impl AwsError {
             }
             AwsErrorKind::WrongRegion { region: Some(region) } => format!("set `region = \"{region}\"` in the backend block"),
             AwsErrorKind::WrongRegion { region: None } => "check `region` in the backend block".to_owned(),
-            AwsErrorKind::NoConditions => {
+            AwsErrorKind::NoConditions | AwsErrorKind::IgnoresConditions => {
                 "this store cannot lock with a lockfile; use one with conditional writes, such as Amazon S3".to_owned()
             }
             AwsErrorKind::Timeout | AwsErrorKind::Unreachable => {
@@ -321,6 +323,9 @@ impl fmt::Display for AwsErrorKind {
             AwsErrorKind::Conflict => f.write_str("another request for the same key is in progress"),
             AwsErrorKind::Throttled => f.write_str("asked to slow down"),
             AwsErrorKind::NoConditions => f.write_str("the store does not support conditional requests"),
+            AwsErrorKind::IgnoresConditions => {
+                f.write_str("the store ignores the condition of the request: a lock in it excludes nobody")
+            }
             AwsErrorKind::Server(status) => write!(f, "the service failed with status {status}"),
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
             AwsErrorKind::Unreachable => f.write_str("the connection failed"),
