@@ -13,6 +13,9 @@
 mod harness;
 
 mod apply;
+mod cancel;
+mod contention;
 mod harness_parts;
 mod lock_store;
 mod plan;
+mod unlock;
