@@ -13,9 +13,11 @@
 mod harness;
 
 mod apply;
+mod bad_input;
 mod cancel;
 mod contention;
 mod harness_parts;
+mod laptop;
 mod lock_store;
 mod plan;
 mod unlock;
