@@ -161,6 +161,7 @@ impl Error {
     }
 
     /// What to do next.
+    #[expect(clippy::match_same_arms, reason = "a table has a row for each error")]
     pub fn hint(&self) -> String {
         match self {
             Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) => "Run again; if it comes back, report it with the log.".to_owned(),
@@ -211,8 +212,10 @@ impl Error {
             | Error::InitRefusedByAws { stderr, .. }
             | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
             _ => {
+                // Most messages hold their cause already.
+                let told = self.to_string();
                 let source = std::error::Error::source(self);
-                source.map(ToString::to_string).filter(|cause| *cause != self.to_string()).unwrap_or_default()
+                source.map(ToString::to_string).filter(|cause| !told.contains(cause.as_str())).unwrap_or_default()
             }
         }
     }

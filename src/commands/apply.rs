@@ -181,7 +181,7 @@ async fn apply_plan(
     match finished.check() {
         Ok(_) => Ok(()),
         Err(_) if interrupted => Err(Error::Cancelled),
-        Err(error) => Err(error.with_stderr(stderr).into()),
+        Err(error) => Err(error.map_stderr(|_| stderr.clone()).into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::session::Session;
+use crate::core::comment::{UnlockNote, unlock_note};
 use crate::core::lock_info::LockInfo;
 use crate::core::record::AuditRecord;
 use crate::error::Error;
@@ -33,4 +34,20 @@ pub(super) async fn write(session: &Session, bucket: &Bucket, entry: &Entry<'_>)
     };
     let key = record.object_key(&bucket.backend().state_key());
     Ok(bucket.put(&key, record.to_json().into_bytes(), "application/json").await?)
+}
+
+/// The holder's pull request learns who took its lock away. The removal does not depend on it.
+pub(super) async fn tell_holder(session: &Session, info: &LockInfo, reason: &str, forced: bool, at: Timestamp) {
+    let (Some(run), Some((repository, number))) = (session.host.run(), info.pull_request()) else { return };
+    if repository != run.repository {
+        return;
+    }
+    let run_url = run.url();
+    let note = UnlockNote { lock: info, actor: &run.actor, reason, forced, at, run_url: &run_url };
+    let (marker, body) = unlock_note(&note);
+    let told =
+        async { Ok::<_, Error>(session.github()?.add_comment(&session.repository()?, number, &marker, &body).await?) };
+    if let Err(error) = told.await {
+        tracing::warn!("the holder's pull request could not be told: {error}");
+    }
 }

@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use super::audit;
 use super::holder::{self, Holder};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Locking;
 use crate::core::comment::{LockView, Phase};
+use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation};
 use crate::error::Error;
-use crate::shell::lock_store::{AcquireError, HeldLock, LockSeen, Released, VerifyError, Wait, WaitEvent, acquire};
+use crate::shell::lock_store::{
+    AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, remove,
+};
 use crate::shell::runner::Footprint;
 
 /// Takes the lock, waiting as long as the user allows; the comment says for whom we wait.
@@ -25,15 +30,27 @@ pub(super) async fn take(
     report: &mut Report,
 ) -> Result<HeldLock, Error> {
     let info = session.lock_info(root, operation, report.pull_requests.first().copied());
+    footprint.set_pull_requests(&report.pull_requests)?;
     // Written down before the request: a kill right after it must not hide the lock.
     footprint.set_lock(&info.path, Some(&info.id))?;
     tracing::info!("taking the lock of {}", info.path);
-    let result = wait_and_tell(session, root, locking, info, report).await;
+    let mut result = wait_and_tell(session, root, locking, info.clone(), report).await;
+    if let Err(AcquireError::Held(seen)) = &result
+        && locking.break_stale_lock
+        && break_stale(session, root, &holder::look_up(session, seen.clone()).await, report).await?
+    {
+        let once = Locking { lock_timeout: jiff::SignedDuration::ZERO, ..locking.clone() };
+        result = wait_and_tell(session, root, &once, info, report).await;
+    }
     let lost = match result {
         Ok(held) => {
             tracing::info!("the lock is ours: {}", held.info().id);
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
+            if let Err(error) = make_workspace(root, &held).await {
+                release(held, footprint, report).await?;
+                return Err(error);
+            }
             return Ok(held);
         }
         Err(AcquireError::Held(seen)) => {
@@ -51,6 +68,27 @@ pub(super) async fn take(
     };
     footprint.set_lock(&root.bucket.backend().path(), None)?;
     Err(lost)
+}
+
+/// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
+/// write an empty state first, and would fail on ours. So that state is made here, under our lock.
+async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
+    let backend = root.bucket.backend();
+    if backend.workspace == "default" || root.bucket.head(&backend.state_key()).await?.is_some() {
+        return Ok(());
+    }
+    let state = serde_json::json!({
+        "version": 4,
+        "terraform_version": held.info().version,
+        "serial": 1,
+        "lineage": Uuid::new_v4().to_string(),
+        "outputs": {},
+        "resources": [],
+        "check_results": null,
+    });
+    tracing::info!("the workspace {} is new: making its empty state", backend.workspace);
+    root.bucket.put_if_absent(&backend.state_key(), state.to_string().into_bytes(), "application/json").await?;
+    Ok(())
 }
 
 async fn wait_and_tell(
@@ -78,6 +116,13 @@ async fn wait_and_tell(
                     holder.line()
                 );
             }
+            if locking.break_stale_lock {
+                match break_stale(session, root, &holders, report).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!("the stale lock could not be removed: {error}"),
+                }
+            }
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
             if !left.is_zero() {
                 report.tell(session, Phase::WaitingForLock).await;
@@ -85,6 +130,38 @@ async fn wait_and_tell(
         }
     };
     tokio::join!(acquiring, telling).0
+}
+
+/// Removes the lock of holders that are all proven dead, exactly as it was seen; `false` when one
+/// of them is not. It is written down, and both pull requests learn of it.
+async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report: &mut Report) -> Result<bool, Error> {
+    let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead;
+    if holders.is_empty() || !holders.iter().all(is_dead) {
+        return Ok(false);
+    }
+    for holder in holders {
+        if let Removed::Changed(_) = remove(&root.bucket, &holder.seen).await? {
+            return Ok(false);
+        }
+    }
+    let Some(info) = holders.first().and_then(Holder::info) else { return Ok(true) };
+    let line = holders.first().map(Holder::line).unwrap_or_default();
+    tracing::warn!("removed a stale lock, its run is proven dead: {line}");
+    report.notes.push(format!("Removed the stale lock of a run that is proven dead: {line}."));
+    let reason = "its run is proven dead (--break-stale-lock)";
+    let at = Timestamp::now();
+    let pull_request = info.pull_request().map(|(_, number)| number);
+    let entry = audit::Entry {
+        action: "break-stale-lock",
+        at,
+        reason: Some(reason),
+        lock: Some(info),
+        pull_request,
+        result: "removed",
+    };
+    audit::write(session, &root.bucket, &entry).await?;
+    audit::tell_holder(session, info, reason, false, at).await;
+    Ok(true)
 }
 
 /// Lets the lock go and says how that ended.

@@ -31,8 +31,8 @@ use crate::shell::runner::write_out;
 /// Every failure is an [`Error`], with its exit code and its remedy.
 pub async fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
-        Command::Plan(command) => plan::run(command).await,
-        Command::Apply(command) => apply::run(command).await,
+        Command::Plan(command) => Box::pin(plan::run(command)).await,
+        Command::Apply(command) => Box::pin(apply::run(command)).await,
         Command::Unlock(command) => unlock::run(command).await,
         Command::Release(command) => release::run(command).await,
         Command::Lock(command) => freeze::run(command).await,

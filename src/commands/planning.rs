@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
+use crate::core::plan::{PlanSummary, PlanVisitor, read_plan};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::{Footprint, resume_commands, stop_commands, variable};
@@ -69,7 +69,7 @@ pub(super) async fn make(
     let finished = match finished.check() {
         Ok(finished) => finished,
         Err(error) => {
-            let error = Error::from(error);
+            let error = Error::from(error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
             log_terraform(error.terraform_text().unwrap_or_default())?;
             return Err(error);
         }
@@ -96,15 +96,12 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     .await
     .map_err(|error| Error::Unexpected(error.to_string()))?;
     let summary: PlanSummary = summary??;
-    let text = scrub_lines(&summary.secrets, &plan_file.text);
+    let text = summary.secrets.scrub(&plan_file.text);
+    let text = session.secrets.scrub(&text).into_owned();
     log_terraform(&text)?;
     report.plan_text = Some(text);
     report.plan = Some(summary);
     Ok(visitor)
-}
-
-fn scrub_lines(secrets: &Secrets, text: &str) -> String {
-    secrets.scrub(text).into_owned()
 }
 
 /// Puts Terraform's text into the log, where it cannot be taken for workflow commands.

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use super::report::Report;
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
+use crate::core::comment::Phase;
 use crate::core::lock_info::{LockInfo, RunRef};
 use crate::error::Error;
 use crate::shell::lock_store::release_ours;
@@ -22,15 +24,16 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     // A main step that failed before it had a directory or a backend took no lock.
     let Ok(module) = session.module() else { return Ok(()) };
     let Some(bucket) = connect(&session, &module).await? else { return Ok(()) };
-    let footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
+    let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     wait_for_death(&footprints).await?;
-    let ids: Vec<&str> = footprints.iter().filter_map(|footprint| footprint.lock_id.as_deref()).collect();
+    let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
         tracing::info!("nothing to release: this job let its lock go");
-        return Ok(());
+        return tell_killed(&session, &command, &footprints, 0).await;
     }
+    let is_untraced = footprints.is_empty();
     // Without any footprint the lock may be another job's of this very run.
-    if footprints.is_empty() && !is_only_job(&session, run).await {
+    if is_untraced && !is_only_job(&session, run).await {
         tracing::info!("nothing released: other jobs of this run are at work, and this one took no lock");
         return Ok(());
     }
@@ -38,21 +41,36 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         if info.freeze_reason().is_some() {
             return false;
         }
-        if footprints.is_empty() {
-            info.run().is_some_and(|of| is_this_run(&of, run))
-        } else {
-            ids.contains(&info.id.as_str())
-        }
+        if is_untraced { info.run().is_some_and(|of| is_this_run(&of, run)) } else { ids.contains(&info.id) }
     };
-    for seen in release_ours(&bucket, is_ours).await? {
+    let released = release_ours(&bucket, is_ours).await?;
+    for seen in &released {
         tracing::info!("released the lock {} that this run had left", seen.id().unwrap_or_default());
     }
-    for mut footprint in footprints {
+    for footprint in &mut footprints {
         if let Some(state) = footprint.state.clone() {
             footprint.set_lock(&state, None)?;
         }
     }
-    Ok(())
+    tell_killed(&session, &command, &footprints, released.len()).await
+}
+
+/// A killed step could not tell its end, so its comment still says that it waits or applies.
+async fn tell_killed(
+    session: &Session,
+    command: &ReleaseCommand,
+    footprints: &[Footprint],
+    released: usize,
+) -> Result<(), Error> {
+    let Some(killed) = footprints.iter().find(|footprint| !footprint.concluded) else { return Ok(()) };
+    let mut report = Report::new(session, &command.reporting);
+    report.pull_requests.clone_from(&killed.pull_requests);
+    report.notes.push(match released {
+        0 => "The step was killed before it could tell its end. It held no lock any more.".to_owned(),
+        _ => "The step was killed before it could tell its end. The clean-up step saw its Terraform dead and released its lock.".to_owned(),
+    });
+    report.phase = Phase::Cancelled;
+    report.conclude_killed(session).await
 }
 
 fn is_this_run(of: &RunRef, run: &Run) -> bool {

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Outputs, annotate_error, write_out, write_summary};
 
+/// A job's outputs may have 1 MB in all; the others are small.
+const SUMMARY_JSON_LIMIT: usize = 900_000;
+
 /// The report of one command on one state.
 pub(super) struct Report {
     reporting: Reporting,
@@ -116,8 +119,15 @@ impl Report {
             tracing::error!("the comment could not be posted: {error}");
             self.notes.push(format!("The comment could not be posted: {error}"));
         }
-        let told = self.tell_runner();
+        let told = self.tell_runner().and(session.conclude_footprint());
         result.and(commented).and(told)
+    }
+
+    /// Tells the end of a step that was killed, on its pull requests and in the summary.
+    pub(super) async fn conclude_killed(mut self, session: &Session) -> Result<(), Error> {
+        let commented = self.comment(session).await;
+        self.tell_summary()?;
+        commented
     }
 
     async fn comment(&mut self, session: &Session) -> Result<(), Error> {
@@ -147,14 +157,19 @@ impl Report {
     }
 
     fn tell_runner(&self) -> Result<(), Error> {
-        if self.reporting.summary {
-            let summary = comment::job_summary(&self.view(), self.plan_text.as_deref(), SUMMARY_LIMIT - 1);
-            write_summary(&summary).map_err(Error::Output)?;
-        }
+        self.tell_summary()?;
         if let Some(failure) = &self.failure {
             annotate_error("stategate", &format!("{}. {}", failure.what, failure.hint)).map_err(Error::Output)?;
         }
         self.outputs().write().map_err(Error::Output)
+    }
+
+    fn tell_summary(&self) -> Result<(), Error> {
+        if self.reporting.summary {
+            let summary = comment::job_summary(&self.view(), self.plan_text.as_deref(), SUMMARY_LIMIT - 1);
+            write_summary(&summary).map_err(Error::Output)?;
+        }
+        Ok(())
     }
 
     fn outputs(&self) -> Outputs {
@@ -174,7 +189,7 @@ impl Report {
             ] {
                 outputs.set(name, count.to_string());
             }
-            outputs.set("summary-json", plan.to_summary_json().to_string());
+            outputs.set("summary-json", plan.to_summary_json_within(SUMMARY_JSON_LIMIT).to_string());
         }
         if let Some(id) = &self.lock_id {
             outputs.set("lock-id", id);

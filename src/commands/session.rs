@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
+use crate::core::plan::Secrets;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::Bucket;
-use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands};
+use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands, variable};
 use crate::shell::signals::Cancel;
 use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
 
@@ -20,8 +21,10 @@ pub(super) struct Session {
     pub(super) host: Host,
     pub(super) target: Target,
     pub(super) cancel: Cancel,
-    /// `None` without a token, and on a laptop unless one is given.
+    /// `None` without a token, and on a laptop.
     pub(super) github: Option<GitHub>,
+    /// What is secret before any plan says so: credentials in the environment.
+    pub(super) secrets: Secrets,
 }
 
 /// A root module whose backend is known: Terraform and the bucket behind it.
@@ -44,7 +47,13 @@ impl Session {
             })?),
             _ => None,
         };
-        Ok(Session { host, target: target.clone(), cancel: Cancel::listen().map_err(Error::Signals)?, github })
+        Ok(Session {
+            host,
+            target: target.clone(),
+            cancel: Cancel::listen().map_err(Error::Signals)?,
+            github,
+            secrets: environment_secrets(),
+        })
     }
 
     /// GitHub, for what cannot be done without it.
@@ -78,8 +87,22 @@ impl Session {
 
     /// The footprint of this process, for the clean-up step.
     pub(super) fn footprint(&self, directory: &Path) -> Result<Footprint, Error> {
-        let run = self.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt));
-        Ok(Footprint::begin(directory, run)?)
+        Ok(Footprint::begin(directory, self.run_attempt())?)
+    }
+
+    /// Tells the clean-up step that this process told its result and needs no one to do it.
+    pub(super) fn conclude_footprint(&self) -> Result<(), Error> {
+        let Ok(module) = self.module() else { return Ok(()) };
+        let ours = |footprint: &Footprint| footprint.stategate.pid == std::process::id();
+        for mut footprint in Footprint::find(module.directory(), self.run_attempt())?.into_iter().filter(ours) {
+            footprint.set_concluded()?;
+        }
+        Ok(())
+    }
+
+    /// The run's ID and attempt; zeros outside a runner.
+    pub(super) fn run_attempt(&self) -> (u64, u32) {
+        self.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt))
     }
 
     /// Our own lock info, with an ID that nobody used before.
@@ -136,16 +159,22 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
     tracing::info!("terraform init in {}", session.root_name());
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
-    let finished = shown(terraform, &arguments, session, |_| {}, str::to_owned).await?;
+    let scrub = |line: &str| session.secrets.scrub(line).into_owned();
+    let mut finished = shown(terraform, &arguments, session, |_| {}, scrub).await?;
+    if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
+        // `init` refuses a workspace without a state, or locks to create it. We initialise
+        // without the workspace and make its state under our own lock later.
+        finished = shown(&terraform.in_workspace("default"), &arguments, session, |_| {}, scrub).await?;
+    }
     if finished.interrupted {
         return Err(Error::Cancelled);
     }
     match finished.check() {
         Ok(_) => Ok(()),
         Err(TerraformError::Failed { command, code, stderr }) if speaks_of_aws(&stderr) => {
-            Err(Error::InitRefusedByAws { command, code, stderr })
+            Err(Error::InitRefusedByAws { command, code, stderr: scrub(&stderr) })
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
 }
 
@@ -178,6 +207,28 @@ async fn version(terraform: &Terraform, session: &Session) -> Result<String, Err
         .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));
     // Every version since 0.13 answers in JSON; an older one is named as what it is.
     Ok(version.unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// Whether `terraform init` failed because the workspace has no state yet.
+fn speaks_of_a_new_workspace(stderr: &str) -> bool {
+    let is_missing = stderr.contains("Currently selected workspace") && stderr.contains("does not exist");
+    is_missing || stderr.contains("failed to lock s3 state") || stderr.contains("Error acquiring the state lock")
+}
+
+/// Credentials that stand in the environment. Terraform prints none of them on its own, but a
+/// configuration can.
+fn environment_secrets() -> Secrets {
+    let names = [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SSE_CUSTOMER_KEY",
+        "STATEGATE_GITHUB_TOKEN",
+        "GITHUB_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+    ];
+    let values: Vec<String> = names.into_iter().filter_map(variable).collect();
+    Secrets::from_values(values.iter().map(String::as_str))
 }
 
 /// Whether `terraform init` failed because of AWS: it speaks to the bucket before we can. This

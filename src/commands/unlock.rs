@@ -6,8 +6,7 @@ use super::audit;
 use super::holder::{self, Holder};
 use super::session::{Root, Session};
 use super::status::status_text;
-use crate::cli::{Reporting, UnlockCommand};
-use crate::core::comment::{UnlockNote, unlock_note};
+use crate::cli::{CommentMode, UnlockCommand};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::LockInfo;
 use crate::error::Error;
@@ -58,7 +57,9 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", &info.who);
         outputs.write().map_err(Error::Output)?;
-        tell_holder(&session, &command.reporting, info, reason, command.force, at).await;
+        if command.reporting.comment != CommentMode::Never {
+            audit::tell_holder(&session, info, reason, command.force, at).await;
+        }
     }
     recorded
 }
@@ -119,27 +120,4 @@ async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The holder's pull request learns who took its lock away. The unlock does not depend on it.
-async fn tell_holder(
-    session: &Session,
-    reporting: &Reporting,
-    info: &LockInfo,
-    reason: &str,
-    forced: bool,
-    at: Timestamp,
-) {
-    let (Some(run), Some((repository, number))) = (session.host.run(), info.pull_request()) else { return };
-    if repository != run.repository || reporting.comment == crate::cli::CommentMode::Never {
-        return;
-    }
-    let run_url = run.url();
-    let note = UnlockNote { lock: info, actor: &run.actor, reason, forced, at, run_url: &run_url };
-    let (marker, body) = unlock_note(&note);
-    let told =
-        async { Ok::<_, Error>(session.github()?.add_comment(&session.repository()?, number, &marker, &body).await?) };
-    if let Err(error) = told.await {
-        tracing::warn!("the holder's pull request could not be told: {error}");
-    }
 }

@@ -45,11 +45,13 @@ pub enum TerraformError {
 }
 
 impl TerraformError {
-    /// The same failure with other words of Terraform's, such as scrubbed ones.
+    /// The same failure with Terraform's words passed through `scrub`.
     #[must_use]
-    pub fn with_stderr(self, text: String) -> TerraformError {
+    pub fn map_stderr(self, scrub: impl Fn(&str) -> String) -> TerraformError {
         match self {
-            TerraformError::Failed { command, code, .. } => TerraformError::Failed { command, code, stderr: text },
+            TerraformError::Failed { command, code, stderr } => {
+                TerraformError::Failed { command, code, stderr: scrub(&stderr) }
+            }
             other => other,
         }
     }
@@ -186,6 +188,14 @@ impl Terraform {
     /// The root module.
     pub fn module(&self) -> &RootModule {
         &self.module
+    }
+
+    /// The same Terraform in another workspace.
+    #[must_use]
+    pub fn in_workspace(&self, workspace: &str) -> Terraform {
+        let mut other = self.clone();
+        other.module.workspace = Some(workspace.to_owned());
+        other
     }
 
     /// Runs Terraform and hands each line of its output to `on_line`. When

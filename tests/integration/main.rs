@@ -12,12 +12,16 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod action_contract;
 mod apply;
+mod architecture;
 mod bad_input;
 mod cancel;
 mod contention;
+mod foreign_plans;
 mod harness_parts;
 mod laptop;
+mod lock_faults;
 mod lock_store;
 mod plan;
 mod unlock;

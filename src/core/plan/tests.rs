@@ -271,32 +271,6 @@ fn modules_nested_beyond_reason_are_no_stack_overflow() {
     fails(deep.as_bytes());
 }
 
-/// Plans by others, beside the project where they are present.
-#[test]
-fn plans_of_other_versions_are_read() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures/plans");
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        println!("not present, nothing to read: {directory}");
-        return;
-    };
-    let mut read = 0;
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let result = read_plan(std::fs::File::open(&path).unwrap(), &mut []);
-        if name.contains("wrapper_noise") {
-            assert!(matches!(result, Err(PlanError::Noise { after: false, .. })), "{name}");
-        } else {
-            assert!(result.unwrap().has_changes(), "{name}");
-        }
-        read += 1;
-    }
-    assert!(read > 10, "{read}");
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

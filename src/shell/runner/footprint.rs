@@ -35,6 +35,12 @@ pub struct Footprint {
     pub state: Option<String>,
     /// The lock ID that it may hold; written before the lock is taken, cleared after its release.
     pub lock_id: Option<String>,
+    /// The pull requests whose comment it edits.
+    #[serde(default)]
+    pub pull_requests: Vec<u64>,
+    /// Whether it told its result; a killed process did not.
+    #[serde(default)]
+    pub concluded: bool,
     #[serde(skip)]
     file: Option<PathBuf>,
 }
@@ -75,6 +81,8 @@ impl Footprint {
             terraform: None,
             state: None,
             lock_id: None,
+            pull_requests: Vec::new(),
+            concluded: false,
             file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
         };
         footprint.save()?;
@@ -88,6 +96,24 @@ impl Footprint {
     pub fn set_lock(&mut self, state: &str, lock_id: Option<&str>) -> Result<(), FootprintError> {
         self.state = Some(state.to_owned());
         self.lock_id = lock_id.map(str::to_owned);
+        self.save()
+    }
+
+    /// Writes down whose comment is edited.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn set_pull_requests(&mut self, numbers: &[u64]) -> Result<(), FootprintError> {
+        self.pull_requests = numbers.to_vec();
+        self.save()
+    }
+
+    /// Writes down that the process told its result.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn set_concluded(&mut self) -> Result<(), FootprintError> {
+        self.concluded = true;
         self.save()
     }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::core::lock_info::LockInfo;
 
 /// GitHub's dialect.
 fn options() -> Options<'static> {
@@ -230,6 +231,23 @@ fn forges_nothing(text: &str) {
         assert_eq!(life.len(), 2, "{text:?}");
         check_summary(&hostile, text);
     }
+    let note = |text: &str| {
+        let text = text.to_owned();
+        let lock = LockInfo {
+            id: text.clone(),
+            operation: text.clone(),
+            info: text.clone(),
+            who: text.clone(),
+            version: text.clone(),
+            created: text.clone(),
+            path: text.clone(),
+        };
+        let at = at("09:00:00");
+        let note = UnlockNote { lock: &lock, actor: &text, reason: &text, forced: true, at, run_url: RUN };
+        let (marker, body) = unlock_note(&note);
+        check(&format!("{marker}\n\n{body}"))
+    };
+    assert_eq!(note(text), note("harmless"), "{text:?}");
 }
 
 fn check_summary(view: &CommentView<'_>, text: &str) {

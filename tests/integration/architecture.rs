@@ -1,0 +1,94 @@
+//! The invariants of `ARCHITECTURE.md` that stand in the source itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(under: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(under)];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "nothing to check under src/{under}");
+    found
+}
+
+/// The lines that are code, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn assert_without(under: &str, forbidden: &[&str]) {
+    let mut broken = Vec::new();
+    for (path, text) in sources(under) {
+        for (number, line) in code(&text) {
+            if let Some(word) = forbidden.iter().find(|word| line.contains(*word)) {
+                broken.push(format!("{}:{number}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_core_is_pure() {
+    assert_without(
+        "core",
+        &[
+            "tokio",
+            "aws_sdk",
+            "aws_config",
+            "aws_smithy",
+            "octocrab",
+            "std::env",
+            "std::fs",
+            "std::process",
+            "std::net",
+            "SystemTime",
+            "Instant::",
+            "Timestamp::now",
+            "Zoned::now",
+            "crate::shell",
+            "crate::commands",
+            "crate::error",
+            "crate::cli",
+            "getrandom",
+            "Uuid::new",
+        ],
+    );
+}
+
+#[test]
+fn shells_know_the_core_and_never_each_other() {
+    assert_without("shell", &["crate::commands", "crate::error", "crate::cli"]);
+    let rooms = ["github", "lock_store", "runner", "signals", "sources", "terraform"];
+    for (path, text) in sources("shell") {
+        let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell")).unwrap();
+        let own = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        for other in rooms.iter().filter(|room| **room != own) {
+            for (number, line) in code(&text) {
+                let crosses = line.contains(&format!("shell::{other}")) || line.contains(&format!("super::{other}::"));
+                assert!(own == "mod" || !crosses, "{}:{number} looks into {other}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn one_purpose_a_file() {
+    for under in ["core", "shell", "commands"] {
+        for (path, text) in sources(under) {
+            let lines = text.lines().count();
+            assert!(lines <= 600, "{} has {lines} lines: perhaps several rooms in one", path.display());
+            assert!(text.starts_with("//!"), "{} does not say what it is for", path.display());
+        }
+    }
+}
