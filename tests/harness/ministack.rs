@@ -7,8 +7,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::bucket::Bucket;
-use super::process::{free_port, wait_for};
+use super::process::{free_port, run, wait_for};
 use super::python::{harness_dir, python};
 
 /// The key that works everywhere; with IAM enforced it is the root user's.
@@ -26,6 +28,18 @@ def leave_with_parent():
 threading.Thread(target=leave_with_parent, daemon=True).start()
 sys.argv = ["ministack"]
 runpy.run_module("ministack", run_name="__main__")
+"#;
+
+/// The AWS client for Python comes with ministack.
+const CREATE_USER: &str = r#"
+import sys
+from botocore.session import Session
+endpoint, region, name, policy = sys.argv[1:]
+iam = Session().create_client("iam", region_name=region, endpoint_url=endpoint)
+iam.create_user(UserName=name)
+iam.put_user_policy(UserName=name, PolicyName="only", PolicyDocument=policy)
+key = iam.create_access_key(UserName=name)["AccessKey"]
+print(key["AccessKeyId"], key["SecretAccessKey"])
 "#;
 
 /// A running ministack; stopped when dropped, and when this process ends.
@@ -92,6 +106,15 @@ impl Ministack {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("tfstate-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         Bucket::create(&self.endpoint(), &name)
+    }
+
+    /// An IAM user with one policy, on a stand-in started with `AUTH`: its access key and secret.
+    pub fn user(&self, name: &str, policy: &Value) -> (String, String) {
+        let mut command = Command::new(python());
+        command.args(["-c", CREATE_USER, &self.endpoint(), REGION, name, &policy.to_string()]);
+        let made = run(command.envs(Self::credentials())).succeeded();
+        let (key, secret) = made.stdout.trim().split_once(' ').expect("a key and a secret");
+        (key.to_owned(), secret.to_owned())
     }
 
     /// What a process needs to reach it with the working key, and with nothing else of this machine.

@@ -13,11 +13,16 @@
 mod harness;
 
 mod action_contract;
-mod architecture;
-mod foreign_plans;
 mod apply;
+mod architecture;
+mod bad_input;
+mod cancel;
+mod contention;
+mod foreign_plans;
 mod harness_parts;
+mod laptop;
 mod lock_faults;
 mod lock_headers;
 mod lock_store;
 mod plan;
+mod unlock;

@@ -1,0 +1,218 @@
+//! Bad input: each kind with its exit code, the place and the remedy, and nothing lost or left locked.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::files::{PROD, PROD_KEY, backend};
+use crate::harness::ministack::Ministack;
+use crate::harness::process::run;
+use crate::harness::runner::{Outcome, Step, binary};
+use crate::harness::world::World;
+
+/// Runs a step that must fail: it says each text in the log, changes no state and leaves no lock.
+#[track_caller]
+fn check(world: &World, step: Step<'_>, code: i32, says: &[&str]) -> Outcome {
+    let before = world.bucket.get(PROD_KEY);
+    let mut outcome = step.run().exits(code);
+    for text in says {
+        outcome = outcome.says(text);
+    }
+    assert!(!outcome.log.contains("panicked"), "{}", outcome.log);
+    assert_eq!(outcome.cleanup.as_ref().map(|(code, _)| *code), Some(Some(0)), "{:?}", outcome.cleanup);
+    assert_eq!(world.bucket.get(PROD_KEY), before, "the state is byte-identical");
+    assert!(world.bucket.locks().is_empty(), "{:?}", world.bucket.keys());
+    outcome
+}
+
+/// A pull request whose production backend is this.
+fn with_backend(world: &World, text: &str) -> u64 {
+    world.pull_request("Another backend", |files| files.write(&format!("{PROD}/backend.tf"), text))
+}
+
+#[test]
+fn no_backend_block() {
+    let world = World::applied();
+    let number = with_backend(&world, "# none\n");
+    check(&world, Step::plan(&world, number), 2, &[PROD, "backend \"s3\""]);
+}
+
+#[test]
+fn a_backend_other_than_s3() {
+    let world = World::applied();
+    let number = with_backend(&world, "terraform {\n  backend \"local\" {\n    path = \"elsewhere.tfstate\"\n  }\n}\n");
+    check(&world, Step::plan(&world, number), 2, &["local", "s3"]);
+}
+
+#[test]
+fn a_root_module_that_is_not_initialised() {
+    let world = World::applied();
+    let number = world.new_image();
+    check(&world, Step::plan(&world, number).with("init", "false"), 2, &[PROD, "terraform init"]);
+}
+
+#[test]
+fn a_bucket_that_does_not_exist() {
+    let world = World::applied();
+    let mut nowhere = world.bucket.clone();
+    "no-such-bucket".clone_into(&mut nowhere.name);
+    let number = with_backend(&world, &backend(&nowhere, PROD_KEY, ""));
+    check(&world, Step::plan(&world, number), 20, &["no-such-bucket"]);
+}
+
+#[test]
+fn no_credentials_for_aws() {
+    let world = World::applied();
+    let number = world.new_image();
+    let step = Step::plan(&world, number).without_env("AWS_ACCESS_KEY_ID").without_env("AWS_SECRET_ACCESS_KEY");
+    check(&world, step, 20, &["redentials"]);
+}
+
+#[test]
+fn credentials_that_aws_does_not_know() {
+    let ministack = Ministack::start(&[("AUTH", "true")]);
+    let world = World::with_bucket(ministack.bucket());
+    world.laptop().apply().succeeded();
+    let number = world.new_image();
+    let step = Step::plan(&world, number).env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    check(&world, step, 20, &["redentials"]);
+}
+
+#[test]
+fn a_role_that_may_not_write_the_lock() {
+    let ministack = Ministack::start(&[("AUTH", "true")]);
+    let world = World::with_bucket(ministack.bucket());
+    world.laptop().apply().succeeded();
+    let number = world.new_image();
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": "*" }],
+    });
+    let (key, secret) = ministack.user("reader", &policy);
+    let step = Step::plan(&world, number).env("AWS_ACCESS_KEY_ID", &key).env("AWS_SECRET_ACCESS_KEY", &secret);
+    check(&world, step, 20, &["s3:PutObject", &world.bucket.name, ".tflock"]);
+}
+
+#[test]
+fn no_token() {
+    let world = World::applied();
+    let number = world.new_image();
+    check(&world, Step::plan(&world, number).with("github-token", ""), 21, &["github-token"]);
+    world.approve(number);
+    let push = world.merge(number);
+    check(&world, Step::apply(&world, &push).with("github-token", ""), 21, &["github-token"]);
+}
+
+#[test]
+fn a_token_that_github_does_not_know() {
+    let world = World::applied();
+    let number = world.new_image();
+    check(&world, Step::plan(&world, number).token("ghs_expired"), 21, &["Bad credentials", "github-token"]);
+}
+
+#[test]
+fn a_token_without_permission_to_comment_still_plans() {
+    let world = World::applied();
+    let number = world.new_image();
+    let token = world.github.workflow_token(&[("contents", "read"), ("pull_requests", "read"), ("actions", "read")]);
+    let outcome = check(&world, Step::plan(&world, number).token(&token), 21, &["pull-requests: write"]);
+    assert!(outcome.summary.contains("module.web.terraform_data.service"), "the plan stands in the summary");
+    assert_eq!(outcome.output("change"), "1");
+}
+
+#[test]
+fn a_token_without_permission_to_read_reviews_applies_nothing() {
+    let world = World::applied();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let token = world.github.workflow_token(&[("contents", "read"), ("actions", "read")]);
+    check(&world, Step::apply(&world, &push).token(&token), 21, &["pull-requests"]);
+}
+
+#[test]
+fn a_plan_that_is_not_for_a_pull_request() {
+    let world = World::applied();
+    let push = world.github.push_directly("octocat");
+    let step = Step::new(&world, "plan", world.github.push_event(&push));
+    check(&world, step, 2, &["push", "pull_request"]);
+}
+
+#[test]
+fn an_apply_on_a_pull_request_that_is_not_merged() {
+    let world = World::applied();
+    let number = world.new_image();
+    let step = Step::new(&world, "apply", world.github.pull_request_event(number, "opened"));
+    check(&world, step, 2, &["pull_request"]);
+}
+
+#[test]
+fn no_terraform() {
+    let world = World::applied();
+    let number = world.new_image();
+    let path = world.place("tools");
+    for tool in ["bash", "env", "sh"] {
+        std::os::unix::fs::symlink(format!("/bin/{tool}"), path.join(tool)).unwrap();
+    }
+    let step = Step::plan(&world, number).env("PATH", &path.display().to_string());
+    check(&world, step, 14, &["setup-terraform", "--terraform-bin"]);
+    let step = Step::plan(&world, number).with("terraform-bin", "/nowhere/terraform");
+    check(&world, step, 14, &["/nowhere/terraform"]);
+}
+
+#[test]
+fn an_init_that_fails() {
+    let world = World::applied();
+    let number = world.pull_request("Half a file", |files| files.write(&format!("{PROD}/half.tf"), "resource \"x\" {"));
+    let outcome = check(&world, Step::plan(&world, number), 14, &["terraform init", "half.tf"]);
+    assert_eq!(outcome.output("result"), "failed");
+    assert!(world.github.comment(number).contains("half.tf"), "{}", world.github.comment(number));
+}
+
+#[test]
+fn a_working_directory_that_does_not_exist() {
+    let world = World::applied();
+    let number = world.new_image();
+    let step = Step::plan(&world, number).with("working-directory", "environments/staging");
+    check(&world, step, 2, &["environments/staging", "--working-directory"]);
+}
+
+#[test]
+fn values_that_a_flag_does_not_know() {
+    let world = World::applied();
+    let number = world.new_image();
+    for (input, value) in [
+        ("lock-timeout", "soon"),
+        ("lock-timeout", "-5s"),
+        ("comment", "sometimes"),
+        ("init", "maybe"),
+        ("required-approvals", "many"),
+        ("approval-binds-to", "branch"),
+        ("on-plan-change", "ask"),
+        ("plan-args", "-var 'open"),
+    ] {
+        let outcome = check(&world, Step::plan(&world, number).with(input, value), 2, &[&format!("--{input}"), value]);
+        assert!(!outcome.log.contains("terraform init"), "it is refused before anything runs:\n{}", outcome.log);
+    }
+}
+
+#[test]
+fn an_empty_value_is_the_default() {
+    let world = World::applied();
+    let number = world.new_image();
+    let mut step = Step::plan(&world, number);
+    for input in ["workspace", "init", "lock-timeout", "required-approvals", "comment", "summary", "on-plan-change"] {
+        step = step.with(input, "");
+    }
+    step.run().exits(0);
+}
+
+#[test]
+fn commands_and_flags_that_do_not_exist() {
+    for (arguments, named) in [(["frobnicate"], "frobnicate"), (["--frobnicate"], "--frobnicate")] {
+        let finished = run(Command::new(binary()).args(arguments).env_clear());
+        assert_eq!(finished.code, Some(2), "{}", finished.text());
+        assert!(finished.stderr.contains(named), "{}", finished.text());
+    }
+}

@@ -1,0 +1,97 @@
+//! Cancelling: the interrupt reaches Terraform once, we wait, release and exit 130; what a killed
+//! step leaves, the clean-up step releases once Terraform is dead.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::files::{PROD, PROD_LOCK};
+use crate::harness::process::wait_for;
+use crate::harness::runner::{Running, Step};
+use crate::harness::world::World;
+
+fn begun(step: &Running<'_>) {
+    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
+}
+
+#[test]
+fn a_cancelled_apply_lets_terraform_end_and_releases() {
+    let world = World::applied();
+    let (number, push, _sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    begun(&step);
+    let outcome = step.cancel().exits(130);
+    assert_eq!(outcome.output("result"), "cancelled");
+    assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
+    assert!(!outcome.log.contains("Two interrupts received"), "{}", outcome.log);
+    assert!(world.bucket.locks().is_empty());
+    assert!(world.github.comment(number).to_lowercase().contains("cancelled"), "{}", world.github.comment(number));
+    assert_eq!(world.laptop().terraform(&["version"]).code, Some(0));
+}
+
+#[test]
+fn a_cancelled_wait_ends_at_once_and_leaves_the_holders_lock() {
+    let world = World::applied();
+    let number = world.new_image();
+    let holding = world.laptop().hold_lock();
+    let mut step = Step::plan(&world, number).with("lock-timeout", "5m").start();
+    step.wait_for_log("waiting for the lock");
+    let asked = Instant::now();
+    step.cancel().exits(130);
+    assert!(asked.elapsed() < Duration::from_secs(7), "it took {:?}", asked.elapsed());
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+    holding.finish();
+}
+
+#[test]
+fn terminate_is_an_interrupt_too() {
+    let world = World::applied();
+    let (_, push, _sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    begun(&step);
+    step.signal(Signal::TERM);
+    step.finish().exits(130);
+    assert!(world.bucket.locks().is_empty());
+}
+
+#[test]
+fn a_killed_step_is_cleaned_up_only_after_terraform_is_dead() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    begun(&step);
+    step.signal(Signal::KILL);
+    // Terraform lives on as an orphan: the clean-up step has to wait for it.
+    let outcome = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| step.finish());
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
+        sign.go_on();
+        waiting.join().expect("the clean-up step ends")
+    });
+    assert_eq!(outcome.code, None);
+    let (code, log) = outcome.cleanup.expect("the clean-up step ran");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(world.bucket.locks().is_empty(), "{log}");
+    let state = world.laptop().state();
+    assert!(state.to_string().contains("\"slow\""), "the orphan's work is in the state");
+}
+
+#[test]
+fn the_clean_up_step_leaves_another_holders_lock_alone() {
+    let world = World::applied();
+    let number = world.new_image();
+    let holding = world.laptop().hold_lock();
+    let outcome = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10);
+    assert_eq!(outcome.cleanup.map(|(code, _)| code), Some(Some(0)));
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+    holding.finish();
+}
+
+#[test]
+fn the_clean_up_step_is_quiet_when_nothing_was_locked() {
+    let world = World::applied();
+    let number = world.pull_request("Broken", |files| files.write(&format!("{PROD}/broken.tf"), "resource {"));
+    let outcome = Step::plan(&world, number).run().exits(14);
+    assert_eq!(outcome.cleanup.map(|(code, _)| code), Some(Some(0)));
+}
