@@ -32,7 +32,8 @@ fn kind(name: &'static str, world: &World, number: u64) -> Kind {
 }
 
 fn no_changes(world: &World) -> Kind {
-    let number = world.pull_request("Explain the worker", |files| files.append(MAIN, "# The worker needs no region.\n"));
+    let number =
+        world.pull_request("Explain the worker", |files| files.append(MAIN, "# The worker needs no region.\n"));
     Step::plan(world, number).run().exits(0);
     kind("No changes", world, number)
 }

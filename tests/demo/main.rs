@@ -71,7 +71,7 @@ fn play(stage: &mut Stage) {
     python();
     Ministack::shared();
     stage.tools = tools();
-    let tools = format!("{}; about a minute from here", stage.tools);
+    let tools = format!("{}; about half a minute from here", stage.tools);
     stage.show.preparing(&tools);
     story::play(stage);
 }

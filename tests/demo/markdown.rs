@@ -94,19 +94,11 @@ impl SyntaxHighlighterAdapter for Highlighter {
         Ok(())
     }
 
-    fn write_pre_tag(
-        &self,
-        out: &mut dyn fmt::Write,
-        _: HashMap<&'static str, Cow<'_, str>>,
-    ) -> fmt::Result {
+    fn write_pre_tag(&self, out: &mut dyn fmt::Write, _: HashMap<&'static str, Cow<'_, str>>) -> fmt::Result {
         out.write_str("<pre>")
     }
 
-    fn write_code_tag(
-        &self,
-        out: &mut dyn fmt::Write,
-        attributes: HashMap<&'static str, Cow<'_, str>>,
-    ) -> fmt::Result {
+    fn write_code_tag(&self, out: &mut dyn fmt::Write, attributes: HashMap<&'static str, Cow<'_, str>>) -> fmt::Result {
         match attributes.get("class") {
             Some(class) => write!(out, "<code class=\"{}\">", escaped(class)),
             None => out.write_str("<code>"),

@@ -26,7 +26,7 @@ impl Show {
     pub(crate) fn title(&self) {
         self.line(&format!("{}: a team's day, played on this machine", self.bold("stategate")));
         self.line("Real Terraform, a real S3 API on loopback, a fake GitHub. No account, no token; nothing leaves.");
-        self.line("It takes about a minute, once everything is built.");
+        self.line("It takes about half a minute, once everything is built.");
         self.line("");
     }
 
@@ -79,7 +79,9 @@ impl Show {
         self.line("");
         let claims: usize = stage.scenes.iter().map(|scene| scene.claims.len()).sum();
         let steps = stage.scenes.len();
-        self.line(&self.bold(&format!("{steps} steps, {claims} claims checked, all hold; {:.0} s.", took.as_secs_f64())));
+        self.line(
+            &self.bold(&format!("{steps} steps, {claims} claims checked, all hold; {:.0} s.", took.as_secs_f64())),
+        );
         self.line(&format!("Open {} in a browser: the conversations, summaries and logs.", self.cyan(page)));
     }
 

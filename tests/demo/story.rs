@@ -109,7 +109,8 @@ impl<'a> Play<'a> {
              holder and the next step.",
         );
         let queue = self.slow_queue();
-        let number = self.open("monalisa", "A queue for jobs", |files| files.append(MAIN, &queue));
+        let number =
+            self.open("monalisa", "A queue for jobs", |files| files.write(&format!("{PROD}/queue.tf"), &queue));
         let running = Step::plan(self.world, number).with("lock-timeout", "3s").start();
         let said = || Some(self.comment(number)).filter(|comment| !comment.is_empty());
         let waiting = wait_for("the comment that it waits", PATIENCE, said);
@@ -230,7 +231,8 @@ impl<'a> Play<'a> {
         self.ran("hubot", "on workflow_dispatch", "stategate status", &asked);
         let lock = self.world.bucket.json(PROD_LOCK).unwrap_or_default();
         let id = lock["ID"].as_str().unwrap_or_default().to_owned();
-        self.stage.see(asked.log.split_once("is locked").map_or(asked.log.as_str(), |(_, rest)| rest.trim_matches('\n')));
+        self.stage
+            .see(asked.log.split_once("is locked").map_or(asked.log.as_str(), |(_, rest)| rest.trim_matches('\n')));
 
         self.claim("it answers (exit 0)", asked.code == Some(0));
         let who = asked.log.contains("monalisa via GitHub Actions");
