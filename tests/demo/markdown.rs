@@ -40,8 +40,20 @@ pub(crate) fn html(markdown: &str) -> String {
 /// What the eye meets first, as plain lines for a terminal: everything above the first fold-out.
 pub(crate) fn top(markdown: &str) -> String {
     let visible = markdown.split("<details").next().unwrap_or_default();
-    let lines = visible.lines().filter(|line| !line.starts_with("<!--") && !line.trim().is_empty());
-    lines.map(|line| format!("{}\n", line.trim_start_matches("> ").trim_end_matches('\\'))).collect()
+    let lines = visible.lines().filter(|line| !line.starts_with("<!--")).map(plain);
+    lines.filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
+/// A line without its marks, and links without where they lead.
+fn plain(line: &str) -> String {
+    let line = line.trim_start_matches(['>', '#', ' ']).trim_end_matches('\\').replace("**", "").replace('`', "");
+    let mut out = String::new();
+    let mut rest = line.as_str();
+    while let Some((before, link)) = rest.split_once("](") {
+        out.push_str(&before.replacen('[', "", 1));
+        rest = link.split_once(')').map_or("", |(_, after)| after);
+    }
+    out + rest
 }
 
 /// Text for HTML.
@@ -89,7 +101,8 @@ impl SyntaxHighlighterAdapter for Highlighter {
                 Some(b'@') => "hunk",
                 _ => "same",
             };
-            writeln!(out, "<span class=\"{class}\">{}</span>", escaped(line))?;
+            // No line break: each is a block of its own.
+            write!(out, "<span class=\"{class}\">{}</span>", escaped(line))?;
         }
         Ok(())
     }

@@ -83,12 +83,12 @@ fn part(part: &Part) -> String {
 }
 
 fn act_box(act: &Act) -> String {
-    let log = terminal(act.log.trim_end());
+    let log = terminal(&as_github_shows(&act.log));
     let log = if act.is_log { folded("log", &log, "") } else { log };
     let cleanup = if act.cleanup.trim().is_empty() {
         String::new()
     } else {
-        folded("log of the clean-up step", &terminal(act.cleanup.trim_end()), "")
+        folded("log of the clean-up step", &terminal(&as_github_shows(&act.cleanup)), "")
     };
     let summary = if act.summary.trim().is_empty() {
         String::new()
@@ -146,7 +146,7 @@ fn entry(entry: &Entry) -> String {
             event("±", "rejected", format!("<b>{}</b> requested changes", escaped(author)))
         }
         Entry::Merge { by, sha } => event(
-            "⑃",
+            "→",
             "merged",
             format!("<b>{}</b> merged this into <code>main</code> as <code>{sha}</code>", escaped(by)),
         ),
@@ -197,6 +197,19 @@ fn terminal(text: &str) -> String {
     format!("<pre class=\"terminal\">{}</pre>", escaped(text))
 }
 
+/// A log without the workflow commands that the runner takes out of it.
+fn as_github_shows(log: &str) -> String {
+    let shown = log.trim_end().lines().filter_map(|line| match line.strip_prefix("::") {
+        None => Some(line.to_owned()),
+        Some(command) => {
+            let (name, text) = command.split_once("::")?;
+            let kind = name.split(' ').next().filter(|kind| matches!(*kind, "error" | "warning" | "notice"))?;
+            Some(format!("{}: {}", kind, text.replace("%0A", "\n").replace("%0D", "").replace("%25", "%")))
+        }
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
 /// JSON on several lines; anything else as it is.
 fn pretty(body: &str) -> String {
     let value = serde_json::from_str::<serde_json::Value>(body);
@@ -205,7 +218,10 @@ fn pretty(body: &str) -> String {
 
 /// A letter in a colour of its own.
 fn avatar(login: &str) -> String {
-    let hue = login.bytes().fold(7_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 360);
+    if login == "github-actions" {
+        return "<span class=\"avatar bot-face\" aria-hidden=\"true\">A</span>".to_owned();
+    }
+    let hue = login.bytes().fold(7_u32, |hue, byte| (hue * 137 + u32::from(byte) * 53) % 360);
     let letter = login.chars().next().map(|letter| letter.to_ascii_uppercase()).unwrap_or('?');
     format!("<span class=\"avatar\" style=\"--hue:{hue}\" aria-hidden=\"true\">{}</span>", escaped(&letter.to_string()))
 }

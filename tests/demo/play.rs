@@ -33,6 +33,13 @@ impl Play<'_> {
         number
     }
 
+    /// The author pushes another commit.
+    pub(crate) fn push(&self, number: u64, message: &str, change: impl FnOnce(&Files)) {
+        let sha = self.world.push_to(number, change);
+        let mut state = self.world.github.state();
+        message.clone_into(&mut state.commits.get_mut(&sha).expect("it was pushed").message);
+    }
+
     /// Somebody merges a pull request.
     pub(crate) fn merge(&self, by: &str, number: u64) -> Push {
         let push = self.world.merge(number);

@@ -82,7 +82,8 @@ impl<'a> Play<'a> {
              it, as a large plan would take its minutes), a colleague types a plain terraform plan. The lock is \
              Terraform's own, so Terraform itself says who works here.",
         );
-        self.world.push_to(number, |files| files.replace(MAIN, "  replicas = 1\n  region", "  replicas = 2\n  region"));
+        let back = ("  replicas = 1\n  region", "  replicas = 2\n  region");
+        self.push(number, "Keep both replicas", |files| files.replace(MAIN, back.0, back.1));
         let event = self.world.github.pull_request_event(number, "synchronize");
         let slow = self.slow_terraform("plan");
         let running = Step::new(self.world, "plan", event).with("terraform-bin", &slow).start();
