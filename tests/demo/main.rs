@@ -1,4 +1,4 @@
-//! The walkthrough that `cargo run --example demo` starts: real Terraform, a real S3 API and a fake
+//! The walkthrough that `cargo run --example demo` starts: real Terraform, an S3 API on loopback and a fake
 //! GitHub play a team's day on this machine, every claim is checked, and what people saw becomes
 //! a page.
 #![allow(

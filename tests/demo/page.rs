@@ -16,6 +16,10 @@ pub(crate) fn html(stage: &Stage) -> String {
     };
     let contents: String = numbered(&stage.scenes).map(|(number, scene)| contents_line(number, scene)).collect();
     let scenes: String = numbered(&stage.scenes).map(|(number, scene)| section(number, scene)).collect();
+    let more = match stage.gallery.as_slice() {
+        [] => "",
+        _ => "<p>And <a href=\"#kinds\">each kind of comment</a>, side by side.</p>",
+    };
     let tools = escaped(&stage.tools);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -25,10 +29,10 @@ pub(crate) fn html(stage: &Stage) -> String {
          <header><div class=\"wide\">\n<h1>stategate <small>a team's day</small></h1>\n\
          <p class=\"lead\">One run at a time, everybody sees who, and nothing reaches production that nobody \
          approved.</p>\n\
-         <p>Nothing here is drawn. <code>cargo run --example demo</code> played this story with {tools}, a real S3 \
-         API and a fake GitHub on one machine, starting stategate as its action does. Each pull request is shown \
+         <p>Nothing here is drawn. <code>cargo run --example demo</code> played this story with {tools}, an S3 \
+         API (ministack) and a fake GitHub on one machine, starting stategate as its action does. Each pull request is shown \
          as it stood after each step.</p>\n<p class=\"verdict\">{verdict}</p>\n</div></header>\n\
-         <main class=\"wide\">\n<nav><h2>The story</h2><ol>{contents}</ol></nav>\n{scenes}{}</main>\n\
+         <main class=\"wide\">\n<nav><h2>The story</h2><ol>{contents}</ol>{more}</nav>\n{scenes}{}</main>\n\
          <footer class=\"wide\"><a href=\"#top\">Back to the top</a></footer>\n</html>\n",
         gallery(&stage.gallery),
     )
@@ -86,7 +90,13 @@ fn part(part: &Part) -> String {
 
 fn act_box(act: &Act) -> String {
     let log = terminal(&as_github_shows(&act.log));
-    let log = if act.is_log { folded("log", &log, "") } else { log };
+    // What status and unlock say is the point; what plan and apply say is on the pull request.
+    let is_answer = ["stategate status", "stategate unlock"].iter().any(|start| act.command.starts_with(start));
+    let log = match folded("log", &log, "") {
+        _ if !act.is_log => log,
+        fold if is_answer => fold.replacen("<details ", "<details open ", 1),
+        fold => fold,
+    };
     let cleanup = if act.cleanup.trim().is_empty() {
         String::new()
     } else {

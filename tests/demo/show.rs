@@ -25,7 +25,9 @@ impl Show {
 
     pub(crate) fn title(&self) {
         print(&format!("{}: a team's day, played on this machine", self.bold("stategate")));
-        print("Real Terraform, a real S3 API on loopback, a fake GitHub. No account, no token; nothing leaves.");
+        print(
+            "Real Terraform, an S3 API on loopback (ministack), a fake GitHub. No account, no token; nothing leaves.",
+        );
         print("It takes about half a minute, once everything is built.");
         print("");
     }
