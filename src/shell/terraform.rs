@@ -158,7 +158,8 @@ impl RootModule {
         self.directory.join("errored.tfstate")
     }
 
-    fn data_directory(&self) -> PathBuf {
+    /// Where Terraform keeps what it downloaded: `.terraform`, unless `TF_DATA_DIR` says otherwise.
+    pub fn data_directory(&self) -> PathBuf {
         // A relative TF_DATA_DIR is relative to the root module; joining an absolute one replaces it.
         self.directory
             .join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
