@@ -36,7 +36,7 @@ impl PlanFile {
 pub(super) async fn make(
     session: &Session,
     root: &Root,
-    _held: &HeldLock,
+    held: &HeldLock,
     plan_args: Option<&Words>,
     footprint: &mut Footprint,
 ) -> Result<PlanFile, Error> {
@@ -62,7 +62,11 @@ pub(super) async fn make(
         },
         |_| {},
     );
-    let finished = with_heartbeat("terraform plan", planning).await?;
+    // Beside the plan, for it costs nothing there; a plan under a lock that excludes nobody is
+    // thrown away.
+    let (finished, checked) = tokio::join!(with_heartbeat("terraform plan", planning), held.check_store());
+    checked?;
+    let finished = finished?;
     if finished.interrupted {
         return Err(Error::Cancelled);
     }

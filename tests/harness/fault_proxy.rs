@@ -27,6 +27,8 @@ pub enum Fault {
     Twice,
     /// The request is answered, and a copy of it is carried out later.
     CopyLater(Duration),
+    /// Carried out as a store does that ignores conditions.
+    WithoutConditions,
     /// This status and code instead of carrying it out.
     Status(u16, &'static str),
     /// This status and code after carrying it out.
@@ -109,6 +111,7 @@ async fn serve(mut client: TcpStream, upstream: String, plan: Arc<Plan>, record:
     let answer = match plan(&seen) {
         Fault::None => forward(&upstream, &raw).await.ok(),
         Fault::Lose => None,
+        Fault::WithoutConditions => forward(&upstream, &without_conditions(&raw)).await.ok(),
         Fault::LoseAnswer => {
             forward(&upstream, &raw).await.unwrap();
             None
@@ -183,6 +186,14 @@ async fn read_request(client: &mut TcpStream) -> io::Result<Option<(Vec<u8>, See
     raw.extend_from_slice(b"\r\n");
     raw.extend_from_slice(&body);
     Ok(Some((raw, Seen { number: 0, method, path, headers, body })))
+}
+
+fn without_conditions(raw: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(raw.to_vec()).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let stays = |line: &&str| !line.starts_with("if-match:") && !line.starts_with("if-none-match:");
+    let head: Vec<_> = head.split("\r\n").filter(stays).collect();
+    format!("{}\r\n\r\n{body}", head.join("\r\n")).into_bytes()
 }
 
 async fn forward(upstream: &str, raw: &[u8]) -> io::Result<Vec<u8>> {

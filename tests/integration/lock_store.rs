@@ -19,7 +19,7 @@ const KEY: &str = "prod/app/terraform.tfstate";
 const LOCK_KEY: &str = "prod/app/terraform.tfstate.tflock";
 
 /// A backend as `init` would have written it, plus `settings`.
-pub fn backend(endpoint: &str, bucket: &str, settings: &str) -> Backend {
+pub(crate) fn backend(endpoint: &str, bucket: &str, settings: &str) -> Backend {
     let file = format!(
         r#"{{"version":3,"backend":{{"type":"s3","config":{{"bucket":"{bucket}","key":"{KEY}","region":"us-east-1",
         "access_key":"test","secret_key":"test","use_path_style":true,
@@ -29,19 +29,19 @@ pub fn backend(endpoint: &str, bucket: &str, settings: &str) -> Backend {
 }
 
 /// Lock info with this ID.
-pub fn info(bucket: &Bucket, id: &str) -> LockInfo {
+pub(crate) fn info(bucket: &Bucket, id: &str) -> LockInfo {
     let origin = Origin::Person { user: id.to_owned(), host: "desk".to_owned() };
     let created = "2026-11-21T01:33:06.21750747Z".parse().unwrap();
     LockInfo::ours(id.to_owned(), &Operation::Plan, &origin, "1.11.4", created, bucket.backend().path())
 }
 
 /// One attempt, no waiting.
-pub async fn try_lock(bucket: &Bucket, id: &str) -> Result<HeldLock, AcquireError> {
+pub(crate) async fn try_lock(bucket: &Bucket, id: &str) -> Result<HeldLock, AcquireError> {
     acquire(bucket, info(bucket, id), Wait { timeout: Duration::ZERO }, pending(), |_| ()).await
 }
 
 /// The lock table that Terraform asks for.
-pub fn table(ministack: &Ministack, name: &str) {
+pub(crate) fn table(ministack: &Ministack, name: &str) {
     use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
     let client = dynamodb(&ministack.endpoint());
     let attribute = AttributeDefinition::builder().attribute_name("LockID").attribute_type(ScalarAttributeType::S);

@@ -22,6 +22,7 @@ mod foreign_plans;
 mod harness_parts;
 mod laptop;
 mod lock_faults;
+mod lock_headers;
 mod lock_store;
 mod plan;
 mod unlock;

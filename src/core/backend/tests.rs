@@ -112,12 +112,12 @@ fn roles_are_read_in_both_spellings() {
     );
     let role = nested.credentials.assume_role.unwrap();
     assert_eq!(role.role_arn, "arn:r");
-    assert_eq!(role.duration, Some(Duration::from_secs(5400)));
+    assert_eq!(role.duration, Some(Duration::from_mins(90)));
     assert_eq!(role.tags, [("a".to_owned(), "b".to_owned())]);
     assert_eq!(role.sts_region.as_deref(), Some("eu-west-1"));
     let flat = read(r#""role_arn":"arn:r","session_name":"s","assume_role_duration_seconds":900"#);
     let role = flat.credentials.assume_role.unwrap();
-    assert_eq!((role.role_arn.as_str(), role.duration), ("arn:r", Some(Duration::from_secs(900))));
+    assert_eq!((role.role_arn.as_str(), role.duration), ("arn:r", Some(Duration::from_mins(15))));
 
     let env = [("AWS_ROLE_ARN", "arn:w"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")];
     let web = read_env(r#""assume_role_with_web_identity":{"session_name":"s"}"#, "default", &env).unwrap();

@@ -150,12 +150,11 @@ proptest! {
     fn timestamps_are_gos(seconds in 0i64..253_402_300_799, nanos in 0i32..1_000_000_000) {
         let text = go_timestamp(Timestamp::new(seconds, nanos).unwrap());
         let whole = text.strip_suffix('Z').unwrap();
-        match whole.split_once('.') {
-            Some((_, decimals)) => {
-                prop_assert!(decimals.len() <= 9 && !decimals.ends_with('0'));
-                prop_assert_eq!(format!("{decimals:0<9}").parse::<i32>().unwrap(), nanos);
-            }
-            None => prop_assert_eq!(nanos, 0),
+        if let Some((_, decimals)) = whole.split_once('.') {
+            prop_assert!(decimals.len() <= 9 && !decimals.ends_with('0'));
+            prop_assert_eq!(format!("{decimals:0<9}").parse::<i32>().unwrap(), nanos);
+        } else {
+            prop_assert_eq!(nanos, 0);
         }
         prop_assert_eq!(text.parse::<Timestamp>().unwrap().as_second(), seconds);
     }

@@ -18,7 +18,7 @@ pub struct Acquire<I, T> {
     /// our own. Whoever gives up before he has looked looks then.
     doubt: Option<Store>,
     phase: Phase<I, T>,
-    /// Unclear answers in a row that we still bear.
+    /// Unclear answers that we still bear before the next step of progress.
     tries: u8,
     /// Immediate attempts after "held, then gone" that are left.
     rushes: u8,
@@ -235,13 +235,13 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
     fn contended(&mut self, store: Store) {
         self.tries = self.most_tries;
         let after = if self.last { After::GiveUp(GiveUp::Held) } else { After::Wait(store) };
-        if !self.taken.is_empty() {
-            self.undo(after);
-        } else {
+        if self.taken.is_empty() {
             // A waiting client stays in doubt: a late copy of its `PUT` may win the lock for it
             // just when it is told to stop.
             self.doubt = self.doubt.filter(|_| !self.last);
             self.after_undo(after, false);
+        } else {
+            self.undo(after);
         }
     }
 

@@ -83,8 +83,9 @@ impl Rules {
     pub(crate) const ALL: Rules = Rules { recognize_own: true, delete_if_match: true };
 }
 
-/// How often a store may stay unclear in a row before we stop asking.
-const TRIES: u8 = 6;
+/// How many unclear answers we bear, between two steps of progress, before we stop asking. With
+/// the shell's doubling pauses that is about a quarter of a minute, longer than a failover takes.
+const TRIES: u8 = 8;
 
 /// Does this answer to a read show the lock with this ID?
 pub fn is_held_by<I: PartialEq, T>(answer: &Answer<I, T>, id: &I) -> bool {

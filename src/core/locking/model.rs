@@ -118,6 +118,15 @@ impl World {
         &self.clients[usize::from(id)]
     }
 
+    fn step(&self, id: Id) -> Option<Step<Id>> {
+        match &self.client(id).phase {
+            Phase::Taking(machine) => machine.step(),
+            Phase::Holding(_) => Some(Step::Backoff(0)),
+            Phase::Letting(machine) => machine.step(),
+            Phase::Done { .. } | Phase::Crashed => None,
+        }
+    }
+
     fn has_strays(&self, client: Id) -> bool {
         self.strays.iter().any(|stray| stray.from == client)
     }
@@ -173,15 +182,6 @@ impl World {
 }
 
 impl Setting {
-    fn step(&self, world: &World, client: Id) -> Option<Step<Id>> {
-        match &world.client(client).phase {
-            Phase::Taking(machine) => machine.step(),
-            Phase::Holding(_) => Some(Step::Backoff(0)),
-            Phase::Letting(machine) => machine.step(),
-            Phase::Done { .. } | Phase::Crashed => None,
-        }
-    }
-
     fn index(&self, store: Store) -> usize {
         self.stores.iter().position(|s| *s == store).unwrap()
     }
@@ -192,9 +192,9 @@ impl Setting {
         self.any_delay || !outlasts || !world.has_strays(client)
     }
 
-    fn perform(&self, world: &mut World, client: Id, step: Step<Id>, fate: Fate) {
+    fn perform(&self, world: &mut World, client: Id, step: &Step<Id>, fate: Fate) {
         let request = |store, kind| Request { from: client, store: self.index(store), kind };
-        let answer = match step {
+        let answer = match *step {
             Step::Put(store) => world.sent(request(store, Kind::Put), fate),
             Step::Delete(store, tag) => world.sent(request(store, Kind::Delete(tag)), fate),
             Step::Read(store) => match (fate, world.stores[self.index(store)]) {
@@ -259,8 +259,8 @@ impl Setting {
                 slot.take_if(|id| matches!(phase(*id), Phase::Crashed | Phase::Done { .. }));
             }
             for client in 0..self.clients {
-                if let Some(step) = self.step(&world, client) {
-                    self.perform(&mut world, client, step, Fate::Answered);
+                if let Some(step) = world.step(client) {
+                    self.perform(&mut world, client, &step, Fate::Answered);
                 }
             }
         }
@@ -296,7 +296,7 @@ impl Model for Setting {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         let faulty = world.faults > 0;
         for id in 0..self.clients {
-            let Some(step) = self.step(world, id) else { continue };
+            let Some(step) = world.step(id) else { continue };
             if faulty {
                 actions.push(Action::Crash(id));
                 if matches!(world.client(id).phase, Phase::Taking(_)) && !world.client(id).excused {
@@ -340,8 +340,8 @@ impl Model for Setting {
         match action {
             Action::Step(id, fate) => {
                 next.faults -= u8::from(fate != Fate::Answered);
-                let step = self.step(world, id)?;
-                self.perform(&mut next, id, step, fate);
+                let step = world.step(id)?;
+                self.perform(&mut next, id, &step, fate);
             }
             Action::Expire(id) => {
                 next.clients[usize::from(id)].excused = true;

@@ -84,6 +84,10 @@ impl Bucket {
         S3 { client: &self.0.clients.s3, backend: &self.0.backend }
     }
 
+    pub(super) fn is_amazon(&self) -> bool {
+        self.0.clients.is_amazon
+    }
+
     pub(super) fn lock_key(&self) -> &str {
         &self.0.lock_key
     }

@@ -25,6 +25,8 @@ const SESSION_NAME: &str = "stategate";
 pub(super) struct Clients {
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    /// S3 is Amazon's own, not a store at an endpoint that somebody named.
+    pub(super) is_amazon: bool,
 }
 
 /// Asks nothing of AWS; credentials are resolved with the first request.
@@ -38,6 +40,7 @@ pub(super) async fn clients(backend: &Backend) -> Clients {
     let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
     dynamodb.set_endpoint_url(backend.endpoints.dynamodb.clone().or_else(|| config.endpoint_url().map(str::to_owned)));
     Clients {
+        is_amazon: backend.endpoints.s3.is_none() && config.endpoint_url().is_none(),
         s3: aws_sdk_s3::Client::from_conf(s3.build()),
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
     }

@@ -53,12 +53,14 @@ pub enum AwsErrorKind {
     Throttled,
     /// The store does not know conditional requests.
     NoConditions,
+    /// The store takes conditional requests and does not heed the condition.
+    IgnoresConditions,
     /// The service failed, with this status.
     Server(u16),
     /// No answer in time.
     Timeout,
-    /// The connection failed.
-    Unreachable,
+    /// The connection failed; why.
+    Unreachable(String),
     /// The request was refused as invalid.
     Invalid {
         /// The service's error code.
@@ -92,7 +94,7 @@ impl AwsErrorKind {
                 | AwsErrorKind::Throttled
                 | AwsErrorKind::Server(_)
                 | AwsErrorKind::Timeout
-                | AwsErrorKind::Unreachable
+                | AwsErrorKind::Unreachable(_)
                 | AwsErrorKind::Unexpected(_)
         )
     }
@@ -121,7 +123,7 @@ impl AwsError {
                 Some(error) => AwsErrorKind::MissingCredentials(chain(error)),
                 None => match other {
                     SdkError::DispatchFailure(failure) if failure.is_timeout() => AwsErrorKind::Timeout,
-                    SdkError::DispatchFailure(failure) if !failure.is_user() => AwsErrorKind::Unreachable,
+                    SdkError::DispatchFailure(failure) if !failure.is_user() => AwsErrorKind::Unreachable(chain(other)),
                     _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(other) },
                 },
             },
@@ -159,10 +161,10 @@ impl AwsError {
             }
             AwsErrorKind::WrongRegion { region: Some(region) } => format!("set `region = \"{region}\"` in the backend block"),
             AwsErrorKind::WrongRegion { region: None } => "check `region` in the backend block".to_owned(),
-            AwsErrorKind::NoConditions => {
+            AwsErrorKind::NoConditions | AwsErrorKind::IgnoresConditions => {
                 "this store cannot lock with a lockfile; use one with conditional writes, such as Amazon S3".to_owned()
             }
-            AwsErrorKind::Timeout | AwsErrorKind::Unreachable => {
+            AwsErrorKind::Timeout | AwsErrorKind::Unreachable(_) => {
                 "check the network, `endpoints` and the proxy, then run this again".to_owned()
             }
             AwsErrorKind::Conflict | AwsErrorKind::Throttled | AwsErrorKind::Server(_) => {
@@ -290,7 +292,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
         next = cause.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for AwsError {
@@ -321,9 +323,12 @@ impl fmt::Display for AwsErrorKind {
             AwsErrorKind::Conflict => f.write_str("another request for the same key is in progress"),
             AwsErrorKind::Throttled => f.write_str("asked to slow down"),
             AwsErrorKind::NoConditions => f.write_str("the store does not support conditional requests"),
+            AwsErrorKind::IgnoresConditions => {
+                f.write_str("the store ignores the condition of the request: a lock in it excludes nobody")
+            }
             AwsErrorKind::Server(status) => write!(f, "the service failed with status {status}"),
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
-            AwsErrorKind::Unreachable => f.write_str("the connection failed"),
+            AwsErrorKind::Unreachable(why) => write!(f, "the connection failed: {why}"),
             AwsErrorKind::Invalid { code, message } => write!(f, "refused as invalid ({code}): {message}"),
             AwsErrorKind::Unexpected(what) => f.write_str(what),
         }

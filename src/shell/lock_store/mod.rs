@@ -3,6 +3,7 @@
 
 mod acquire;
 mod bucket;
+mod check;
 mod client;
 mod dynamodb;
 mod error;
@@ -21,6 +22,7 @@ use crate::core::locking::Target;
 
 pub use acquire::acquire;
 pub use bucket::Bucket;
+pub use check::preflight;
 pub use error::{AwsError, AwsErrorKind, Policy};
 pub use release::{read_locks, release_ours, remove};
 

@@ -1,0 +1,73 @@
+//! Does this store keep what the lock builds on? Asked off the critical path, by requests that
+//! change nothing in a store that does.
+
+use super::HeldLock;
+use super::bucket::Bucket;
+use super::error::{AwsError, AwsErrorKind};
+use super::s3::Attempts;
+use crate::core::backend::Store;
+
+/// No object has this `ETag`, and no lock item this `Info`.
+const NO_TAG: &str = "\"stategate-matches-nothing\"";
+
+/// May we delete the lock? Asked before holding it, by a delete that cannot match: 403 tells from
+/// 404 and 412. In S3 only where the service is Amazon's own; another might ignore the condition
+/// and delete somebody's lock, so there [`HeldLock::check_store`] asks, of our own lock.
+pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
+    for store in bucket.backend().stores() {
+        let answer = match store {
+            Store::S3 if bucket.is_amazon() => bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await,
+            Store::S3 => continue,
+            Store::DynamoDb => match bucket.lock_item() {
+                Some(item) => item.delete(NO_TAG).await,
+                None => continue,
+            },
+        };
+        tolerate(answer)?;
+    }
+    Ok(())
+}
+
+impl HeldLock {
+    /// Finds out a store that ignores conditions, in which a lock excludes nobody, and a lock that
+    /// we may not delete. Two requests, none on Amazon S3 itself. To be awaited before anything
+    /// relies on the lock; after an error, release it.
+    pub async fn check_store(&self) -> Result<(), AwsError> {
+        let bucket = &self.bucket;
+        if bucket.is_amazon() || !bucket.backend().stores().contains(&Store::S3) {
+            return Ok(());
+        }
+        // Our own lock once more, as it stands: harmless where it is written over. Twice, for if
+        // somebody has just removed it, the first one rightly succeeds.
+        if self.put_again().await? && self.put_again().await? {
+            return Err(self.ignores("PutObject"));
+        }
+        match bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await {
+            Ok(true) => Err(self.ignores("DeleteObject")),
+            answer => tolerate(answer),
+        }
+    }
+
+    async fn put_again(&self) -> Result<bool, AwsError> {
+        let body = self.info.to_go_json().into_bytes();
+        let key = self.bucket.lock_key();
+        match self.bucket.s3().put(key, body, "application/json", true, Attempts::AsConfigured).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == AwsErrorKind::Precondition => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ignores(&self, operation: &'static str) -> AwsError {
+        let place = format!("s3://{}/{}", self.bucket.backend().bucket, self.bucket.lock_key());
+        AwsError::new(operation, place, AwsErrorKind::IgnoresConditions)
+    }
+}
+
+/// Only a denial counts; whatever else is wrong will show where it matters.
+fn tolerate(answer: Result<bool, AwsError>) -> Result<(), AwsError> {
+    match answer {
+        Err(error) if matches!(error.kind, AwsErrorKind::AccessDenied { .. }) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
