@@ -19,6 +19,8 @@ mod bad_input;
 mod cancel;
 mod contention;
 mod foreign_plans;
+mod gate;
+mod gate_content;
 mod harness_parts;
 mod laptop;
 mod lock_faults;

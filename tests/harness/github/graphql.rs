@@ -87,6 +87,7 @@ fn execute(state: &mut State, question: &Question, document: &Document<'static, 
             "rateLimit" if !mutates => {
                 json!({ "__typename": "RateLimit", "limit": 1000, "cost": 1, "remaining": 999, "resetAt": now() })
             }
+            "viewer" if !mutates => actor(&question.token.login),
             "repository" if !mutates => repository(state, question, &arguments)?,
             "minimizeComment" if mutates => minimize(state, question, &arguments)?,
             other => {

@@ -34,6 +34,8 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         ("GET", ["commits", reference @ ..]) => commit(state, &reference.join("/")),
         ("GET", ["branches", branch @ ..]) => branch_view(state, &branch.join("/")),
         ("GET", ["compare", range @ ..]) => compare(state, question, &range.join("/")),
+        ("GET", ["pulls"]) => open_pulls(state, question),
+        ("GET", ["git", "trees", sha]) => tree(state, sha),
         ("GET", ["pulls", number, rest @ ..]) => pull(state, question, number, rest),
         ("GET" | "POST", ["issues", number, "comments"]) if *number != "comments" => comments(state, question, number),
         (_, ["issues", "comments", id]) => comment(state, question, id),
@@ -61,7 +63,7 @@ fn allowed(question: &Question, rest: &[&str]) -> bool {
     let writes = question.method != "GET";
     let scopes: &[&str] = match rest {
         ["commits", .., "pulls"] | ["pulls", ..] => &["pull_requests"],
-        ["commits" | "branches" | "compare", ..] => &["contents"],
+        ["commits" | "branches" | "compare" | "git", ..] => &["contents"],
         ["issues", ..] => &["issues", "pull_requests"],
         ["actions" | "environments", ..] => &["actions"],
         _ => return true,
@@ -160,6 +162,18 @@ fn compare(state: &State, question: &Question, range: &str) -> Answer {
         "commits": page.body,
     });
     Answer { body: build("CommitComparison", &fields), ..page }
+}
+
+fn open_pulls(state: &State, question: &Question) -> Answer {
+    let open = state.pulls.values().rev().filter(|pull| pull.open);
+    question.page(open.map(|pull| build("PullRequestSimple", &views::pull(state, pull))).collect())
+}
+
+fn tree(state: &State, sha: &str) -> Answer {
+    let Some(files) = state.files.get(sha) else { return not_found() };
+    let entries: Vec<Value> = files.iter().map(|(path, content)| views::blob(state, path, content)).collect();
+    let fields = json!({ "sha": sha, "tree": entries, "truncated": false });
+    Answer::ok(build("GitTree", &fields))
 }
 
 fn pull(state: &State, question: &Question, number: &str, rest: &[&str]) -> Answer {

@@ -23,6 +23,7 @@ const MODELS: &[&str] = &[
     "Environment",
     "EnvironmentApprovals",
     "FullRepository",
+    "GitTree",
     "IssueComment",
     "Job",
     "PullRequest",

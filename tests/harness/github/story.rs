@@ -127,6 +127,26 @@ impl FakeGithub {
         Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: false }
     }
 
+    /// Pushes a commit to main that does not continue it.
+    pub fn force_push(&self, by: &str) -> Push {
+        let mut state = self.state();
+        let before = state.branches["main"].clone();
+        let parents = state.commits[&before].parents.clone();
+        let after = state.commit(parents, Some(by), "Another history");
+        state.branches.insert("main".to_owned(), after.clone());
+        Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: true }
+    }
+
+    /// Dismisses all reviews of a pull request by one person.
+    pub fn dismiss(&self, number: u64, author: &str) {
+        let mut state = self.state();
+        for review in &mut pull_mut(&mut state, number).reviews {
+            if review.author.as_deref() == Some(author) {
+                review.state = "DISMISSED".to_owned();
+            }
+        }
+    }
+
     /// Writes a comment as a person (or as another bot).
     pub fn write_comment(&self, number: u64, author: &str, body: &str) -> u64 {
         self.state().add_comment(number, author, body)
