@@ -133,6 +133,12 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
     }
 }
 
+/// How far the approvals of a pull request that is not merged yet are, and what they lack. Not a
+/// decision: that is taken when it is applied.
+pub fn standing(policy: &Policy, pull_request: &PullRequest) -> (Tally, Vec<Reason>) {
+    tally(policy, pull_request, &[])
+}
+
 /// The team memberships (organisation, slug, login) that would decide about an approval, and that
 /// the facts do not hold yet: for the caller to ask before deciding.
 pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String, String)> {
