@@ -257,6 +257,9 @@ fn terraform_hint(error: &TerraformError) -> String {
                 .to_owned()
         }
         TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
+        TerraformError::Output { .. } => {
+            "See that RUNNER_TEMP (or TMPDIR) exists, can be written and has room.".to_owned()
+        }
         TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
             "See that the executable is made for this machine.".to_owned()
         }

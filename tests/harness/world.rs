@@ -71,7 +71,7 @@ impl World {
     pub fn slow_change(&self) -> (u64, Push, Sign) {
         let sign = Sign::new(self.scratch.path());
         let number = self.pull_request("Something slow", |files| {
-            files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource());
+            files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource("slow"));
         });
         Step::plan(self, number).run().exits(0);
         self.approve(number);

@@ -27,4 +27,5 @@ mod lock_faults;
 mod lock_headers;
 mod lock_store;
 mod plan;
+mod rescue;
 mod unlock;

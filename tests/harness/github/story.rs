@@ -204,7 +204,7 @@ impl FakeGithub {
     pub fn finish_run_before(&self, run: u64, conclusion: &str, minutes: i64) {
         let mut state = self.state();
         let attempt = run_mut(&mut state, run).attempts.last_mut().expect("a run has an attempt");
-        attempt.status = "completed".to_owned();
+        "completed".clone_into(&mut attempt.status);
         attempt.conclusion = Some(conclusion.to_owned());
         attempt.completed = Some(minutes_ago(minutes));
         attempt.started = attempt.started.min(minutes_ago(minutes + 1));
