@@ -118,7 +118,7 @@ async fn approve(
     plan_file: PlanFile,
     report: &mut Report,
 ) -> Result<Option<ApprovedPlan>, Error> {
-    let Question { asked, first, code, reviewed } = question;
+    let Question { mut asked, first, code, reviewed } = question;
     let records = reviewed.as_deref().unwrap_or_default().to_vec();
     let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
@@ -139,11 +139,11 @@ async fn approve(
                 tracing::warn!("{error}");
                 report.notes.push(format!("Applied though {error} (--on-plan-change apply)."));
             }
-            (compared, _) => compared?,
+            (compared, _) => review::explained(compared, report)?,
         }
     }
     // What changed on the pull request while we waited and planned counts too.
-    let facts = asked.ask(session).await?;
+    let facts = asked.ask_again(session).await?;
     let evidence = Evidence { root, code: &code, reviewed: &records };
     let again = asked.judge(session, facts, &evidence).await?;
     gate::show(report, &asked, &again);

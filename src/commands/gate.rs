@@ -67,7 +67,7 @@ fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
         }
         Event::Push(_) | Event::PullRequest(_) | Event::MergeGroup { .. } => return Err(not_appliable()),
     };
-    Ok(Wanted { branch, sha, arrival, run_id: Some(run.run_id) })
+    Ok(Wanted { branch, sha, arrival, is_fresh: true, run_id: Some(run.run_id) })
 }
 
 impl Asked {
@@ -84,6 +84,14 @@ impl Asked {
                 memberships: Vec::new(),
             }),
         }
+    }
+
+    /// Asks GitHub once more, under the lock: what its index does not know by now it need not wait for.
+    pub(super) async fn ask_again(&mut self, session: &Session) -> Result<Facts, Error> {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.is_fresh = false;
+        }
+        self.ask(session).await
     }
 
     /// Decides by what GitHub says alone.
@@ -194,16 +202,17 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
     }
     // With several pull requests, the one that lacks most stands for them: all must pass.
     let fewest = tallies.iter().min_by_key(|tally| tally.counted.len());
-    let who_can: Vec<String> = match tallies {
-        [one] => vec![one.who_could.clone()],
-        several => several.iter().map(|tally| format!("#{}: {}", tally.number, tally.who_could)).collect(),
-    };
+    let mut who_can: Vec<String> = tallies.iter().map(|tally| tally.who_could.clone()).collect();
+    who_can.dedup();
+    let next_step = next_step(decision);
+    // Where the next step names them, that is enough.
+    who_can.retain(|who| !next_step.contains(who));
     report.gate = Some(GateView {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: fewest.map(names).unwrap_or_default(),
         blockers: decision.reasons().iter().map(ToString::to_string).collect(),
         who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
-        next_step: next_step(decision),
+        next_step,
     });
 }
 
@@ -235,7 +244,7 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason]) -> GateView {
         .iter()
         .map(|reason| match reason {
             Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty() => {
-                "nothing is applied before".to_owned()
+                "nothing is applied before that".to_owned()
             }
             reason => reason.to_string(),
         })

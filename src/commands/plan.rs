@@ -62,7 +62,11 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     }
     match session.host.run().map(|run| &run.event) {
         Some(Event::MergeGroup { .. }) => {
-            review::compare(&root.bucket, &reviewed?, &record, report).await?;
+            let compared = match reviewed {
+                Ok(reviewed) => review::compare(&root.bucket, &reviewed, &record, report).await,
+                Err(error) => Err(error),
+            };
+            review::explained(compared, report)?;
             report.notes.push("Planned again in the merge queue: it means what was reviewed".to_owned());
         }
         Some(Event::PullRequest(_)) => {

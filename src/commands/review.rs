@@ -207,6 +207,17 @@ pub(super) async fn compare(
     }
 }
 
+/// Puts a refusal into the report: what is wrong with the record, where it is that, and the way on.
+pub(super) fn explained(compared: Result<(), Error>, report: &mut Report) -> Result<(), Error> {
+    if let Err(error @ (Error::PlanChanged { .. } | Error::Record(_))) = &compared {
+        if matches!(error, Error::Record(_)) {
+            report.difference.push(error.to_string());
+        }
+        report.difference.push(format!("Next: {}", error.hint()));
+    }
+    compared
+}
+
 /// What was done to the state lately. It only explains a difference, so a failure is a warning.
 async fn recent_audits(bucket: &Bucket) -> Vec<AuditRecord> {
     let prefix = format!("stategate/{}/audit/", bucket.backend().state_key());

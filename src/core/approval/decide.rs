@@ -328,9 +328,6 @@ fn approved_by_environment(
     let facts = facts
         .filter(|facts| facts.name == name)
         .ok_or_else(|| Reason::EnvironmentNotTold { name: name.clone(), why: "it was not asked".to_owned() })?;
-    if facts.started_by.is_empty() {
-        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
-    }
     let reviewers = match &facts.protection {
         EnvironmentProtection::Missing => return Err(Reason::EnvironmentMissing { name }),
         EnvironmentProtection::NotTold { why } => {
@@ -341,6 +338,9 @@ fn approved_by_environment(
         }
         EnvironmentProtection::Reviewers(reviewers) => reviewers,
     };
+    if facts.started_by.is_empty() {
+        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
+    }
     let mut not_counted = Vec::new();
     let mut approved_by = None;
     for approval in &facts.approvals {

@@ -65,6 +65,9 @@ pub struct Wanted {
     pub sha: String,
     /// How it came to the branch.
     pub arrival: Arrival,
+    /// Whether to wait for GitHub's index when it names no merged pull request: not again for a
+    /// commit that was asked about before.
+    pub is_fresh: bool,
     /// This run's id, for what its environment's reviewers said.
     pub run_id: Option<u64>,
 }
@@ -105,7 +108,7 @@ impl GitHub {
             _ => None,
         };
         let is_unclear = matches!(wanted.arrival, Arrival::Push { .. }) && walk_to.is_none();
-        let first = if is_unclear {
+        let first = if is_unclear || !wanted.is_fresh {
             self.commit(repository, &wanted.sha).await?
         } else {
             self.fresh_commit(repository, &wanted.sha).await?

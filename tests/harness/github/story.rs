@@ -142,7 +142,7 @@ impl FakeGithub {
         let mut state = self.state();
         for review in &mut pull_mut(&mut state, number).reviews {
             if review.author.as_deref() == Some(author) {
-                review.state = "DISMISSED".to_owned();
+                "DISMISSED".clone_into(&mut review.state);
             }
         }
     }
