@@ -34,10 +34,15 @@ fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
 
     assert_eq!(world.bucket.get(PROD_KEY), before, "the old state stands as it was");
     let keys = world.bucket.keys();
-    let rescued = keys.iter().find(|key| key.starts_with(&format!("stategate/{PROD_KEY}/rescued/"))).expect("a rescued state");
+    let rescued =
+        keys.iter().find(|key| key.starts_with(&format!("stategate/{PROD_KEY}/rescued/"))).expect("a rescued state");
     let state = String::from_utf8(world.bucket.get(rescued).unwrap()).unwrap();
     assert!(state.contains("web:1.1"), "what the apply did is in the rescued state");
-    assert_eq!(world.bucket.locks(), [PROD_LOCK], "nobody may plan until it is pushed back; the clean-up step too leaves it");
+    assert_eq!(
+        world.bucket.locks(),
+        [PROD_LOCK],
+        "nobody may plan until it is pushed back; the clean-up step too leaves it"
+    );
     let comment = world.github.comment(number);
     for told in [rescued.as_str(), "state push", "unlock"] {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
