@@ -10,7 +10,7 @@ use super::locking;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
-use super::session::{Root, Session, shown};
+use super::session::{Purpose, Root, Session, shown};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{LockView, OutputView, Phase};
@@ -39,7 +39,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let facts = asked.ask(session).await?;
     let heads = gate::reviewed_commits(&asked.decide(&facts));
     gate::show(report, &asked, &asked.decide(&facts));
-    let root = Root::open(session).await?;
+    let root = Root::open(session, Purpose::Lock).await?;
     asked.check_out(&root)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let reviewed = review::fetch_all(&root.bucket, &heads).await;

@@ -5,7 +5,7 @@ use super::locking;
 use super::planning;
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
-use super::session::{Root, Session};
+use super::session::{Purpose, Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
 use crate::core::approval::{Need, need};
 use crate::core::comment::Phase;
@@ -30,7 +30,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
         return Ok(());
     }
     let group_heads = find_group(session, report).await?;
-    let root = Root::open(session).await?;
+    let root = Root::open(session, Purpose::Lock).await?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;

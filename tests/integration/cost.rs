@@ -38,7 +38,11 @@ fn ours(proxy: &FaultProxy, from: usize) -> Vec<String> {
 
 fn github(world: &World, from: usize) -> Vec<String> {
     let requests = world.github.requests();
-    requests.iter().skip(from).map(|request| format!("{} {}", request.method, request.path.split('?').next().unwrap_or_default())).collect()
+    requests
+        .iter()
+        .skip(from)
+        .map(|request| format!("{} {}", request.method, request.path.split('?').next().unwrap_or_default()))
+        .collect()
 }
 
 #[test]
@@ -53,6 +57,18 @@ fn a_plan_and_an_apply_ask_for_little() {
     let (s3, hub) = (proxy.seen().len(), world.github.requests().len());
     Step::apply(&world, &push).run().exits(0);
     let apply = (ours(&proxy, s3), github(&world, hub));
-    println!("plan: {plan:#?}\napply: {apply:#?}");
-    panic!("look");
+    // One PUT and one DELETE are the lock's; the other two ask, beside the plan, whether this store
+    // keeps its conditions, and Amazon S3 itself is not asked.
+    let lock = ["DELETE lock", "DELETE lock"];
+    let put = ["PUT lock", "PUT lock"];
+    // The list looks for other pull requests' records.
+    assert_eq!(plan.0, [&lock[..], &["GET list", "GET state"], &put, &["PUT record"]].concat());
+    let comments = "/repos/acme/infra/issues/42/comments";
+    let expected =
+        ["POST /graphql".to_owned(), format!("GET {comments}"), format!("GET {comments}"), format!("POST {comments}")];
+    assert_eq!(plan.1, expected);
+    // The lock is read just before the apply and just after it.
+    let reads = ["GET lock", "GET lock", "GET record", "GET state", "PUT audit"];
+    assert_eq!(apply.0, [&lock[..], &reads, &put].concat());
+    assert_eq!(apply.1.len(), 8, "{:#?}", apply.1);
 }

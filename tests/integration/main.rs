@@ -18,6 +18,7 @@ mod architecture;
 mod bad_input;
 mod cancel;
 mod contention;
+mod cost;
 mod foreign_plans;
 mod gate;
 mod gate_content;
