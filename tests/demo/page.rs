@@ -1,220 +1,227 @@
-//! The page: the story, and each pull request as it stands at the end.
+//! The page: one file, nothing fetched, that shows what everybody saw.
 
-use crate::harness::github::state::{Comment, Pull, is_bot};
-use crate::harness::world::World;
-use crate::markdown::{self, escape};
-use crate::tell::{Chapter, Scene, Tale};
+use super::markdown::{self, escaped};
+use super::stage::{Act, Conversation, Entry, Kind, Part, Scene, Stage};
 
 const STYLE: &str = include_str!("style.css");
 
-/// One self-contained page.
-pub(crate) fn render(tale: &Tale, world: &World, terraform: &str, took: &str) -> String {
-    let chapters: String =
-        tale.chapters.iter().enumerate().map(|(index, chapter)| show_chapter(index, chapter)).collect();
-    let contents: String = tale
-        .chapters
-        .iter()
-        .enumerate()
-        .map(|(index, chapter)| format!("<li><a href=\"#step-{}\">{}</a></li>", index + 1, escape(&chapter.title)))
-        .collect();
-    let pulls: Vec<Pull> = world.github.state().pulls.values().cloned().collect();
-    let conversations: String = pulls.iter().map(|pull| conversation(world, pull)).collect();
-    let page = format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>stategate: the walkthrough</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<header>
-<p class="name">stategate</p>
-<h1>One run at a time, everybody sees who, and nothing reaches production that nobody approved</h1>
-<p>Two pull requests, from their plans to production, as {terraform} and stategate played them in {took}:
-real plans and applies, a real S3 interface behind them, {claims} claims checked on the way. Everything below is what
-people would have seen on GitHub and in their terminals.</p>
-<nav><ol>{contents}</ol></nav>
-</header>
-<main>
-{chapters}
-<section id="conversations">
-<h2>The conversations, whole</h2>
-<p>Each pull request as it stands at the end. A comment's earlier faces are folded under it.</p>
-{conversations}
-</section>
-</main>
-<footer><p>Made by <code>cargo run --example demo</code>.</p></footer>
-</body>
-</html>
-"#,
-        claims = tale.claims(),
-    );
-    at_home(page, world, &pulls)
-}
-
-/// The repository only exists here: its links lead to the places on the page that show the same.
-fn at_home(mut page: String, world: &World, pulls: &[Pull]) -> String {
-    let base = format!("href=\"https://github.com/{}", world.github.state().slug());
-    let runs: Vec<(u64, usize)> = world.github.state().runs.values().map(|run| (run.id, run.attempts.len())).collect();
-    for (id, attempts) in runs {
-        for attempt in 1..=attempts {
-            page = page.replace(
-                &format!("{base}/actions/runs/{id}/attempts/{attempt}\""),
-                &format!("href=\"#run-{id}-{attempt}\""),
-            );
-        }
-    }
-    for pull in pulls {
-        page = page.replace(&format!("{base}/pull/{}", pull.number), &format!("href=\"#pull-{}", pull.number));
-    }
-    page.replace(&base, "href=\"#conversations\" title=\"github.com")
-}
-
-fn show_chapter(index: usize, chapter: &Chapter) -> String {
-    let scenes: String = chapter.scenes.iter().map(show_scene).collect();
-    let number = index + 1;
-    let title = escape(&chapter.title);
-    format!(
-        "<section id=\"step-{number}\">\n<h2><span class=\"number\">{number}</span> {title}</h2>\n{scenes}</section>\n"
-    )
-}
-
-fn show_scene(scene: &Scene) -> String {
-    match scene {
-        Scene::Text(text) => format!("<p>{}</p>\n", words(text)),
-        Scene::Comment { pull, body } => show_comment("github-actions[bot]", &format!("on #{pull}"), body, ""),
-        Scene::Terminal { place, command, text } => format!(
-            "<figure class=\"terminal\"><figcaption>{}</figcaption><pre><b>$ {}</b>\n{}</pre></figure>\n",
-            escape(place),
-            escape(command),
-            escape(text.trim_end()),
-        ),
-        Scene::Run { name, id, attempt, code, log, summary } => {
-            let anchor = format!("run-{id}-{attempt}");
-            show_run(&anchor, name, *code, log, summary)
-        }
-        Scene::Claim(claim) => format!("<p class=\"claim\">{}</p>\n", words(claim)),
-    }
-}
-
-fn show_run(anchor: &str, name: &str, code: Option<i32>, log: &str, summary: &str) -> String {
-    let (class, ended) = match code {
-        Some(0) => ("good", "succeeded".to_owned()),
-        Some(code) => ("bad", format!("exit code {code}")),
-        None => ("bad", "killed".to_owned()),
+/// The whole page.
+pub(crate) fn html(stage: &Stage) -> String {
+    let claims: usize = stage.scenes.iter().map(|scene| scene.claims.len()).sum();
+    let verdict = match stage.scenes.iter().any(|scene| scene.broke.is_some()) {
+        false => format!("<span class=\"ok\">✓</span> {claims} claims checked, all hold"),
+        true => "<span class=\"bad\">✗</span> the story stopped: a claim does not hold".to_owned(),
     };
-    let summary = if summary.trim().is_empty() {
-        String::new()
-    } else {
-        let summary = markdown::summary(summary);
-        format!("<details><summary>Job summary</summary><div class=\"markdown\">{summary}</div></details>")
-    };
-    let lines: String = log.lines().filter_map(log_line).collect();
+    let contents: String = numbered(&stage.scenes).map(|(number, scene)| contents_line(number, scene)).collect();
+    let scenes: String = numbered(&stage.scenes).map(|(number, scene)| section(number, scene)).collect();
+    let tools = escaped(&stage.tools);
     format!(
-        "<div class=\"run\" id=\"{anchor}\"><p class=\"ended {class}\"><span>{}</span><em>{ended}</em></p>{summary}\
-         <details><summary>Log</summary><pre class=\"log\">{lines}</pre></details></div>\n",
-        escape(name),
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>stategate: a team's day</title>\n<style>\n{STYLE}</style>\n\
+         <header><div class=\"wide\">\n<h1>stategate <small>a team's day</small></h1>\n\
+         <p class=\"lead\">One run at a time, everybody sees who, and nothing reaches production that nobody \
+         approved.</p>\n\
+         <p>Nothing here is drawn. <code>cargo run --example demo</code> played this story with {tools}, a real S3 \
+         API and a fake GitHub on one machine, starting stategate as its action does. Each pull request is shown \
+         as it stood after each step.</p>\n<p class=\"verdict\">{verdict}</p>\n</div></header>\n\
+         <main class=\"wide\">\n<nav><h2>The story</h2><ol>{contents}</ol></nav>\n{scenes}{}</main>\n\
+         <footer class=\"wide\"><a href=\"#top\">Back to the top</a></footer>\n</html>\n",
+        gallery(&stage.gallery),
     )
 }
 
-/// A line of the log as the run's page shows it: workflow commands are acted on, not shown.
-fn log_line(line: &str) -> Option<String> {
-    let command = line.strip_prefix("::").and_then(|rest| rest.split_once("::"));
-    match command {
-        Some((name, text)) if name.starts_with("error") => {
-            Some(format!("<span class=\"bad\">Error: {}</span>\n", escape(text)))
-        }
-        Some((name, text)) if name.starts_with("warning") || name.starts_with("notice") => {
-            Some(format!("<b>{}</b>\n", escape(text)))
-        }
-        Some((name, text)) if name.starts_with("group") => Some(format!("<b>{}</b>\n", escape(text))),
-        Some(_) => None,
-        None if line.trim().is_empty() => None,
-        None if line.starts_with("error:") => Some(format!("<span class=\"bad\">{}</span>\n", escape(line))),
-        None => Some(format!("{}\n", escape(line))),
-    }
+fn numbered(scenes: &[Scene]) -> impl Iterator<Item = (usize, &Scene)> {
+    scenes.iter().enumerate().map(|(index, scene)| (index + 1, scene))
 }
 
-fn show_comment(author: &str, where_: &str, body: &str, below: &str) -> String {
-    let name = author.trim_end_matches("[bot]");
-    let bot = if is_bot(author) { " <span class=\"bot\">bot</span>" } else { "" };
-    let initial = name.chars().next().unwrap_or('?').to_uppercase();
-    format!(
-        "<article class=\"comment\"><div class=\"head\"><span class=\"face\" aria-hidden=\"true\">{initial}</span>\
-         <span><b>{}</b>{bot} commented {where_}</span></div>\
-         <div class=\"markdown\">{}</div>{below}</article>\n",
-        escape(name),
-        markdown::comment(body),
-    )
-}
-
-fn conversation(world: &World, pull: &Pull) -> String {
-    let (class, badge) = if pull.merged() { ("merged", "Merged") } else { ("open", "Open") };
-    let mut moments: Vec<(u64, String)> = Vec::new();
-    for review in &pull.reviews {
-        let who = escape(review.author.as_deref().unwrap_or("ghost"));
-        let commit = review.commit.as_deref().unwrap_or_default();
-        let text =
-            format!("<p class=\"event\"><b>{who}</b> approved these changes at <code>{}</code></p>\n", short(commit));
-        moments.push((review.id, text));
-    }
-    for comment in world.github.comments(pull.number) {
-        moments.push((comment.id, show_comment(&comment.author, "", &comment.body, &earlier(&comment))));
-    }
-    moments.sort_by_key(|(id, _)| *id);
-    let timeline: String = moments.into_iter().map(|(_, text)| text).collect();
-    let merge = pull.merge.as_ref().map_or(String::new(), |merge| {
-        format!(
-            "<p class=\"event\"><b>{}</b> merged commit <code>{}</code> into <code>{}</code></p>\n",
-            escape(&merge.by),
-            short(&merge.sha),
-            escape(&pull.base),
-        )
-    });
-    let number = pull.number;
-    let [title, author, base, branch] = [&pull.title, &pull.author, &pull.base, &pull.branch].map(|text| escape(text));
-    let commits = counted(pull.commits.len(), "commit");
-    format!(
-        "<div class=\"pull\" id=\"pull-{number}\"><h3>{title} <span class=\"faint\">#{number}</span></h3>\
-         <p><span class=\"badge {class}\">{badge}</span> <b>{author}</b> wants to merge {commits} into \
-         <code>{base}</code> from <code>{branch}</code></p>\n{timeline}{merge}</div>\n",
-    )
-}
-
-/// The faces that a comment had before.
-fn earlier(comment: &Comment) -> String {
-    let count = comment.history.len();
-    if count < 2 {
-        return String::new();
-    }
-    let faces: String = comment.history[..count - 1]
+fn contents_line(number: usize, scene: &Scene) -> String {
+    let codes: String = scene
+        .parts
         .iter()
-        .enumerate()
-        .map(|(index, body)| {
-            format!("<h4>{} of {count}</h4><div class=\"markdown\">{}</div>", index + 1, markdown::comment(body))
+        .filter_map(|part| match part {
+            Part::Act(act) => Some(exit_badge(act.code)),
+            _ => None,
         })
         .collect();
+    format!("<li><a href=\"#step-{number}\">{}</a> <span class=\"codes\">{codes}</span></li>", escaped(&scene.title))
+}
+
+fn section(number: usize, scene: &Scene) -> String {
+    let parts: String = scene.parts.iter().map(part).collect();
+    let claims: String = scene
+        .claims
+        .iter()
+        .map(|claim| format!("<li><span class=\"ok\">✓</span> {}</li>", escaped(claim)))
+        .chain(scene.broke.iter().map(|why| {
+            let first = why.lines().next().unwrap_or_default();
+            format!(
+                "<li><span class=\"bad\">✗</span> {}{}</li>",
+                escaped(first),
+                folded("what was found", &terminal(why), "")
+            )
+        }))
+        .collect();
     format!(
-        "<details class=\"earlier\"><summary>edited {}: how it looked before</summary>{faces}</details>",
-        counted(count - 1, "time")
+        "<section id=\"step-{number}\">\n<h2><span class=\"number\">{number}</span> {}</h2>\n\
+         <p class=\"what\">{}</p>\n{parts}\n<ul class=\"claims\">{claims}</ul>\n</section>\n",
+        escaped(&scene.title),
+        escaped(&scene.what),
     )
 }
 
-/// Text with `code` in it.
-fn words(text: &str) -> String {
-    let parts = escape(text);
-    let parts = parts.split('`').enumerate();
-    parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
+fn part(part: &Part) -> String {
+    match part {
+        Part::Act(act) => act_box(act),
+        Part::Conversation { caption, conversation } => conversation_box(caption, conversation),
+        Part::Object { key, body } => {
+            let label = format!("in the bucket: <code>{}</code>", escaped(key));
+            folded(&label, &terminal(&pretty(body)), "object")
+        }
+    }
 }
 
-fn short(sha: &str) -> &str {
-    sha.get(..7).unwrap_or(sha)
+fn act_box(act: &Act) -> String {
+    let log = terminal(&as_github_shows(&act.log));
+    let log = if act.is_log { folded("log", &log, "") } else { log };
+    let cleanup = if act.cleanup.trim().is_empty() {
+        String::new()
+    } else {
+        folded("log of the clean-up step", &terminal(&as_github_shows(&act.cleanup)), "")
+    };
+    let summary = if act.summary.trim().is_empty() {
+        String::new()
+    } else {
+        let body = format!("<div class=\"markdown paper\">{}</div>", markdown::html(&act.summary));
+        folded("job summary", &body, "")
+    };
+    format!(
+        "<div class=\"act\"><div class=\"who\">{}<div><b>{}</b> <span class=\"place\">{}, {:.1} s</span></div>{}</div>\n\
+         <div class=\"command\"><span>$</span> <code>{}</code></div>\n{log}{cleanup}{summary}</div>\n",
+        avatar(&act.who),
+        escaped(&act.who),
+        escaped(&act.place),
+        act.took.as_secs_f64(),
+        exit_badge(act.code),
+        escaped(&act.command),
+    )
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn exit_badge(code: Option<i32>) -> String {
+    match code {
+        Some(0) => "<span class=\"exit good\">exit 0</span>".to_owned(),
+        Some(code) => format!("<span class=\"exit stop\">exit {code}</span>"),
+        None => "<span class=\"exit dead\">killed</span>".to_owned(),
+    }
+}
+
+fn conversation_box(caption: &str, conversation: &Conversation) -> String {
+    let Conversation { number, title, author, branch, merged, entries } = conversation;
+    let (state, class) = if *merged { ("Merged", "merged") } else { ("Open", "open") };
+    let entries: String = entries.iter().map(entry).collect();
+    format!(
+        "<figure class=\"pull\"><figcaption>{}</figcaption>\n<div class=\"pull-head\"><h3>{} <span>#{number}</span></h3>\
+         <p><span class=\"state {class}\">{state}</span> <b>{}</b> wants to merge <code>{}</code> into \
+         <code>main</code></p></div>\n<div class=\"timeline\">{entries}</div></figure>\n",
+        escaped(caption),
+        escaped(title),
+        escaped(author),
+        escaped(branch),
+    )
+}
+
+fn entry(entry: &Entry) -> String {
+    let event = |icon: &str, class: &str, text: String| {
+        format!("<div class=\"event\"><span class=\"dot {class}\">{icon}</span><div>{text}</div></div>\n")
+    };
+    match entry {
+        Entry::Commit { author, message, sha } => {
+            event("●", "commit", format!("<b>{}</b> pushed “{}” <code>{sha}</code>", escaped(author), escaped(message)))
+        }
+        Entry::Review { author, approved: true } => {
+            event("✓", "approved", format!("<b>{}</b> approved these changes", escaped(author)))
+        }
+        Entry::Review { author, approved: false } => {
+            event("±", "rejected", format!("<b>{}</b> requested changes", escaped(author)))
+        }
+        Entry::Merge { by, sha } => event(
+            "→",
+            "merged",
+            format!("<b>{}</b> merged this into <code>main</code> as <code>{sha}</code>", escaped(by)),
+        ),
+        Entry::Comment { author, body, edits } => comment_box(author, body, *edits),
+    }
+}
+
+fn comment_box(author: &str, body: &str, edits: usize) -> String {
+    let login = author.trim_end_matches("[bot]");
+    let bot = if login == author { "" } else { "<span class=\"bot\">bot</span>" };
+    let edited = match edits {
+        0 => String::new(),
+        1 => "· edited once".to_owned(),
+        times => format!("· edited {times} times"),
+    };
+    format!(
+        "<div class=\"comment\">{}<div class=\"paper\"><div class=\"paper-head\"><b>{}</b>{bot} commented {edited}</div>\
+         <div class=\"markdown\">{}</div></div></div>\n",
+        avatar(login),
+        escaped(login),
+        markdown::html(body),
+    )
+}
+
+fn gallery(kinds: &[Kind]) -> String {
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let each = |kind: &Kind| {
+        format!(
+            "<h3>{}</h3>\n<div class=\"timeline\">{}</div>\n",
+            escaped(kind.name),
+            comment_box("github-actions[bot]", &kind.body, 0)
+        )
+    };
+    format!(
+        "<section id=\"kinds\"><h2>Each kind of comment</h2>\n<p class=\"what\">The same comment through its life, \
+         side by side; each one was written by a run.</p>\n{}</section>\n",
+        kinds.iter().map(each).collect::<String>()
+    )
+}
+
+fn folded(label: &str, body: &str, class: &str) -> String {
+    format!("<details class=\"fold {class}\"><summary>{label}</summary>{body}</details>\n")
+}
+
+fn terminal(text: &str) -> String {
+    format!("<pre class=\"terminal\">{}</pre>", escaped(text))
+}
+
+/// A log without the workflow commands that the runner takes out of it.
+fn as_github_shows(log: &str) -> String {
+    let shown = log.trim_end().lines().filter_map(|line| match line.strip_prefix("::") {
+        None => Some(line.to_owned()),
+        Some(command) => {
+            let (name, text) = command.split_once("::")?;
+            let kind = name.split(' ').next().filter(|kind| matches!(*kind, "error" | "warning" | "notice"))?;
+            Some(format!("{}: {}", kind, text.replace("%0A", "\n").replace("%0D", "").replace("%25", "%")))
+        }
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// JSON on several lines; anything else as it is.
+fn pretty(body: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(body);
+    value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
+}
+
+/// A letter in a colour of its own.
+fn avatar(login: &str) -> String {
+    if login == "github-actions" {
+        return "<span class=\"avatar bot-face\" aria-hidden=\"true\">A</span>".to_owned();
+    }
+    let hue = login.bytes().fold(7_u32, |hue, byte| (hue * 137 + u32::from(byte) * 53) % 360);
+    let letter = login.chars().next().map(|letter| letter.to_ascii_uppercase()).unwrap_or('?');
+    format!("<span class=\"avatar\" style=\"--hue:{hue}\" aria-hidden=\"true\">{}</span>", escaped(&letter.to_string()))
 }

@@ -293,7 +293,7 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if view.phase == Phase::Blocked {
         let mut lines = vec![format!("**Nothing was applied. Approvals: {count}.**")];
         lines.extend(items(&gate.blockers, ink));
-        if !gate.who_can.is_empty() {
+        if !gate.next_step.contains(&gate.who_can) {
             lines.push(ink.sentence(&gate.who_can, SENTENCE));
         }
         if !gate.next_step.is_empty() {
@@ -314,7 +314,7 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         } else {
             lines.extend(blockers.into_iter().map(|blocker| format!("- {blocker}")));
         }
-        if !gate.who_can.is_empty() {
+        if !gate.next_step.contains(&gate.who_can) {
             lines.push(ink.sentence(&gate.who_can, SENTENCE));
         }
         if !gate.next_step.is_empty() {
