@@ -147,8 +147,13 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(failure) = &view.failure else { return String::new() };
     let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
-    if !failure.why.is_empty() {
-        lines.push(ink.sentence(&failure.why, SENTENCE));
+    let why = match &failure.terraform_error_text {
+        // The rest of it stands below, in Terraform's own shape.
+        Some(_) => failure.why.trim_start().lines().next().unwrap_or_default(),
+        None => failure.why.as_str(),
+    };
+    if !why.is_empty() {
+        lines.push(ink.sentence(why, SENTENCE));
     }
     if !failure.hint.is_empty() {
         lines.push(next(&failure.hint, ink));
