@@ -170,7 +170,7 @@ pub enum Reason {
 
 /// The first ten characters of a SHA: enough to find it.
 pub(super) fn short(sha: &str) -> String {
-    sha.chars().take(7).collect()
+    sha.chars().take(10).collect()
 }
 
 fn person(login: Option<&String>) -> &str {
