@@ -172,9 +172,9 @@ async fn apply_plan(
     report.tell(session, Phase::Applying).await;
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let mut arguments: Vec<String> =
-        ["apply", "-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned).to_vec();
+    let mut arguments = vec!["apply".to_owned()];
     arguments.extend(command.apply_args.clone().unwrap_or_default().0);
+    arguments.extend(["-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned));
     arguments.push(approved.plan_file.path().display().to_string());
     let finished = shown(
         &root.terraform,
