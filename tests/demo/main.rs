@@ -113,7 +113,9 @@ fn complaints() -> Arc<Mutex<String>> {
         if let Ok(mut first) = kept.lock()
             && first.is_empty()
         {
-            *first = message;
+            // The story's own steps are played on the main thread.
+            let elsewhere = std::thread::current().name().filter(|name| *name != "main").map(str::to_owned);
+            *first = elsewhere.map_or_else(|| message.clone(), |name| format!("{name}: {message}"));
         }
     }));
     complaint

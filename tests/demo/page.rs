@@ -8,9 +8,11 @@ const STYLE: &str = include_str!("style.css");
 /// The whole page.
 pub(crate) fn html(stage: &Stage) -> String {
     let claims: usize = stage.scenes.iter().map(|scene| scene.claims.len()).sum();
-    let verdict = match stage.scenes.iter().any(|scene| scene.broke.is_some()) {
-        false => format!("<span class=\"ok\">✓</span> {claims} claims checked, all hold"),
-        true => "<span class=\"bad\">✗</span> the story stopped: a claim does not hold".to_owned(),
+    let broke = stage.scenes.iter().any(|scene| scene.broke.is_some());
+    let verdict = if broke {
+        "<span class=\"bad\">✗</span> the story stopped: a claim does not hold".to_owned()
+    } else {
+        format!("<span class=\"ok\">✓</span> {claims} claims checked, all hold")
     };
     let contents: String = numbered(&stage.scenes).map(|(number, scene)| contents_line(number, scene)).collect();
     let scenes: String = numbered(&stage.scenes).map(|(number, scene)| section(number, scene)).collect();
@@ -222,6 +224,6 @@ fn avatar(login: &str) -> String {
         return "<span class=\"avatar bot-face\" aria-hidden=\"true\">A</span>".to_owned();
     }
     let hue = login.bytes().fold(7_u32, |hue, byte| (hue * 137 + u32::from(byte) * 53) % 360);
-    let letter = login.chars().next().map(|letter| letter.to_ascii_uppercase()).unwrap_or('?');
+    let letter = login.chars().next().map_or('?', |letter| letter.to_ascii_uppercase());
     format!("<span class=\"avatar\" style=\"--hue:{hue}\" aria-hidden=\"true\">{}</span>", escaped(&letter.to_string()))
 }

@@ -24,28 +24,28 @@ impl Show {
     }
 
     pub(crate) fn title(&self) {
-        self.line(&format!("{}: a team's day, played on this machine", self.bold("stategate")));
-        self.line("Real Terraform, a real S3 API on loopback, a fake GitHub. No account, no token; nothing leaves.");
-        self.line("It takes about half a minute, once everything is built.");
-        self.line("");
+        print(&format!("{}: a team's day, played on this machine", self.bold("stategate")));
+        print("Real Terraform, a real S3 API on loopback, a fake GitHub. No account, no token; nothing leaves.");
+        print("It takes about half a minute, once everything is built.");
+        print("");
     }
 
     pub(crate) fn preparing(&self, what: &str) {
-        self.line(&self.dim(&format!("… {what}")));
+        print(&self.dim(&format!("… {what}")));
     }
 
     pub(crate) fn scene(&self, number: usize, title: &str, what: &str) {
-        self.line("");
-        self.line(&self.bold(&format!("{number}. {title}")));
+        print("");
+        print(&self.bold(&format!("{number}. {title}")));
         for line in wrapped(what, 96) {
-            self.line(&format!("   {line}"));
+            print(&format!("   {line}"));
         }
     }
 
     pub(crate) fn act(&self, who: &str, command: &str, code: Option<i32>, took: Duration) {
         let code = code.map_or_else(|| "killed".to_owned(), |code| format!("exit {code}"));
         let end = self.dim(&format!("({code}, {:.1} s)", took.as_secs_f64()));
-        self.line(&format!("   {} {} {end}", self.dim(&format!("{who} $")), self.cyan(command)));
+        print(&format!("   {} {} {end}", self.dim(&format!("{who} $")), self.cyan(command)));
     }
 
     /// What a person sees.
@@ -56,15 +56,15 @@ impl Show {
             if line.chars().count() > COLUMNS {
                 cut.push('…');
             }
-            self.line(&format!("   {} {cut}", self.dim("│")));
+            print(&format!("   {} {cut}", self.dim("│")));
         }
         if lines.len() > LINES {
-            self.line(&format!("   {} {}", self.dim("│"), self.dim("… the rest is on the page")));
+            print(&format!("   {} {}", self.dim("│"), self.dim("… the rest is on the page")));
         }
     }
 
     pub(crate) fn holds(&self, claim: &str) {
-        self.line(&format!("   {} {claim}", self.green("✓")));
+        print(&format!("   {} {claim}", self.green("✓")));
     }
 
     pub(crate) fn failed(&self, message: &str) {
@@ -76,18 +76,11 @@ impl Show {
     }
 
     pub(crate) fn ended(&self, stage: &Stage, took: Duration, page: &str) {
-        self.line("");
+        print("");
         let claims: usize = stage.scenes.iter().map(|scene| scene.claims.len()).sum();
         let steps = stage.scenes.len();
-        self.line(
-            &self.bold(&format!("{steps} steps, {claims} claims checked, all hold; {:.0} s.", took.as_secs_f64())),
-        );
-        self.line(&format!("Open {} in a browser: the conversations, summaries and logs.", self.cyan(page)));
-    }
-
-    fn line(&self, text: &str) {
-        // Where nobody listens, the exit code still tells.
-        let _unheard = writeln!(io::stdout(), "{text}");
+        print(&self.bold(&format!("{steps} steps, {claims} claims checked, all hold; {:.0} s.", took.as_secs_f64())));
+        print(&format!("Open {} in a browser: the conversations, summaries and logs.", self.cyan(page)));
     }
 
     fn bold(&self, text: &str) -> String {
@@ -113,6 +106,11 @@ impl Show {
     fn painted(&self, code: &str, text: &str) -> String {
         if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+fn print(text: &str) {
+    // Where nobody listens, the exit code still tells.
+    let _unheard = writeln!(io::stdout(), "{text}");
 }
 
 fn wrapped(text: &str, columns: usize) -> Vec<String> {

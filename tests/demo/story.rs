@@ -20,23 +20,31 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Plays everything; panics where a claim does not hold.
 pub(crate) fn play(stage: &mut Stage) {
-    let others = thread::spawn(gallery::play);
+    // A scope waits for what it started, whatever happens, so nothing is left running.
+    thread::scope(|scope| {
+        let others = thread::Builder::new().name("the other kinds of comment".to_owned());
+        let others = others.spawn_scoped(scope, gallery::play).expect("a thread starts");
+        play_steps(stage);
+        stage.gallery.extend(others.join().expect("the other kinds are played"));
+    });
+}
+
+fn play_steps(stage: &mut Stage) {
     let world = World::new();
     world.main.write(&format!("{PROD}/platform.tf"), PLATFORM);
     world.laptop().apply().succeeded();
     let mut play = Play { stage, world: &world, signs: world.place("signs") };
 
     let first = play.planned();
-    let plan = play.kept_out(first);
-    let second = play.waits(plan.run);
-    play.both_planned(first, second, plan);
+    let running = play.kept_out(first);
+    let second = play.waits(running.run);
+    play.both_planned(first, second, running);
     let (push, blocked) = play.blocked(first);
     play.applied(first, &push, &blocked);
     let (pushed, dead) = play.killed(second);
     let id = play.status(second, &dead);
     play.unlocked(second, &id);
     play.done(second, &pushed, &dead);
-    stage.gallery.extend(others.join().expect("the other kinds are played"));
 }
 
 impl<'a> Play<'a> {
