@@ -92,6 +92,8 @@ pub enum Error {
 
     #[error("the approval is missing: {}", .reasons.join("; "))]
     Blocked { reasons: Vec<String>, next_step: String },
+    #[error("the checked-out commit is {checked_out}, and the gate decides about {wanted}")]
+    OtherCheckout { checked_out: String, wanted: String },
     #[error("the plan is not the one that was reviewed: {}", .differences.join("; "))]
     PlanChanged { differences: Vec<String> },
     #[error(transparent)]
@@ -147,7 +149,7 @@ impl Error {
             | Error::HolderAlive { .. }
             | Error::LockChanged { .. }
             | Error::StillAtWork { .. } => code::LOCK_HELD,
-            Error::Blocked { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
+            Error::Blocked { .. } | Error::OtherCheckout { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
             Error::LockLost { .. } => code::LOCK_LOST,
             Error::Terraform(_)
@@ -189,6 +191,9 @@ impl Error {
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::Blocked { next_step, .. } => next_step.clone(),
+            Error::OtherCheckout { wanted, .. } => format!(
+                "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
+            ),
             Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job; or set --on-plan-change apply where an approval alone is enough.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
@@ -252,6 +257,9 @@ fn terraform_hint(error: &TerraformError) -> String {
                 .to_owned()
         }
         TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
+        TerraformError::Output { .. } => {
+            "See that RUNNER_TEMP (or TMPDIR) exists, can be written and has room.".to_owned()
+        }
         TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
             "See that the executable is made for this machine.".to_owned()
         }

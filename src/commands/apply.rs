@@ -5,16 +5,17 @@ use std::fs;
 use jiff::Timestamp;
 
 use super::audit;
-use super::gate::{self, Asked};
+use super::gate::{self, Asked, Evidence};
 use super::locking;
 use super::planning::{self, PlanFile};
 use super::report::Report;
-use super::review::{self, StateIdentity};
-use super::session::{Root, Session, shown};
+use super::review::{self, Code, StateIdentity};
+use super::session::{Purpose, Root, Session, shown};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{LockView, OutputView, Phase};
 use crate::core::lock_info::Operation;
+use crate::core::record::Record;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::Footprint;
@@ -35,12 +36,20 @@ struct ApprovedPlan {
 
 async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -> Result<(), Error> {
     let asked = gate::prepare(session, &command.gate, &command.target)?;
-    let first = asked.ask(session).await?;
+    let facts = asked.ask(session).await?;
+    let heads = gate::reviewed_commits(&asked.decide(&facts));
+    gate::show(report, &asked, &asked.decide(&facts));
+    let root = Root::open(session, Purpose::Lock).await?;
+    asked.check_out(&root)?;
+    let code = Code::read(session, &root, command.planning.plan_args.as_ref());
+    let reviewed = review::fetch_all(&root.bucket, &heads).await;
+    let evidence = Evidence { root: &root, code: &code, reviewed: reviewed.as_deref().unwrap_or_default() };
+    let first = asked.judge(session, facts, &evidence).await?;
     gate::show(report, &asked, &first);
-    let root = Root::open(session).await?;
+    let question = Question { asked, first, code, reviewed };
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
-    let result = under_the_lock(session, command, &root, &held, &asked, first, &mut footprint, report).await;
+    let result = under_the_lock(session, command, &root, &held, question, &mut footprint, report).await;
     if let Err(Error::StateNotUploaded { .. }) = &result {
         // The only copy of the new state is not where Terraform looks for it: nobody may plan now.
         let why = "the new state is not in the bucket yet; push it back before anything else runs".to_owned();
@@ -53,20 +62,26 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     result.and(released)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the whole of an apply's state, in one place")]
+/// What the gate was asked, what it said first, and what the answer rests on.
+struct Question {
+    asked: Asked,
+    first: Decision,
+    code: Code,
+    reviewed: Result<Vec<Record>, Error>,
+}
+
 async fn under_the_lock(
     session: &Session,
     command: &ApplyCommand,
     root: &Root,
     held: &HeldLock,
-    asked: &Asked,
-    first: Decision,
+    question: Question,
     footprint: &mut Footprint,
     report: &mut Report,
 ) -> Result<(), Error> {
     let identity = StateIdentity::read(&root.bucket).await?;
     let plan_file = planning::make(session, root, held, command.planning.plan_args.as_ref(), footprint).await?;
-    let Some(approved) = approve(session, command, root, asked, first, &identity, plan_file, report).await? else {
+    let Some(approved) = approve(session, command, root, question, &identity, plan_file, report).await? else {
         return Ok(());
     };
     locking::verify(held, report).await?;
@@ -94,20 +109,18 @@ async fn under_the_lock(
 
 /// Compares the fresh plan with what was reviewed and asks the gate again. `None`: there is
 /// nothing to apply, and so nothing to approve.
-#[expect(clippy::too_many_arguments, reason = "everything that the decision rests on")]
 async fn approve(
     session: &Session,
     command: &ApplyCommand,
     root: &Root,
-    asked: &Asked,
-    first: Decision,
+    question: Question,
     identity: &StateIdentity,
     plan_file: PlanFile,
     report: &mut Report,
 ) -> Result<Option<ApprovedPlan>, Error> {
-    let reviewed = review::fetch(&root.bucket, &gate::reviewed_commits(&first)).await;
-    let fresh =
-        review::read_plan(session, root, &plan_file, identity, reviewed.as_deref().unwrap_or_default(), report).await?;
+    let Question { mut asked, first, code, reviewed } = question;
+    let records = reviewed.as_deref().unwrap_or_default().to_vec();
+    let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
         tracing::info!("nothing to apply: {because}");
         report.phase = Phase::NoChanges;
@@ -126,12 +139,14 @@ async fn approve(
                 tracing::warn!("{error}");
                 report.notes.push(format!("Applied though {error} (--on-plan-change apply)."));
             }
-            (compared, _) => compared?,
+            (compared, _) => review::explained(compared, report)?,
         }
     }
     // What changed on the pull request while we waited and planned counts too.
-    let again = asked.ask(session).await?;
-    gate::show(report, asked, &again);
+    let facts = asked.ask_again(session).await?;
+    let evidence = Evidence { root, code: &code, reviewed: &records };
+    let again = asked.judge(session, facts, &evidence).await?;
+    gate::show(report, &asked, &again);
     match again {
         Decision::Approved(approval) => Ok(Some(ApprovedPlan { plan_file, approval })),
         blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
@@ -157,9 +172,9 @@ async fn apply_plan(
     report.tell(session, Phase::Applying).await;
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let mut arguments: Vec<String> =
-        ["apply", "-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned).to_vec();
+    let mut arguments = vec!["apply".to_owned()];
     arguments.extend(command.apply_args.clone().unwrap_or_default().0);
+    arguments.extend(["-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned));
     arguments.push(approved.plan_file.path().display().to_string());
     let finished = shown(
         &root.terraform,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::audit;
 use super::locking;
 use super::report::Report;
-use super::session::{Root, Session};
+use super::session::{Purpose, Root, Session};
 use crate::cli::LockCommand;
 use crate::core::lock_info::Operation;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::shell::runner::{Outputs, write_out};
 pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let reason = command.reason.clone().ok_or(Error::ReasonMissing { command: "lock" })?;
     let session = Session::begin(&command.target)?;
-    let root = Root::open(&session).await?;
+    let root = Root::open(&session, Purpose::Lock).await?;
     let mut report = Report::new(&session, &command.reporting);
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let freeze = Operation::Freeze { reason: reason.clone() };

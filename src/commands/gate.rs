@@ -1,15 +1,19 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
 use super::report::Report;
-use super::session::Session;
+use super::review::{self, Code};
+use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
 use crate::core::approval::{
-    Arrival, BindsTo, Decision, Facts, Origin, Policy, RequiredEnvironment, approvers, decide,
+    Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
+    decide, earlier_approvals, standing,
 };
 use crate::core::comment::GateView;
+use crate::core::record::{Record, SameContent, same_content, same_files};
 use crate::error::Error;
+use crate::shell::checkout;
 use crate::shell::github::Wanted;
-use crate::shell::runner::{Event, Run};
+use crate::shell::runner::{Event, Run, variable};
 
 /// A question that can be asked again.
 pub(super) struct Asked {
@@ -18,9 +22,16 @@ pub(super) struct Asked {
     wanted: Option<Wanted>,
 }
 
-/// Reads the policy from the flags and the change from the event.
-pub(super) fn prepare(session: &Session, flags: &Gate, target: &Target) -> Result<Asked, Error> {
-    let policy = Policy {
+/// What the answers of GitHub are completed with.
+pub(super) struct Evidence<'a> {
+    pub(super) root: &'a Root,
+    pub(super) code: &'a Code,
+    /// The records of the pull requests' head commits, as far as there are any.
+    pub(super) reviewed: &'a [Record],
+}
+
+fn policy(flags: &Gate, target: &Target) -> Result<Policy, Error> {
+    Ok(Policy {
         required_approvals: flags.required_approvals,
         approvers: approvers(flags.approvers.as_deref().unwrap_or_default())?,
         binds_to: match flags.approval_binds_to {
@@ -29,7 +40,12 @@ pub(super) fn prepare(session: &Session, flags: &Gate, target: &Target) -> Resul
         },
         environment: flags.require_environment_approval.then(|| RequiredEnvironment(target.environment.clone())),
         allow_direct_push: flags.allow_direct_push,
-    };
+    })
+}
+
+/// Reads the policy from the flags and the change from the event.
+pub(super) fn prepare(session: &Session, flags: &Gate, target: &Target) -> Result<Asked, Error> {
+    let policy = policy(flags, target)?;
     let wanted = session.host.run().map(|run| wanted(run, flags)).transpose()?;
     Ok(Asked { policy, wanted })
 }
@@ -51,26 +67,113 @@ fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
         }
         Event::Push(_) | Event::PullRequest(_) | Event::MergeGroup { .. } => return Err(not_appliable()),
     };
-    Ok(Wanted { branch, sha, arrival, run_id: Some(run.run_id) })
+    Ok(Wanted { branch, sha, arrival, is_fresh: true, run_id: Some(run.run_id) })
 }
 
 impl Asked {
-    /// Asks GitHub and decides.
-    pub(super) async fn ask(&self, session: &Session) -> Result<Decision, Error> {
-        let facts = match (&self.wanted, session.host.run()) {
-            (Some(wanted), Some(run)) => {
-                let repository = run.repository.parse()?;
-                session.github()?.facts(&repository, &self.policy, wanted).await?
+    /// Asks GitHub.
+    pub(super) async fn ask(&self, session: &Session) -> Result<Facts, Error> {
+        match (&self.wanted, session.host.run()) {
+            (Some(wanted), Some(_)) => {
+                Ok(session.github()?.facts(&session.repository()?, &self.policy, wanted).await?)
             }
-            _ => Facts { repository: String::new(), origin: Origin::Local, environment: None, memberships: Vec::new() },
-        };
+            _ => Ok(Facts {
+                repository: String::new(),
+                origin: Origin::Local,
+                environment: None,
+                memberships: Vec::new(),
+            }),
+        }
+    }
+
+    /// Asks GitHub once more, under the lock: what its index does not know by now it need not wait for.
+    pub(super) async fn ask_again(&mut self, session: &Session) -> Result<Facts, Error> {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.is_fresh = false;
+        }
+        self.ask(session).await
+    }
+
+    /// Decides by what GitHub says alone.
+    pub(super) fn decide(&self, facts: &Facts) -> Decision {
+        decide(&self.policy, facts)
+    }
+
+    /// Decides by what GitHub says and what the records add: who pushed last, and which earlier
+    /// approvals were of the same content.
+    pub(super) async fn judge(
+        &self,
+        session: &Session,
+        mut facts: Facts,
+        evidence: &Evidence<'_>,
+    ) -> Result<Decision, Error> {
+        for tally in decide(&self.policy, &facts).tallies() {
+            let record = evidence.reviewed.iter().find(|record| record.origin.head_sha == tally.head);
+            if let Some(pusher) = record.and_then(|record| record.origin.pusher.as_deref()) {
+                facts.pushed_by(tally.number, pusher);
+            }
+        }
+        for earlier in earlier_approvals(&self.policy, &facts) {
+            match prove(session, evidence, &earlier).await? {
+                Ok(same) => facts.prove(&same),
+                Err(why) => tracing::info!(
+                    "the approval of {} does not carry over to the head commit of #{}: {why}",
+                    earlier.commit,
+                    earlier.pull_request
+                ),
+            }
+        }
         Ok(decide(&self.policy, &facts))
+    }
+
+    /// Refuses when other code is checked out than the gate decides about.
+    pub(super) fn check_out(&self, root: &Root) -> Result<(), Error> {
+        let (Some(wanted), Some(workspace)) = (&self.wanted, variable("GITHUB_WORKSPACE")) else { return Ok(()) };
+        // The root module's path is without links, so the workspace's has to be.
+        let workspace = std::fs::canonicalize(&workspace).unwrap_or_else(|_| workspace.into());
+        let head = checkout::head(&workspace, root.terraform.module().directory());
+        let checked_out = match head {
+            Ok(None) => return Ok(()),
+            Ok(Some(sha)) if sha == wanted.sha => return Ok(()),
+            Ok(Some(sha)) => sha,
+            Err(error) => format!("unknown ({error})"),
+        };
+        Err(Error::OtherCheckout { checked_out, wanted: wanted.sha.clone() })
     }
 
     /// Whether anything was reviewed at all: not on a laptop, and not by a direct push alone.
     pub(super) fn is_reviewed(&self, decision: &Decision) -> bool {
         self.wanted.is_some() && !decision.tallies().is_empty()
     }
+}
+
+/// Proves that an earlier commit carries what the head carries; the inner error says why it is not
+/// proven.
+async fn prove(
+    session: &Session,
+    evidence: &Evidence<'_>,
+    approval: &EarlierApproval,
+) -> Result<Result<SameContent, String>, Error> {
+    let Some(head) = evidence.reviewed.iter().find(|record| record.origin.head_sha == approval.head) else {
+        return Ok(Err("there is no reviewed plan of the head commit".to_owned()));
+    };
+    let earlier = match review::fetch(&evidence.root.bucket, &approval.commit).await {
+        Ok(earlier) => earlier,
+        Err(Error::Record(error)) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let (github, repository) = (session.github()?, session.repository()?);
+    let files = async {
+        let (one, other) =
+            tokio::join!(github.files(&repository, &approval.commit), github.files(&repository, &approval.head));
+        Ok((one?, other?))
+    };
+    let (earlier_files, head_files) = match files.await {
+        Ok(files) => files,
+        Err(error) => return Ok(Err(crate::shell::github::GitHubError::to_string(&error))),
+    };
+    let same = same_files(evidence.code.covered(), (&approval.commit, &earlier_files), (&approval.head, &head_files));
+    Ok(same.and_then(|same| same_content(&earlier, head, &same)))
 }
 
 /// The head commits whose plans were reviewed.
@@ -87,17 +190,75 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
         .map(|tally| tally.head.clone())
         .or_else(|| asked.wanted.as_ref().map(|wanted| wanted.sha.clone()));
     report.approved = Some(matches!(decision, Decision::Approved(_)));
-    let mut approved_by: Vec<String> =
-        tallies.iter().flat_map(|tally| tally.counted.iter().map(|counted| counted.login.clone())).collect();
-    approved_by.sort();
-    approved_by.dedup();
+    if let Decision::Approved(approval) = decision {
+        let pushes = approval.direct_pushes().iter().map(|sha| {
+            format!("{sha} came without a pull request, so nobody reviewed it; --allow-direct-push lets it through")
+        });
+        let environment = approval
+            .environment()
+            .map(|(name, by)| format!("This run was approved for the environment {name} by {by}"));
+        let notes: Vec<String> = pushes.chain(environment).filter(|note| !report.notes.contains(note)).collect();
+        report.notes.extend(notes);
+    }
+    // With several pull requests, the one that lacks most stands for them: all must pass.
+    let fewest = tallies.iter().min_by_key(|tally| tally.counted.len());
+    let mut who_can: Vec<String> = tallies.iter().map(|tally| tally.who_could.clone()).collect();
+    who_can.dedup();
+    let next_step = next_step(decision);
+    // Where the next step names them, that is enough.
+    who_can.retain(|who| !next_step.contains(who));
     report.gate = Some(GateView {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
-        approved_by,
+        approved_by: fewest.map(names).unwrap_or_default(),
         blockers: decision.reasons().iter().map(ToString::to_string).collect(),
-        who_can: tallies.first().map(|tally| tally.who_could.clone()).unwrap_or_default(),
-        next_step: next_step(decision),
+        who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
+        next_step,
     });
+}
+
+fn names(tally: &Tally) -> Vec<String> {
+    tally.counted.iter().map(|counted| counted.login.clone()).collect()
+}
+
+/// Tells on a pull request that is planned what will be asked before it is applied, and what it
+/// has by now. The plan does not depend on it: a failure is logged only.
+pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, report: &mut Report) {
+    let (Some(&number), Some(head)) = (report.pull_requests.first(), report.head_sha.clone()) else { return };
+    let found = async {
+        let policy = policy(flags, target)?;
+        if policy.required_approvals == 0 {
+            return Ok(None);
+        }
+        let found = session.github()?.reviews_of(&session.repository()?, number, &head).await?;
+        Ok::<_, Error>(found.map(|found| (standing(&policy, &found), policy)))
+    };
+    match found.await {
+        Ok(Some(((tally, reasons), policy))) => report.gate = Some(announced(&policy, &tally, &reasons)),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("how far the approvals are could not be told: {error}"),
+    }
+}
+
+fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason]) -> GateView {
+    let mut blockers: Vec<String> = reasons
+        .iter()
+        .map(|reason| match reason {
+            Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty() => {
+                "nothing is applied before that".to_owned()
+            }
+            reason => reason.to_string(),
+        })
+        .collect();
+    if let Some(RequiredEnvironment(Some(name))) = &policy.environment {
+        blockers.push(format!("the run that applies it also needs an approval for the environment {name}"));
+    }
+    GateView {
+        required: usize::try_from(policy.required_approvals).unwrap_or(usize::MAX),
+        approved_by: names(tally),
+        blockers,
+        who_can: format!("Who can approve: {}", tally.who_could),
+        next_step: String::new(),
+    }
 }
 
 /// The refusal of a gate that blocks.

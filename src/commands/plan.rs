@@ -1,11 +1,13 @@
 //! `stategate plan`: lock, plan, release, record, tell.
 
+use super::gate;
 use super::locking;
 use super::planning;
 use super::report::Report;
-use super::review::{self, StateIdentity};
-use super::session::{Root, Session};
+use super::review::{self, Code, StateIdentity};
+use super::session::{Purpose, Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
+use crate::core::approval::{Need, need};
 use crate::core::comment::Phase;
 use crate::core::lock_info::Operation;
 use crate::error::Error;
@@ -27,7 +29,9 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
         report.phase = Phase::Skipped;
         return Ok(());
     }
-    let root = Root::open(session).await?;
+    let group_heads = find_group(session, report).await?;
+    let root = Root::open(session, Purpose::Lock).await?;
+    let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;
     let under_lock = async {
@@ -43,12 +47,52 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     let released = locking::release(held, &mut footprint, report).await;
     let (identity, plan_file) = planned?;
     released?;
-    let record = review::read_plan(session, &root, &plan_file, &identity, &[], report).await?;
+    let reviewed = match session.host.run().map(|run| &run.event) {
+        Some(Event::MergeGroup { .. }) => review::fetch_all(&root.bucket, &group_heads).await,
+        _ => Ok(Vec::new()),
+    };
+    let records = reviewed.as_deref().unwrap_or_default();
+    let record = review::read_plan(session, &root, &code, &plan_file, &identity, records, report).await?;
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;
     }
+    if !matches!(report.plan.as_ref().map(need), Some(Need::Approval { .. })) {
+        return Ok(());
+    }
+    match session.host.run().map(|run| &run.event) {
+        Some(Event::MergeGroup { .. }) => {
+            let compared = match reviewed {
+                Ok(reviewed) => review::compare(&root.bucket, &reviewed, &record, report).await,
+                Err(error) => Err(error),
+            };
+            review::explained(compared, report)?;
+            report.notes.push("Planned again in the merge queue: it means what was reviewed".to_owned());
+        }
+        Some(Event::PullRequest(_)) => {
+            gate::announce(session, &command.gate, &command.target, report).await;
+            review::tell_overlaps(session, &root.bucket, &record, report).await;
+        }
+        _ => {}
+    }
     Ok(())
+}
+
+/// The number in the name of a merge group's branch, `gh-readonly-queue/main/pr-42-<base>`.
+fn named_in_queue(git_ref: &str) -> Option<u64> {
+    let (_, name) = git_ref.strip_prefix("refs/heads/gh-readonly-queue/")?.rsplit_once("/pr-")?;
+    name.split('-').next()?.parse().ok()
+}
+
+/// Finds the pull requests of a merge group, which learn what becomes of it.
+async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<String>, Error> {
+    let Some(run) = session.host.run() else { return Ok(Vec::new()) };
+    let Event::MergeGroup { head_sha, base_ref, .. } = &run.event else { return Ok(Vec::new()) };
+    let branch = base_ref.strip_prefix("refs/heads/").unwrap_or(base_ref);
+    let named = named_in_queue(&run.git_ref);
+    let group = session.github()?.pull_requests_of_group(&session.repository()?, branch, head_sha, named).await?;
+    report.pull_requests = group.iter().map(|pull_request| pull_request.number).collect();
+    Ok(group.into_iter().map(|pull_request| pull_request.head_sha).collect())
 }
 
 /// Finds the pull request that is told. `Some` says why nothing can be planned here.

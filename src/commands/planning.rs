@@ -48,8 +48,12 @@ pub(super) async fn make(
     }
     .map_err(Error::TemporaryDirectory)?;
     let path = directory.path().join("plan.tfplan");
-    let mut arguments: Vec<String> = ["plan", "-lock=false", "-input=false", "-no-color"].map(str::to_owned).to_vec();
-    arguments.extend(plan_args.cloned().unwrap_or_default().0);
+    // The user's arguments first: of a flag given twice, Terraform takes the last.
+    // A detailed exit code would make a plan with changes look like a failure.
+    let mut arguments = vec!["plan".to_owned()];
+    let given = plan_args.cloned().unwrap_or_default().0;
+    arguments.extend(given.into_iter().filter(|word| word.trim_start_matches('-') != "detailed-exitcode"));
+    arguments.extend(["-lock=false", "-input=false", "-no-color"].map(str::to_owned));
     arguments.push(format!("-out={}", path.display()));
     tracing::info!("terraform plan in {}", session.root_name());
     let planning = root.terraform.run(

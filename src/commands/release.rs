@@ -23,7 +23,12 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     };
     // A main step that failed before it had a directory or a backend took no lock.
     let Ok(module) = session.module() else { return Ok(()) };
-    let Some(bucket) = connect(&session, &module).await? else { return Ok(()) };
+    let bucket = match connect(&session, &module).await {
+        Ok(Some(bucket)) => bucket,
+        // Not initialised, or a backend that the main step refused: it took no lock there.
+        Ok(None) | Err(Error::Backend(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     wait_for_death(&footprints).await?;
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();

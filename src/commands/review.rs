@@ -1,6 +1,8 @@
 //! The reviewed-plan record: written when a pull request is planned, compared before an apply.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,15 +10,24 @@ use serde::Deserialize;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
+use crate::cli::Words;
 use crate::core::record::{
     AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin,
-    compare as compare_records, key_for,
+    compare as compare_records, key_for, overlaps,
 };
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
+use crate::shell::runner::{Event, Run, variable};
+use crate::shell::sources::{Sources, providers, sources};
 
 /// How many audit objects are read for the reasons of a difference.
 const RECENT_AUDITS: usize = 20;
+
+/// How many other pull requests' records are read, the newest first.
+const MOST_OVERLAPS: usize = 20;
+
+/// How many resources that another pull request changes too are named.
+const MOST_ADDRESSES: usize = 5;
 
 /// Which state it is, and how often it was written.
 #[derive(Debug, Default, Deserialize)]
@@ -39,11 +50,50 @@ impl StateIdentity {
     }
 }
 
+/// The code that is planned.
+pub(super) struct Code {
+    base_sha: Option<String>,
+    pusher: Option<String>,
+    providers: BTreeMap<String, String>,
+    /// `None` where it cannot be told which files reach the apply: then no approval carries over.
+    sources: Option<Sources>,
+}
+
+impl Code {
+    /// Looks at what is checked out; `init` must have been run, and nothing else yet that could
+    /// write files.
+    pub(super) fn read(session: &Session, root: &Root, plan_args: Option<&Words>) -> Code {
+        let module = root.terraform.module();
+        let repository = variable("GITHUB_WORKSPACE").and_then(|path| fs::canonicalize(PathBuf::from(path)).ok());
+        let plan_args = plan_args.cloned().unwrap_or_default().0;
+        let sources = repository.and_then(|repository| {
+            let found = sources(&repository, module.directory(), &module.data_directory(), &plan_args);
+            found.inspect_err(|error| tracing::warn!("approvals cannot be bound to content here: {error}")).ok()
+        });
+        let (base_sha, pusher) = match session.host.run().map(|run| &run.event) {
+            Some(Event::PullRequest(event)) => {
+                let pusher = Some(event.sender.clone()).filter(|_| event.action == "synchronize");
+                (Some(event.base_sha.clone()), pusher)
+            }
+            Some(Event::Push(push)) => (Some(push.before.clone()), None),
+            Some(Event::MergeGroup { base_sha, .. }) => (Some(base_sha.clone()), None),
+            Some(Event::Other) | None => (None, None),
+        };
+        Code { base_sha, pusher, providers: providers(module.directory()), sources }
+    }
+
+    /// The directories and files of the repository that reach the apply.
+    pub(super) fn covered(&self) -> &[String] {
+        self.sources.as_ref().map(|sources| sources.covered.as_slice()).unwrap_or_default()
+    }
+}
+
 /// Reads the plan JSON into the report and takes its fingerprints, with the key that fits what it
 /// will be compared with.
 pub(super) async fn read_plan(
     session: &Session,
     root: &Root,
+    code: &Code,
     plan_file: &PlanFile,
     identity: &StateIdentity,
     reviewed: &[Record],
@@ -52,23 +102,22 @@ pub(super) async fn read_plan(
     let key = key_for(reviewed, identity.lineage.as_deref());
     let lineage_digest = FingerprintKey::new(identity.lineage.as_deref()).lineage_digest();
     let fingerprinter = planning::read(session, root, plan_file, Fingerprinter::new(key), report).await?;
-    let (plan_time, complete) =
-        report.plan.as_ref().map_or((None, false), |plan| (plan.timestamp.clone(), plan.complete != Some(false)));
-    let plan = fingerprinter.finish(plan_time.as_deref(), complete, &[]);
+    let plan = report.plan.as_ref().map(|summary| fingerprinter.finish_plan(summary)).unwrap_or_default();
     report.fingerprint = Some(plan.short().to_owned());
     let origin = RecordOrigin {
         head_sha: report.head_sha.clone().unwrap_or_default(),
-        base_sha: None,
+        base_sha: code.base_sha.clone(),
         merge_tree: None,
         pull_request: report.pull_requests.first().copied(),
-        run_url: session.host.run().map(crate::shell::runner::Run::url),
+        run_url: session.host.run().map(Run::url),
         actor: Some(session.host.actor()),
+        pusher: code.pusher.clone(),
         made_at: Some(Timestamp::now()),
         lineage_digest,
         serial: identity.serial,
         terraform_version: Some(root.version.clone()),
-        providers: BTreeMap::new(),
-        content_digest: None,
+        providers: code.providers.clone(),
+        content_digest: code.sources.as_ref().map(|sources| sources.digest.clone()),
     };
     Ok(Record::new(origin, plan))
 }
@@ -79,16 +128,62 @@ pub(super) async fn store(bucket: &Bucket, record: &Record) -> Result<(), Error>
     Ok(bucket.put(&key, record.to_json().into_bytes(), "application/json").await?)
 }
 
+/// Fetches the record of a commit.
+pub(super) async fn fetch(bucket: &Bucket, head_sha: &str) -> Result<Record, Error> {
+    let key = Record::object_key(&bucket.backend().state_key(), head_sha)?;
+    let place = format!("s3://{}/{key}", bucket.backend().bucket);
+    let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone() })?;
+    Ok(Record::from_json(&place, &object.bytes)?)
+}
+
 /// Fetches the records of what was reviewed.
-pub(super) async fn fetch(bucket: &Bucket, head_shas: &[String]) -> Result<Vec<Record>, Error> {
+pub(super) async fn fetch_all(bucket: &Bucket, head_shas: &[String]) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
     for sha in head_shas {
-        let key = Record::object_key(&bucket.backend().state_key(), sha)?;
-        let place = format!("s3://{}/{key}", bucket.backend().bucket);
-        let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone() })?;
-        records.push(Record::from_json(&place, &object.bytes)?);
+        records.push(fetch(bucket, sha).await?);
     }
     Ok(records)
+}
+
+/// Says which other open pull requests change the same resources. It is for people to know, so a
+/// failure is a warning; and it stays cheap, with one request to GitHub, and none while there is
+/// no other record.
+pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Record, report: &mut Report) {
+    let found = async {
+        let state_key = bucket.backend().state_key();
+        let keys = bucket.list(&format!("stategate/{state_key}/plans/")).await?;
+        let own = Record::object_key(&state_key, &mine.origin.head_sha)?;
+        if keys.iter().all(|key| *key == own) {
+            return Ok(Vec::new());
+        }
+        let open = session.github()?.open_pull_requests(&session.repository()?).await?;
+        let others = open.into_iter().filter(|other| Some(other.number) != mine.origin.pull_request);
+        let mut records = Vec::new();
+        for other in others {
+            let key = Record::object_key(&state_key, &other.head_sha)?;
+            if !keys.contains(&key) || records.len() == MOST_OVERLAPS {
+                continue;
+            }
+            // The number is GitHub's, not the record's: that was written by the other's own job.
+            if let Ok(mut record) = fetch(bucket, &other.head_sha).await {
+                record.origin.pull_request = Some(other.number);
+                records.push(record);
+            }
+        }
+        Ok::<_, Error>(records)
+    };
+    let records = match found.await {
+        Ok(records) => records,
+        Err(error) => return tracing::warn!("other pull requests could not be compared: {error}"),
+    };
+    for overlap in overlaps(mine, &records) {
+        let more = overlap.addresses.len().saturating_sub(MOST_ADDRESSES);
+        let mut addresses = overlap.addresses.into_iter().take(MOST_ADDRESSES).collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            addresses.push_str(&format!(" and {more} more"));
+        }
+        report.notes.push(format!("Also changed by #{}: {addresses}", overlap.pull_request));
+    }
 }
 
 /// Whether what would be applied is what was reviewed.
@@ -98,8 +193,12 @@ pub(super) async fn compare(
     fresh: &Record,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let history = recent_audits(bucket).await;
-    match compare_records(reviewed, fresh, &history) {
+    let mut compared = compare_records(reviewed, fresh, &[]);
+    if matches!(compared, Comparison::Different { .. }) {
+        // What was done to the state lately explains a difference; equality needs no explaining.
+        compared = compare_records(reviewed, fresh, &recent_audits(bucket).await);
+    }
+    match compared {
         Comparison::Equal { notes } => {
             report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
@@ -110,6 +209,17 @@ pub(super) async fn compare(
             Err(Error::PlanChanged { differences: differences.iter().map(ToString::to_string).collect() })
         }
     }
+}
+
+/// Puts a refusal into the report: what is wrong with the record, where it is that, and the way on.
+pub(super) fn explained(compared: Result<(), Error>, report: &mut Report) -> Result<(), Error> {
+    if let Err(error @ (Error::PlanChanged { .. } | Error::Record(_))) = &compared {
+        if matches!(error, Error::Record(_)) {
+            report.difference.push(error.to_string());
+        }
+        report.difference.push(format!("Next: {}", error.hint()));
+    }
+    compared
 }
 
 /// What was done to the state lately. It only explains a difference, so a failure is a warning.

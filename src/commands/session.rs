@@ -11,7 +11,7 @@ use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::plan::Secrets;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
-use crate::shell::lock_store::Bucket;
+use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands, variable};
 use crate::shell::signals::Cancel;
 use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
@@ -25,6 +25,15 @@ pub(super) struct Session {
     pub(super) github: Option<GitHub>,
     /// What is secret before any plan says so: credentials in the environment.
     pub(super) secrets: Secrets,
+}
+
+/// What a root module is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To take its lock: being unable to release it is an error before it is taken.
+    Lock,
+    /// To look at a lock, or to remove somebody's.
+    Look,
 }
 
 /// A root module whose backend is known: Terraform and the bucket behind it.
@@ -128,10 +137,9 @@ impl Session {
 impl Root {
     /// Finds Terraform, initialises the root module when asked, reads the backend that came out,
     /// and connects to its bucket.
-    pub(super) async fn open(session: &Session) -> Result<Root, Error> {
+    pub(super) async fn open(session: &Session, purpose: Purpose) -> Result<Root, Error> {
         let target = &session.target;
         let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
-        let version = version(&terraform, session).await?;
         if target.init {
             init(&terraform, session).await?;
         }
@@ -141,7 +149,17 @@ impl Root {
         for warning in bucket.backend().warnings() {
             tracing::warn!("{warning}");
         }
-        Ok(Root { terraform, version, bucket })
+        // Whether a lock could be let go again is asked beside Terraform's version, where it costs
+        // no time.
+        let may_lock = async {
+            match purpose {
+                Purpose::Lock => preflight(&bucket).await,
+                Purpose::Look => Ok(()),
+            }
+        };
+        let (version, may_lock) = tokio::join!(version(&terraform, session), may_lock);
+        may_lock?;
+        Ok(Root { terraform, version: version?, bucket })
     }
 }
 

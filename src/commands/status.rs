@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::holder::{self, Holder};
-use super::session::{Root, Session};
+use super::session::{Purpose, Root, Session};
 use crate::cli::StatusCommand;
 use crate::core::liveness::{Liveness, RunState};
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::shell::runner::{Outputs, write_out};
 
 pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
-    let root = Root::open(&session).await?;
+    let root = Root::open(&session, Purpose::Look).await?;
     let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
     let text = if command.json { format!("{}\n", status_json(&holders)) } else { status_text(&path, &holders) };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::audit;
 use super::holder::{self, Holder};
-use super::session::{Root, Session};
+use super::session::{Purpose, Root, Session};
 use super::status::status_text;
 use crate::cli::{CommentMode, UnlockCommand};
 use crate::core::liveness::Liveness;
@@ -16,7 +16,7 @@ use crate::shell::runner::{Outputs, write_out};
 
 pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
-    let root = Root::open(&session).await?;
+    let root = Root::open(&session, Purpose::Look).await?;
     let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
     write_out(&status_text(&path, &holders)).map_err(Error::Output)?;

@@ -1,5 +1,6 @@
 //! Everything that touches the world. Shells know the core's types, never each other.
 
+pub mod checkout;
 pub mod github;
 pub mod lock_store;
 pub mod runner;

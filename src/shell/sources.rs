@@ -2,6 +2,7 @@
 //! installed for it, in the variable files that the arguments name, and in the dependency lock
 //! file.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -63,14 +64,15 @@ struct Module {
 }
 
 /// Collects the files of the root module `root`, in the repository that is checked out at
-/// `repository`. Both must be absolute, and `init` must have been run.
+/// `repository`; `data` is where Terraform keeps what it downloaded (`.terraform`). All must be
+/// absolute and without links, and `init` must have been run.
 ///
 /// # Errors
 ///
 /// When anything of it cannot be read, or leads out of the repository: then nothing is proven.
-pub fn sources(repository: &Path, root: &Path, plan_args: &[String]) -> Result<Sources, SourcesError> {
+pub fn sources(repository: &Path, root: &Path, data: &Path, plan_args: &[String]) -> Result<Sources, SourcesError> {
     let mut directories = vec![root.to_owned()];
-    let list = root.join(".terraform/modules/modules.json");
+    let list = data.join("modules/modules.json");
     if list.exists() {
         let modules: Modules =
             serde_json::from_slice(&read(&list)?).map_err(|why| SourcesError::Modules { path: list.clone(), why })?;
@@ -80,10 +82,9 @@ pub fn sources(repository: &Path, root: &Path, plan_args: &[String]) -> Result<S
     directories.dedup();
     let mut digest = ContentDigest::default();
     let mut covered = Vec::new();
-    let downloads = root.join(".terraform");
     for directory in &directories {
         // What was downloaded is in the digest, but in no commit of the repository.
-        if !directory.starts_with(&downloads) {
+        if !directory.starts_with(data) {
             covered.push(name(repository, directory)?);
         }
         add_directory(&mut digest, repository, directory)?;
@@ -95,6 +96,33 @@ pub fn sources(repository: &Path, root: &Path, plan_args: &[String]) -> Result<S
         covered.push(name);
     }
     Ok(Sources { digest: digest.finish(), covered })
+}
+
+/// The providers' versions by source address, from the dependency lock file, which `init` writes.
+/// Empty when there is none: they only explain a difference.
+pub fn providers(root: &Path) -> BTreeMap<String, String> {
+    let file = std::fs::read_to_string(root.join(".terraform.lock.hcl")).unwrap_or_default();
+    locked_providers(&file)
+}
+
+/// Terraform writes this file itself, one attribute a line.
+fn locked_providers(file: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut address = None;
+    for line in file.lines() {
+        let mut words = line.split_whitespace();
+        let unquoted = |word: Option<&str>| word.map(|word| word.trim_matches('"').to_owned());
+        match (words.next(), words.next()) {
+            (Some("provider"), quoted) => address = unquoted(quoted),
+            (Some("version"), Some("=")) => {
+                if let (Some(address), Some(version)) = (address.take(), unquoted(words.next())) {
+                    found.insert(address, version);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Adds all files below a directory, Terraform's and Git's own aside.
@@ -196,7 +224,8 @@ mod tests {
 
         fn sources(&self) -> Result<Sources, SourcesError> {
             let arguments = ["-input=false", "-var-file", "../common.tfvars"].map(str::to_owned);
-            sources(self.0.path(), &self.0.path().join("live/prod"), &arguments)
+            let root = self.0.path().join("live/prod");
+            sources(self.0.path(), &root, &root.join(".terraform"), &arguments)
         }
     }
 
@@ -221,6 +250,18 @@ mod tests {
             assert_eq!(checkout.sources().unwrap().digest != before, counts, "{path}");
         }
         assert_ne!(checkout.sources().unwrap().digest, first.digest);
+    }
+
+    #[test]
+    fn the_lock_file_tells_the_versions_of_providers() {
+        let file = "# Maintained automatically.\n\nprovider \"registry.terraform.io/hashicorp/aws\" {\n  \
+            version     = \"5.1.0\"\n  constraints = \"~> 5.0\"\n  hashes = [\n    \"h1:x=\",\n  ]\n}\n\n\
+            provider \"registry.terraform.io/hashicorp/null\" {\n  version = \"3.2.1\"\n}\n";
+        let expected =
+            [("registry.terraform.io/hashicorp/aws", "5.1.0"), ("registry.terraform.io/hashicorp/null", "3.2.1")];
+        let expected = expected.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        assert_eq!(locked_providers(file), BTreeMap::from(expected));
+        assert!(locked_providers("version = \"1\"\nprovider").is_empty());
     }
 
     #[test]

@@ -3,21 +3,24 @@
 //! It runs in a process group of its own, so that a Ctrl-C on a terminal does not reach it twice;
 //! a second interrupt would make it exit at once and lose what it was writing.
 
+mod tail;
+
 use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::process::Command;
 
-/// What of Terraform's output is kept for the comment and the summary.
-const KEPT_OUTPUT: usize = 4 * 1024 * 1024;
+use self::tail::Tail;
+
+/// How often Terraform's output is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Variables that Terraform's children must not see: our token, and the files through which a
 /// step speaks to the runner. Whoever wrote the configuration could forge our outputs with them.
@@ -38,6 +41,8 @@ pub enum TerraformError {
     NotExecutable { path: PathBuf },
     #[error("failed to start {path}: {source}")]
     NotStarted { path: PathBuf, source: io::Error },
+    #[error("failed to keep Terraform's output in a temporary file: {source}")]
+    Output { source: io::Error },
     #[error("failed to wait for {path}: {source}")]
     Lost { path: PathBuf, source: io::Error },
     #[error("{command} exited with code {code}")]
@@ -153,7 +158,8 @@ impl RootModule {
         self.directory.join("errored.tfstate")
     }
 
-    fn data_directory(&self) -> PathBuf {
+    /// Where Terraform keeps what it downloaded: `.terraform`, unless `TF_DATA_DIR` says otherwise.
+    pub fn data_directory(&self) -> PathBuf {
         // A relative TF_DATA_DIR is relative to the root module; joining an absolute one replaces it.
         self.directory
             .join(env::var_os("TF_DATA_DIR").filter(|name| !name.is_empty()).unwrap_or_else(|| ".terraform".into()))
@@ -210,53 +216,38 @@ impl Terraform {
         mut on_start: impl FnMut(u32),
         mut on_line: impl FnMut(&str),
     ) -> Result<Finished, TerraformError> {
-        let mut child = self.spawn(arguments)?;
+        let failed = |source| TerraformError::Output { source };
+        let (mut out, mut err) = (Tail::begin().map_err(failed)?, Tail::begin().map_err(failed)?);
+        let mut child = Command::from(self.command(arguments))
+            .stdin(Stdio::null())
+            .stdout(out.writer().map_err(failed)?)
+            .stderr(err.writer().map_err(failed)?)
+            .spawn()
+            .map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
         let mut cancelled = pin!(cancelled);
         let pid = child.id();
         if let Some(pid) = pid {
             on_start(pid);
         }
-        let (sender, mut lines) = mpsc::channel(1024);
-        let readers = [
-            child.stdout.take().map(|stream| tokio::spawn(read_lines(stream, Stream::Out, sender.clone()))),
-            child.stderr.take().map(|stream| tokio::spawn(read_lines(stream, Stream::Err, sender.clone()))),
-        ];
-        drop(sender);
-        let (mut stdout, mut stderr) = (String::new(), String::new());
         let mut interrupted = false;
-        let mut status = None;
-        let mut open = true;
-        while status.is_none() || open {
+        let status = loop {
             tokio::select! {
-                line = lines.recv(), if open => match line {
-                    Some((stream, line)) => {
-                        on_line(&line);
-                        keep(match stream { Stream::Out => &mut stdout, Stream::Err => &mut stderr }, &line);
-                    }
-                    None => open = false,
-                },
-                ended = child.wait(), if status.is_none() => {
-                    status = Some(ended.map_err(|source| TerraformError::Lost { path: self.executable.clone(), source })?);
+                ended = child.wait() => {
+                    break ended.map_err(|source| TerraformError::Lost { path: self.executable.clone(), source })?;
                 }
-                () = &mut cancelled, if !interrupted && status.is_none() => {
+                () = &mut cancelled, if !interrupted => {
                     interrupted = true;
                     interrupt(pid);
                 }
-                // A grandchild (a provider, a provisioner's daemon) may keep the pipe open for ever.
-                () = tokio::time::sleep(std::time::Duration::from_secs(2)), if status.is_some() => open = false,
+                () = tokio::time::sleep(LOOK) => {
+                    out.follow(&mut on_line).map_err(failed)?;
+                    err.follow(&mut on_line).map_err(failed)?;
+                }
             }
-        }
-        for reader in readers.into_iter().flatten() {
-            reader.abort();
-        }
-        let command = self.words(arguments);
-        let Some(status) = status else {
-            return Err(TerraformError::Lost {
-                path: self.executable.clone(),
-                source: io::Error::other("it vanished"),
-            });
         };
-        Ok(Finished { command, status, interrupted, stdout, stderr })
+        let stdout = out.finish(&mut on_line).map_err(failed)?;
+        let stderr = err.finish(&mut on_line).map_err(failed)?;
+        Ok(Finished { command: self.words(arguments), status, interrupted, stdout, stderr })
     }
 
     /// Starts `terraform show -json PLANFILE`; its standard output is the plan JSON.
@@ -270,15 +261,6 @@ impl Terraform {
         let child =
             command.spawn().map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
         Ok(Showing { child, command: self.words(&arguments) })
-    }
-
-    fn spawn(&self, arguments: &[String]) -> Result<Child, TerraformError> {
-        Command::from(self.command(arguments))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {
@@ -347,40 +329,6 @@ impl Showing {
         } else {
             Err(TerraformError::Failed { command: self.command, code: status.code().unwrap_or(-1), stderr })
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Stream {
-    Out,
-    Err,
-}
-
-async fn read_lines(stream: impl AsyncRead + Unpin, kind: Stream, sender: mpsc::Sender<(Stream, String)>) {
-    let mut reader = BufReader::new(stream);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match reader.read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
-                if sender.send((kind, text)).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Appends a line and drops the oldest ones over the limit: an error stands at the end.
-fn keep(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-    if text.len() > KEPT_OUTPUT * 2 {
-        let cut = text.len() - KEPT_OUTPUT;
-        let cut = text.get(cut..).map_or(0, |_| cut);
-        text.drain(..cut);
     }
 }
 

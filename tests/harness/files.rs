@@ -112,7 +112,8 @@ impl Files {
         }
     }
 
-    fn all(&self) -> BTreeMap<String, String> {
+    /// Every file's path and text.
+    pub fn all(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         collect(&self.root, &self.root, &mut found);
         found

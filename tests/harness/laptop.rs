@@ -1,6 +1,7 @@
 //! A colleague's laptop: plain Terraform, and the same stategate outside GitHub Actions.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -97,7 +98,7 @@ impl Laptop {
     /// A `terraform apply` that holds the lock until it is told to go on.
     pub fn hold_lock(&self) -> Holding {
         let sign = Sign::new(&self.home);
-        self.files.write(&format!("{}/slow.tf", self.directory), &sign.slow_resource());
+        self.files.write(&format!("{}/slow.tf", self.directory), &sign.slow_resource("slow"));
         self.terraform(&["init", "-input=false"]).succeeded();
         let log = sign.file.with_extension("log");
         let out = File::create(&log).expect("a log can be made");
@@ -171,17 +172,31 @@ impl Sign {
     }
 
     /// A resource whose creation takes until the sign is given.
-    pub fn slow_resource(&self) -> String {
+    pub fn slow_resource(&self, name: &str) -> String {
         let file = self.file.display();
         format!(
-            r#"resource "terraform_data" "slow" {{
-  input = "slow"
+            r#"resource "terraform_data" "{name}" {{
+  input = "{name}"
   provisioner "local-exec" {{
     command = "while [ ! -e '{file}' ]; do sleep 0.1; done"
   }}
 }}
 "#
         )
+    }
+
+    /// A `terraform` in a directory of its own that plans only when the sign is given, and is the
+    /// real one in everything else: a plan of a large state takes its time.
+    pub fn slow_to_plan(&self) -> PathBuf {
+        let directory = self.file.with_extension("bin");
+        let (program, file, terraform) = (directory.join("terraform"), self.file.display(), terraform().display());
+        let script = format!(
+            "#!/bin/sh\nfor word in \"$@\"; do\n  if [ \"$word\" = plan ]; then\n    while [ ! -e '{file}' ]; do sleep 0.1; done\n  fi\ndone\nexec '{terraform}' \"$@\"\n"
+        );
+        fs::create_dir_all(&directory).expect("the directory can be made");
+        fs::write(&program, script).expect("the script can be written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the script can be made executable");
+        program
     }
 
     pub fn go_on(&self) {

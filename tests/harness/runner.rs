@@ -17,12 +17,16 @@ use super::files::PROD;
 use super::github::WORKFLOW_PERMISSIONS;
 use super::github::events::Event;
 use super::laptop::scrubbed;
-use super::process::{target_dir, wait_for};
+use super::process::wait_for;
 use super::world::World;
 
-/// The program under test.
+/// The program under test: cargo names it to tests, and builds it beside the demo.
 pub fn binary() -> PathBuf {
-    option_env!("CARGO_BIN_EXE_stategate").map_or_else(|| target_dir().join("debug/stategate"), PathBuf::from)
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("stategate"));
+    option_env!("CARGO_BIN_EXE_stategate")
+        .map(PathBuf::from)
+        .or_else(beside)
+        .expect("the demo runs from cargo's directory")
 }
 
 /// A workflow run to be: one job that uses the action once.

@@ -57,6 +57,7 @@ impl World {
         let base = self.main.copy_to(self.place("base"));
         let branch = self.main.copy_to(self.place("branch"));
         change(&branch);
+        self.tell_files(number, &branch);
         self.pulls.lock().expect("no test fails while it holds the files").insert(number, (base, branch));
         number
     }
@@ -70,7 +71,7 @@ impl World {
     pub fn slow_change(&self) -> (u64, Push, Sign) {
         let sign = Sign::new(self.scratch.path());
         let number = self.pull_request("Something slow", |files| {
-            files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource());
+            files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource("slow"));
         });
         Step::plan(self, number).run().exits(0);
         self.approve(number);
@@ -81,7 +82,27 @@ impl World {
     pub fn push_to(&self, number: u64, change: impl FnOnce(&Files)) -> String {
         let (_, branch) = self.files_of(number);
         change(&branch);
-        self.github.push_to_pull_request(number, "octocat")
+        let sha = self.github.push_to_pull_request(number, "octocat");
+        self.tell_files(number, &branch);
+        sha
+    }
+
+    /// The author merges main into the pull request's branch ("Update branch").
+    pub fn update_branch(&self, number: u64) -> String {
+        let (base, branch) = self.files_of(number);
+        branch.take_changes(&base, &self.main);
+        let sha = self.github.push_to_pull_request(number, "octocat");
+        self.tell_files(number, &branch);
+        let new_base = self.main.copy_to(self.place("base"));
+        self.pulls.lock().expect("no test fails while it holds the files").insert(number, (new_base, branch));
+        sha
+    }
+
+    /// GitHub learns the files of a pull request's head commit.
+    fn tell_files(&self, number: u64, files: &Files) {
+        let mut state = self.github.state();
+        let head = state.pulls[&number].head_sha().to_owned();
+        state.files.insert(head, files.all());
     }
 
     /// hubot approves the head of a pull request.
@@ -113,6 +134,7 @@ impl World {
             let (base, branch) = self.files_of(number);
             files.take_changes(&base, &branch);
         }
+        files.write(".git/HEAD", &event.sha);
         files
     }
 

@@ -78,6 +78,7 @@ fn github_answers_in_its_own_shapes() {
     let get = |path: &str| ask(&github, &token, "GET", &format!("/repos/acme/infra{path}"), None);
     for path in [
         String::new(),
+        "/pulls?state=all".to_owned(),
         format!("/pulls/{number}"),
         format!("/pulls/{number}/reviews"),
         format!("/pulls/{number}/commits"),

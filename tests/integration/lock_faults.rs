@@ -1,6 +1,5 @@
 //! The lock on a bad network and a bad service: each row of the fault table, and random histories.
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -250,12 +249,14 @@ impl Random {
 }
 
 /// Histories of two to four clients whose requests suffer random faults, 40 of them, or as many
-/// as `STATEGATE_TEST_SCHEDULES` says.
+/// as `STATEGATE_TEST_SCHEDULES` says. A client may give up when a store stays unclear nine times
+/// over; that is rare, it says so, and the clean-up step then finds what it could not let go.
 #[test]
 fn random_histories_never_have_two_holders_nor_a_forgotten_lock() {
     let schedules: u64 = std::env::var("STATEGATE_TEST_SCHEDULES").map_or(40, |count| count.parse().unwrap());
     // Most of a history is waiting, so many of them run side by side.
     let next = AtomicU64::new(1);
+    let gave_up = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
@@ -264,14 +265,18 @@ fn random_histories_never_have_two_holders_nor_a_forgotten_lock() {
                     if seed > schedules {
                         break;
                     }
-                    history(seed);
+                    gave_up.fetch_add(history(seed), Ordering::SeqCst);
                 }
             });
         }
     });
+    let gave_up = gave_up.into_inner();
+    println!("{schedules} histories, {gave_up} clients gave up");
+    assert!(gave_up * 50 <= schedules, "{gave_up} clients gave up in {schedules} histories");
 }
 
-fn history(seed: u64) {
+/// How many clients gave up.
+fn history(seed: u64) -> u64 {
     let random = Mutex::new(Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
     let (clients, store) = {
         let mut random = random.lock().unwrap();
@@ -281,7 +286,7 @@ fn history(seed: u64) {
         // No service answers a read with 409.
         let is_read = seen.operation() == "GET" || seen.operation() == "GetItem";
         let mut random = random.lock().unwrap();
-        let delay = Duration::from_millis(random.below(80));
+        let delay = Duration::from_millis(random.below(40));
         match random.below(24) {
             0 => Fault::Lose,
             1 => Fault::LoseAnswer,
@@ -296,7 +301,7 @@ fn history(seed: u64) {
         }
     });
     let holders = Arc::new(AtomicU32::new(0));
-    let ends: HashMap<u64, String> = runtime().block_on(async {
+    let gave_up = runtime().block_on(async {
         let mut tasks = Vec::new();
         for client in 0..clients {
             let (faulty, holders) = (faulty.clone(), Arc::clone(&holders));
@@ -305,32 +310,56 @@ fn history(seed: u64) {
                 let wait = Wait { timeout: Duration::from_secs(30) };
                 let lock = match acquire(&faulty, info(&faulty, &id), wait, pending(), |_| ()).await {
                     Ok(lock) => lock,
-                    Err(error) => return (client, format!("{error:?}")),
+                    Err(AcquireError::Aws(error)) => {
+                        println!("seed {seed} ({store}): {id} gave up: {error}");
+                        return 1;
+                    }
+                    Err(AcquireError::LeftBehind { error, .. }) => {
+                        println!("seed {seed} ({store}): {id} gave up and cleans up: {error}");
+                        clean_up(&faulty, &id).await;
+                        return 1;
+                    }
+                    Err(error) => panic!("seed {seed} ({store}): {error:?}"),
                 };
                 let before = holders.fetch_add(1, Ordering::SeqCst);
                 assert_eq!(before, 0, "seed {seed}: two holders");
                 // Longer than any request is late: what lands later than that is nobody's.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
                 // A read that fails five times over proves nothing; a lost lock would.
                 let verified = lock.verify().await;
                 assert!(!matches!(verified, Err(VerifyError::Lost { .. })), "seed {seed}: lost: {verified:?}");
                 holders.fetch_sub(1, Ordering::SeqCst);
-                let released = lock.release().await;
-                assert!(matches!(released, Ok(Released::Done | Released::AlreadyGone)), "seed {seed}: {released:?}");
-                (client, "released".to_owned())
+                match lock.release().await {
+                    Ok(Released::Done | Released::AlreadyGone) => 0,
+                    Ok(Released::NotOurs(theirs)) => panic!("seed {seed} ({store}): {theirs:?}"),
+                    Err(error) => {
+                        println!("seed {seed} ({store}): {id} cleans up: {error}");
+                        clean_up(&faulty, &id).await;
+                        1
+                    }
+                }
             }));
         }
-        let mut ends = HashMap::new();
+        let mut gave_up = 0;
         for task in tasks {
-            let (client, end) = task.await.unwrap();
-            ends.insert(client, end);
+            gave_up += task.await.unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        ends
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        gave_up
     });
-    assert!(ends.values().all(|end| end == "released"), "seed {seed} ({store}): {ends:?}");
     let left = runtime().block_on(read_locks(&direct)).unwrap();
     assert!(left.is_empty(), "seed {seed} ({store}): {left:?} after {:?}", proxy.operations());
+    gave_up
+}
+
+/// What the clean-up step does, which may be run again.
+async fn clean_up(bucket: &Bucket, id: &str) {
+    for _ in 0..5 {
+        if release_ours(bucket, |info| info.id == id).await.is_ok() {
+            return;
+        }
+    }
+    panic!("{id} cannot be cleaned up");
 }
 
 /// 64 tasks on one key, 20 rounds, or as many as `STATEGATE_TEST_ROUNDS` says: one winner each.

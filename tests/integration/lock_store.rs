@@ -139,7 +139,8 @@ fn time_and_cancellation_end_the_waiting() {
     plain.delete(LOCK_KEY);
     // Cancelled before the first request is answered: nothing may stay.
     let at_once = acquire(&ours, info(&ours, "c"), Wait { timeout: Duration::ZERO }, async {}, |_| ());
-    assert!(matches!(runtime().block_on(at_once), Err(AcquireError::Cancelled)));
+    let ended = runtime().block_on(at_once);
+    assert!(matches!(ended, Err(AcquireError::Cancelled)), "{ended:?}");
     assert!(plain.locks().is_empty());
 }
 

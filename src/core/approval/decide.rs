@@ -133,6 +133,12 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
     }
 }
 
+/// How far the approvals of a pull request that is not merged yet are, and what they lack. Not a
+/// decision: that is taken when it is applied.
+pub fn standing(policy: &Policy, pull_request: &PullRequest) -> (Tally, Vec<Reason>) {
+    tally(policy, pull_request, &[])
+}
+
 /// The team memberships (organisation, slug, login) that would decide about an approval, and that
 /// the facts do not hold yet: for the caller to ask before deciding.
 pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String, String)> {
@@ -322,9 +328,6 @@ fn approved_by_environment(
     let facts = facts
         .filter(|facts| facts.name == name)
         .ok_or_else(|| Reason::EnvironmentNotTold { name: name.clone(), why: "it was not asked".to_owned() })?;
-    if facts.started_by.is_empty() {
-        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
-    }
     let reviewers = match &facts.protection {
         EnvironmentProtection::Missing => return Err(Reason::EnvironmentMissing { name }),
         EnvironmentProtection::NotTold { why } => {
@@ -335,6 +338,9 @@ fn approved_by_environment(
         }
         EnvironmentProtection::Reviewers(reviewers) => reviewers,
     };
+    if facts.started_by.is_empty() {
+        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
+    }
     let mut not_counted = Vec::new();
     let mut approved_by = None;
     for approval in &facts.approvals {

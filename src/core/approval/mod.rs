@@ -12,7 +12,9 @@ mod policy;
 mod reason;
 mod reviews;
 
-pub use decide::{Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask};
+pub use decide::{
+    Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask, standing,
+};
 pub use facts::{
     Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,
     Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,

@@ -156,8 +156,10 @@ fn whys(reviewed: &[Record], now: &RecordOrigin, history: &[AuditRecord]) -> Vec
     };
     for record in reviewed {
         let then = &record.origin;
-        if let (Some(reviewed_tree), Some(tree)) = (&then.merge_tree, &now.merge_tree) {
-            push(if reviewed_tree == tree { Why::SameCode } else { Why::OtherCode { base: then.base_sha.clone() } });
+        let tree = then.merge_tree.as_ref().zip(now.merge_tree.as_ref());
+        let content = then.content_digest.as_ref().zip(now.content_digest.as_ref());
+        if let Some((reviewed, now)) = tree.or(content) {
+            push(if reviewed == now { Why::SameCode } else { Why::OtherCode { base: then.base_sha.clone() } });
         }
         if then.serial != now.serial {
             push(Why::StateMoved { reviewed: then.serial, now: now.serial, by: applied_since(then, history) });

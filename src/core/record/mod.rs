@@ -64,6 +64,10 @@ pub struct RecordOrigin {
     /// Who started the run.
     #[serde(default)]
     pub actor: Option<String>,
+    /// Who pushed the head commit, by the event that announced the push. It can only take an
+    /// approval away, so that it is written by the pull request's own job does no harm.
+    #[serde(default)]
+    pub pusher: Option<String>,
     /// When the plan was made.
     #[serde(default)]
     pub made_at: Option<Timestamp>,

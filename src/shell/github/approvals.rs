@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
+use super::people::PullRequestDetails;
 use crate::core::approval::{
     Actor, ActorKind, Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest, Review,
     ReviewState, memberships_to_ask,
@@ -15,6 +16,9 @@ const NEEDS: &str = "pull-requests: read";
 
 /// How many commits of one push are walked back; more are refused by the gate as a broken line.
 const MOST_COMMITS: usize = 250;
+
+/// How many pull requests a merge group may hold; GitHub allows a hundred.
+const MOST_IN_A_GROUP: usize = 100;
 
 /// GitHub's own account, which commits what is done on its pages in somebody's name.
 const WEB_FLOW: &str = "web-flow";
@@ -61,6 +65,9 @@ pub struct Wanted {
     pub sha: String,
     /// How it came to the branch.
     pub arrival: Arrival,
+    /// Whether to wait for GitHub's index when it names no merged pull request: not again for a
+    /// commit that was asked about before.
+    pub is_fresh: bool,
     /// This run's id, for what its environment's reviewers said.
     pub run_id: Option<u64>,
 }
@@ -101,7 +108,7 @@ impl GitHub {
             _ => None,
         };
         let is_unclear = matches!(wanted.arrival, Arrival::Push { .. }) && walk_to.is_none();
-        let first = if is_unclear {
+        let first = if is_unclear || !wanted.is_fresh {
             self.commit(repository, &wanted.sha).await?
         } else {
             self.fresh_commit(repository, &wanted.sha).await?
@@ -124,6 +131,68 @@ impl GitHub {
             arrival: wanted.arrival.clone(),
             commits,
         })
+    }
+
+    /// An open pull request and its reviews, found by its head commit; `None` when GitHub's index
+    /// does not know it yet.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub cannot be asked.
+    pub async fn reviews_of(
+        &self,
+        repository: &Repository,
+        number: u64,
+        head_sha: &str,
+    ) -> Result<Option<PullRequest>, GitHubError> {
+        let commit = self.commit(repository, head_sha).await?;
+        let pull_requests = commit.map(|commit| commit.pull_requests).unwrap_or_default();
+        Ok(pull_requests.into_iter().find(|pr| pr.number == number && pr.head == head_sha))
+    }
+
+    /// The pull requests that a merge group would land on a branch: those of its commits, and of
+    /// the groups before it that are not merged yet. `named` is the one its ref names.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub cannot be asked, or it cannot be told where a commit of the group comes from.
+    pub async fn pull_requests_of_group(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        head_sha: &str,
+        named: Option<u64>,
+    ) -> Result<Vec<PullRequestDetails>, GitHubError> {
+        let unclear =
+            |sha: &str| unreadable(&format!("which pull request brought {sha} into the merge group is not told"));
+        let tip = self.branch_tip(repository, branch).await?.ok_or_else(|| unclear(head_sha))?;
+        let mut numbers: Vec<u64> = Vec::new();
+        let mut next = head_sha.to_owned();
+        while next != tip {
+            let commit = self.commit(repository, &next).await?.ok_or_else(|| unclear(&next))?;
+            let mut brought: Vec<u64> = named.filter(|_| next == head_sha).into_iter().collect();
+            if brought.is_empty() {
+                // The commit itself is new; what it merges belongs to an open pull request.
+                let side = match commit.parents.get(1) {
+                    Some(merged) => self.commit(repository, merged).await?.map(|side| side.pull_requests),
+                    None => None,
+                };
+                let open = commit.pull_requests.into_iter().chain(side.unwrap_or_default());
+                brought = open.filter(|pr| !pr.merged && pr.base_branch == branch).map(|pr| pr.number).collect();
+            }
+            if brought.is_empty() || numbers.len() > MOST_IN_A_GROUP {
+                return Err(unclear(&next));
+            }
+            numbers.extend(brought);
+            next = commit.parents.into_iter().next().ok_or_else(|| unclear(&next))?;
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut found = Vec::new();
+        for number in numbers {
+            found.push(self.pull_request(repository, number).await?);
+        }
+        Ok(found)
     }
 
     /// The newest commit of a branch; `None` when there is no such branch.

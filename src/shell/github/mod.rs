@@ -16,7 +16,7 @@ pub use approvals::Wanted;
 pub use client::{Connection, GitHub, Pauses, Repository};
 pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
-pub use people::{Permission, PullRequestDetails};
+pub use people::{OpenPullRequest, Permission, PullRequestDetails};
 
 #[cfg(test)]
 mod tests;

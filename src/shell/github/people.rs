@@ -64,6 +64,15 @@ pub struct PullRequestDetails {
     pub from_fork: bool,
 }
 
+/// An open pull request, as a list tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Its last commit.
+    pub head_sha: String,
+}
+
 #[derive(Deserialize)]
 struct WirePullRequest {
     number: u64,
@@ -179,6 +188,22 @@ impl GitHub {
         }
         let files = found.tree.into_iter().filter(|entry| entry.r#type != "tree");
         Ok(files.map(|entry| (entry.path, format!("{} {}", entry.mode, entry.sha))).collect())
+    }
+
+    /// The newest hundred open pull requests, in one request.
+    ///
+    /// # Errors
+    ///
+    /// When GitHub cannot be asked.
+    pub async fn open_pull_requests(&self, repository: &Repository) -> Result<Vec<OpenPullRequest>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            number: u64,
+            head: WireSide,
+        }
+        let path = format!("{}/pulls?state=open&per_page=100", repository.path());
+        let found: Vec<Wire> = self.get(&path, "pull-requests: read").await?;
+        Ok(found.into_iter().map(|wire| OpenPullRequest { number: wire.number, head_sha: wire.head.sha }).collect())
     }
 
     /// What a pull request says of itself.

@@ -59,8 +59,8 @@ pub enum AwsErrorKind {
     Server(u16),
     /// No answer in time.
     Timeout,
-    /// The connection failed.
-    Unreachable,
+    /// The connection failed; why.
+    Unreachable(String),
     /// The request was refused as invalid.
     Invalid {
         /// The service's error code.
@@ -94,7 +94,7 @@ impl AwsErrorKind {
                 | AwsErrorKind::Throttled
                 | AwsErrorKind::Server(_)
                 | AwsErrorKind::Timeout
-                | AwsErrorKind::Unreachable
+                | AwsErrorKind::Unreachable(_)
                 | AwsErrorKind::Unexpected(_)
         )
     }
@@ -123,7 +123,7 @@ impl AwsError {
                 Some(error) => AwsErrorKind::MissingCredentials(chain(error)),
                 None => match other {
                     SdkError::DispatchFailure(failure) if failure.is_timeout() => AwsErrorKind::Timeout,
-                    SdkError::DispatchFailure(failure) if !failure.is_user() => AwsErrorKind::Unreachable,
+                    SdkError::DispatchFailure(failure) if !failure.is_user() => AwsErrorKind::Unreachable(chain(other)),
                     _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(other) },
                 },
             },
@@ -164,7 +164,7 @@ impl AwsError {
             AwsErrorKind::NoConditions | AwsErrorKind::IgnoresConditions => {
                 "this store cannot lock with a lockfile; use one with conditional writes, such as Amazon S3".to_owned()
             }
-            AwsErrorKind::Timeout | AwsErrorKind::Unreachable => {
+            AwsErrorKind::Timeout | AwsErrorKind::Unreachable(_) => {
                 "check the network, `endpoints` and the proxy, then run this again".to_owned()
             }
             AwsErrorKind::Conflict | AwsErrorKind::Throttled | AwsErrorKind::Server(_) => {
@@ -292,7 +292,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
         next = cause.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for AwsError {
@@ -328,7 +328,7 @@ impl fmt::Display for AwsErrorKind {
             }
             AwsErrorKind::Server(status) => write!(f, "the service failed with status {status}"),
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
-            AwsErrorKind::Unreachable => f.write_str("the connection failed"),
+            AwsErrorKind::Unreachable(why) => write!(f, "the connection failed: {why}"),
             AwsErrorKind::Invalid { code, message } => write!(f, "refused as invalid ({code}): {message}"),
             AwsErrorKind::Unexpected(what) => f.write_str(what),
         }

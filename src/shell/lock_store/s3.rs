@@ -10,7 +10,7 @@ use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectCannedAcl, ServerSideEncryption};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -88,7 +88,9 @@ impl S3<'_> {
             Ok(answer) => answer,
             Err(error) => return absent(AwsError::from_sdk("GetObject", self.place(key), error)),
         };
-        let cut = |_| AwsError::new("GetObject", self.place(key), AwsErrorKind::Unreachable);
+        let cut = |error: ByteStreamError| {
+            AwsError::new("GetObject", self.place(key), AwsErrorKind::Unreachable(error.to_string()))
+        };
         let last_modified = answer.last_modified.as_ref().and_then(timestamp);
         let object = Object {
             bytes: answer.body.collect().await.map_err(cut)?.to_vec(),

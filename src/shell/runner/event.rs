@@ -57,6 +57,8 @@ pub struct PullRequestEvent {
     pub from_fork: bool,
     /// Its author's login.
     pub author: String,
+    /// Who did what the event tells: on `synchronize`, who pushed. A re-run keeps it.
+    pub sender: String,
     /// Whether it is merged.
     pub merged: bool,
     /// The commit that merged it.
@@ -125,6 +127,7 @@ fn parse(name: &str, text: &[u8]) -> Result<Event, serde_path_to_error::Error<se
                 base_ref: pull.base.git_ref,
                 from_fork: head_repository.is_none() || head_repository != base_repository,
                 author: pull.user.map(|user| user.login).unwrap_or_default(),
+                sender: payload.sender.map(|user| user.login).unwrap_or_default(),
                 merged: pull.merged.unwrap_or(false),
                 merge_commit_sha: pull.merge_commit_sha,
             })
@@ -173,6 +176,7 @@ mod wire {
         #[serde(default)]
         pub(super) action: String,
         pub(super) pull_request: PullRequest,
+        pub(super) sender: Option<User>,
     }
 
     #[derive(Deserialize)]

@@ -87,6 +87,7 @@ fn execute(state: &mut State, question: &Question, document: &Document<'static, 
             "rateLimit" if !mutates => {
                 json!({ "__typename": "RateLimit", "limit": 1000, "cost": 1, "remaining": 999, "resetAt": now() })
             }
+            "viewer" if !mutates => actor(&question.token.login),
             "repository" if !mutates => repository(state, question, &arguments)?,
             "minimizeComment" if mutates => minimize(state, question, &arguments)?,
             other => {
@@ -216,7 +217,7 @@ fn page(connection: &Value, arguments: &Map<String, Value>) -> Result<Value, Ref
     Ok(json!({ "__typename": kind, "nodes": nodes[range], "totalCount": total, "pageInfo": page_info }))
 }
 
-fn connection(kind: &str, nodes: Vec<Value>) -> Value {
+fn connection(kind: &str, nodes: &[Value]) -> Value {
     json!({ "__typename": format!("{kind}Connection"), "nodes": nodes })
 }
 
@@ -268,7 +269,7 @@ fn oid(sha: Option<&str>) -> Value {
 
 fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
     let person = json!({ "__typename": "GitActor", "user": maybe_actor(commit.author.as_deref()), "date": commit.at });
-    let parents = commit.parents.iter().map(|sha| oid(Some(sha))).collect();
+    let parents: Vec<Value> = commit.parents.iter().map(|sha| oid(Some(sha))).collect();
     let mut object = json!({
         "__typename": "Commit",
         "oid": commit.sha,
@@ -277,7 +278,7 @@ fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
         "committedDate": commit.at,
         "author": person,
         "committer": person,
-        "parents": connection("Commit", parents),
+        "parents": connection("Commit", &parents),
         "tree": { "__typename": "Tree", "oid": tree(&commit.sha) },
     });
     if with_pulls {
@@ -285,20 +286,21 @@ fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
             let merged_as = pull.merge.as_ref().is_some_and(|merge| merge.sha == commit.sha);
             pull.index_lag == 0 && (merged_as || pull.commits.contains(&commit.sha))
         };
-        let pulls = state.pulls.values().filter(belongs).map(|pull| pull_object(state, pull)).collect();
-        object["associatedPullRequests"] = connection("PullRequest", pulls);
+        let pulls: Vec<Value> = state.pulls.values().filter(belongs).map(|pull| pull_object(state, pull)).collect();
+        object["associatedPullRequests"] = connection("PullRequest", &pulls);
     }
     object
 }
 
 fn pull_object(state: &State, pull: &Pull) -> Value {
     let commits = pull.commits.iter().filter_map(|sha| state.commits.get(sha));
-    let commits = commits
+    let commits: Vec<Value> = commits
         .map(|commit| json!({ "__typename": "PullRequestCommit", "commit": commit_object(state, commit, false) }))
         .collect();
-    let reviews = pull.reviews.iter().map(|review| review_object(state, review)).collect();
-    let opinions = pull.latest_opinions().into_iter().map(|review| review_object(state, review)).collect();
+    let reviews: Vec<Value> = pull.reviews.iter().map(|review| review_object(state, review)).collect();
+    let opinions: Vec<Value> = pull.latest_opinions().into_iter().map(|review| review_object(state, review)).collect();
     let comments = state.comments.values().filter(|comment| comment.issue == pull.number);
+    let comments: Vec<Value> = comments.map(comment_object).collect();
     json!({
         "__typename": "PullRequest",
         "id": format!("PR_{}", pull.number),
@@ -321,10 +323,10 @@ fn pull_object(state: &State, pull: &Pull) -> Value {
         "mergedBy": maybe_actor(pull.merge.as_ref().map(|merge| merge.by.as_str())),
         // Null where the branch requires no reviews, as here.
         "reviewDecision": null,
-        "commits": connection("PullRequestCommit", commits),
-        "reviews": connection("PullRequestReview", reviews),
-        "latestOpinionatedReviews": connection("PullRequestReview", opinions),
-        "comments": connection("IssueComment", comments.map(comment_object).collect()),
+        "commits": connection("PullRequestCommit", &commits),
+        "reviews": connection("PullRequestReview", &reviews),
+        "latestOpinionatedReviews": connection("PullRequestReview", &opinions),
+        "comments": connection("IssueComment", &comments),
     })
 }
 
@@ -339,7 +341,7 @@ fn review_object(state: &State, review: &Review) -> Value {
         "authorCanPushToRepository": can_push,
         "author": maybe_actor(review.author.as_deref()),
         "commit": oid(review.commit.as_deref()),
-        "onBehalfOf": connection("Team", Vec::new()),
+        "onBehalfOf": connection("Team", &[]),
     })
 }
 

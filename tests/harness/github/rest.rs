@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::schema::build;
 use super::server::{Answer, Question};
-use super::state::{Commit, Run, State, now};
+use super::state::{Commit, Pull, Run, State, now};
 use super::views;
 
 /// GitHub's own limit on a comment.
@@ -34,6 +34,8 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         ("GET", ["commits", reference @ ..]) => commit(state, &reference.join("/")),
         ("GET", ["branches", branch @ ..]) => branch_view(state, &branch.join("/")),
         ("GET", ["compare", range @ ..]) => compare(state, question, &range.join("/")),
+        ("GET", ["git", "trees", sha]) => tree(state, sha),
+        ("GET", ["pulls"]) => pulls(state, question),
         ("GET", ["pulls", number, rest @ ..]) => pull(state, question, number, rest),
         ("GET" | "POST", ["issues", number, "comments"]) if *number != "comments" => comments(state, question, number),
         (_, ["issues", "comments", id]) => comment(state, question, id),
@@ -61,7 +63,7 @@ fn allowed(question: &Question, rest: &[&str]) -> bool {
     let writes = question.method != "GET";
     let scopes: &[&str] = match rest {
         ["commits", .., "pulls"] | ["pulls", ..] => &["pull_requests"],
-        ["commits" | "branches" | "compare", ..] => &["contents"],
+        ["commits" | "branches" | "compare" | "git", ..] => &["contents"],
         ["issues", ..] => &["issues", "pull_requests"],
         ["actions" | "environments", ..] => &["actions"],
         _ => return true,
@@ -160,6 +162,26 @@ fn compare(state: &State, question: &Question, range: &str) -> Answer {
         "commits": page.body,
     });
     Answer { body: build("CommitComparison", &fields), ..page }
+}
+
+fn tree(state: &State, sha: &str) -> Answer {
+    let Some(files) = state.files.get(sha) else { return not_found() };
+    let entries: Vec<Value> = files.iter().map(|(path, content)| views::blob(state, path, content)).collect();
+    let fields = json!({ "sha": sha, "tree": entries, "truncated": false });
+    Answer::ok(build("GitTree", &fields))
+}
+
+/// Newest first, the open ones unless asked otherwise.
+fn pulls(state: &State, question: &Question) -> Answer {
+    let asked = |name: &str| question.query.get(name).map(String::as_str);
+    let open = asked("state").unwrap_or("open");
+    let wanted = |pull: &&Pull| {
+        (open == "all" || pull.open == (open == "open"))
+            && asked("base").is_none_or(|base| pull.base == base)
+            && asked("head").is_none_or(|head| head == format!("{}:{}", pull.head_owner, pull.branch))
+    };
+    let found = state.pulls.values().rev().filter(wanted);
+    question.page(found.map(|pull| build("PullRequestSimple", &views::pull(state, pull))).collect())
 }
 
 fn pull(state: &State, question: &Question, number: &str, rest: &[&str]) -> Answer {

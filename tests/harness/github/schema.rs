@@ -23,6 +23,7 @@ const MODELS: &[&str] = &[
     "Environment",
     "EnvironmentApprovals",
     "FullRepository",
+    "GitTree",
     "IssueComment",
     "Job",
     "PullRequest",
@@ -123,9 +124,9 @@ fn build_object(
     fields: Option<&Value>,
     path: &str,
 ) -> Value {
-    let none = Map::new();
+    let nothing_given = Map::new();
     let given = match fields {
-        None => &none,
+        None => &nothing_given,
         Some(Value::Object(given)) => given,
         Some(other) => panic!("{path} is an object at GitHub, not {other}"),
     };

@@ -19,6 +19,8 @@ pub struct State {
     pub pulls: BTreeMap<u64, Pull>,
     pub comments: BTreeMap<u64, Comment>,
     pub runs: BTreeMap<u64, Run>,
+    /// Commit → path → content, for the commits whose files matter.
+    pub files: BTreeMap<String, BTreeMap<String, String>>,
     pub environments: BTreeMap<String, Environment>,
     /// Team → members.
     pub teams: BTreeMap<String, Vec<String>>,

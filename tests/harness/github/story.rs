@@ -127,6 +127,26 @@ impl FakeGithub {
         Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: false }
     }
 
+    /// Pushes a commit to main that does not continue it.
+    pub fn force_push(&self, by: &str) -> Push {
+        let mut state = self.state();
+        let before = state.branches["main"].clone();
+        let parents = state.commits[&before].parents.clone();
+        let after = state.commit(parents, Some(by), "Another history");
+        state.branches.insert("main".to_owned(), after.clone());
+        Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: true }
+    }
+
+    /// Dismisses all reviews of a pull request by one person.
+    pub fn dismiss(&self, number: u64, author: &str) {
+        let mut state = self.state();
+        for review in &mut pull_mut(&mut state, number).reviews {
+            if review.author.as_deref() == Some(author) {
+                "DISMISSED".clone_into(&mut review.state);
+            }
+        }
+    }
+
     /// Writes a comment as a person (or as another bot).
     pub fn write_comment(&self, number: u64, author: &str, body: &str) -> u64 {
         self.state().add_comment(number, author, body)
@@ -184,7 +204,7 @@ impl FakeGithub {
     pub fn finish_run_before(&self, run: u64, conclusion: &str, minutes: i64) {
         let mut state = self.state();
         let attempt = run_mut(&mut state, run).attempts.last_mut().expect("a run has an attempt");
-        attempt.status = "completed".to_owned();
+        "completed".clone_into(&mut attempt.status);
         attempt.conclusion = Some(conclusion.to_owned());
         attempt.completed = Some(minutes_ago(minutes));
         attempt.started = attempt.started.min(minutes_ago(minutes + 1));

@@ -1,5 +1,7 @@
 //! GitHub's objects as its REST interface and its events show them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Value, json};
 
 use super::state::{Attempt, Comment, Commit, Environment, Pull, Review, Run, State, is_bot};
@@ -153,6 +155,15 @@ pub fn commit(state: &State, commit: &Commit) -> Value {
 /// The tree of a commit; the fake has no files, so it only has a name.
 pub fn tree(sha: &str) -> String {
     sha.chars().rev().collect()
+}
+
+/// A file of a tree; equal contents have equal names, as in Git.
+pub fn blob(state: &State, path: &str, content: &str) -> Value {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    let sha = format!("{:040x}", hasher.finish());
+    let url = format!("https://api.github.com/repos/{}/git/blobs/{sha}", state.slug());
+    json!({ "path": path, "mode": "100644", "type": "blob", "sha": sha, "size": content.len(), "url": url })
 }
 
 pub fn comment(state: &State, comment: &Comment) -> Value {

@@ -17,7 +17,7 @@ const MERGE: &str = "2222222222222222222222222222222222222222";
 const BEFORE: &str = "3333333333333333333333333333333333333333";
 
 pub(super) fn wanted(arrival: Arrival) -> Wanted {
-    Wanted { branch: "main".to_owned(), sha: MERGE.to_owned(), arrival, run_id: Some(5) }
+    Wanted { branch: "main".to_owned(), sha: MERGE.to_owned(), arrival, is_fresh: true, run_id: Some(5) }
 }
 
 fn pushed() -> Wanted {

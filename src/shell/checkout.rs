@@ -1,0 +1,117 @@
+//! Which commit is checked out, read from Git's own files: `git` need not be installed.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Why the checked-out commit cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// A file of Git's cannot be read.
+    #[error("{} cannot be read: {why}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// `HEAD` leads nowhere.
+    #[error("{} names no commit", path.display())]
+    NoCommit {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The commit that is checked out around `directory`, in the nearest repository up to `workspace`;
+/// `None` where there is none, such as after a download of the files alone.
+///
+/// A submodule belongs to the commit of the repository around it.
+///
+/// # Errors
+///
+/// When there is a repository, and its commit cannot be told.
+pub fn head(workspace: &Path, directory: &Path) -> Result<Option<String>, CheckoutError> {
+    let inside = directory.ancestors().take_while(|at| at.starts_with(workspace));
+    match inside.map(|at| at.join(".git")).find(|git| git.is_dir()) {
+        Some(git) => commit(&git).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn commit(git: &Path) -> Result<String, CheckoutError> {
+    let file = git.join("HEAD");
+    let no_commit = || CheckoutError::NoCommit { path: file.clone() };
+    let head = read(&file)?.ok_or_else(no_commit)?;
+    let Some(name) = head.trim().strip_prefix("ref:").map(str::trim) else {
+        return as_sha(&head).ok_or_else(no_commit);
+    };
+    if name.split('/').any(|part| part == "..") || !name.starts_with("refs/") {
+        return Err(no_commit());
+    }
+    if let Some(loose) = read(&git.join(name))? {
+        return as_sha(&loose).ok_or_else(no_commit);
+    }
+    let packed = read(&git.join("packed-refs"))?.unwrap_or_default();
+    let named = |line: &str| line.split_once(' ').filter(|(_, of)| *of == name).and_then(|(sha, _)| as_sha(sha));
+    packed.lines().find_map(named).ok_or_else(no_commit)
+}
+
+fn as_sha(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_sha = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_sha.then(|| text.to_ascii_lowercase())
+}
+
+fn read(path: &Path) -> Result<Option<String>, CheckoutError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(CheckoutError::Unreadable { path: path.to_owned(), why }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[track_caller]
+    fn check(files: &[(&str, &str)], expected: Result<Option<&str>, &str>) {
+        let checkout = tempfile::tempdir().unwrap();
+        let root = checkout.path().join("live/prod");
+        fs::create_dir_all(&root).unwrap();
+        for (path, text) in files {
+            let path = checkout.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        match (head(checkout.path(), &root), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected),
+            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (found, _) => panic!("{files:?}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn the_commit_is_found_wherever_git_keeps_it() {
+        let line = format!("{SHA}\n");
+        let packed = format!("# pack-refs with: peeled\nffff refs/heads/mainly\n{SHA} refs/heads/main\n^{SHA}\n");
+        check(&[], Ok(None));
+        check(&[(".git/HEAD", &line)], Ok(Some(SHA)));
+        check(&[(".git/HEAD", "ref: refs/heads/main\n"), (".git/refs/heads/main", &line)], Ok(Some(SHA)));
+        check(&[(".git/HEAD", "ref: refs/heads/main\n"), (".git/packed-refs", &packed)], Ok(Some(SHA)));
+        check(&[("live/.git/HEAD", &line), (".git/HEAD", "ref: refs/heads/x")], Ok(Some(SHA)));
+        check(&[("live/.git", "gitdir: ../.git/modules/live"), (".git/HEAD", &line)], Ok(Some(SHA)));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_an_error() {
+        check(&[(".git/config", "")], Err("HEAD names no commit"));
+        check(&[(".git/HEAD", "main")], Err("HEAD names no commit"));
+        check(&[(".git/HEAD", "ref: refs/heads/main"), (".git/packed-refs", "")], Err("names no commit"));
+        check(&[(".git/HEAD", "ref: refs/../../x"), ("x", SHA)], Err("names no commit"));
+        check(&[(".git/HEAD/x", "")], Err("cannot be read"));
+    }
+}

@@ -1,0 +1,73 @@
+//! Approvals bound to content: what costs a new review, and what does not.
+
+use crate::harness::files::PROD_KEY;
+use crate::harness::github::story::Push;
+use crate::harness::runner::Step;
+use crate::harness::world::World;
+
+const MAIN: &str = "environments/prod/main.tf";
+
+const STEP: &str =
+    "resource \"terraform_data\" \"step\" {\n  provisioner \"local-exec\" {\n    command = \"echo one\"\n  }\n}\n";
+
+/// A pull request with a provisioner, planned and approved.
+fn approved() -> (World, u64) {
+    let world = World::applied();
+    let number = world.pull_request("Web 1.1", |files| {
+        files.replace(MAIN, "web:1.0", "web:1.1");
+        files.append(MAIN, STEP);
+    });
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    (world, number)
+}
+
+fn plan_again(world: &World, number: u64) {
+    Step::new(world, "plan", world.github.pull_request_event(number, "synchronize")).run().exits(0);
+}
+
+fn apply<'a>(world: &'a World, push: &Push) -> Step<'a> {
+    Step::apply(world, push).with("approval-binds-to", "content")
+}
+
+#[test]
+fn an_updated_branch_keeps_its_approval() {
+    let (world, number) = approved();
+    world.main.write("docs/readme.md", "something else that was merged");
+    world.github.push_directly("monalisa");
+    world.update_branch(number);
+    plan_again(&world, number);
+    let push = world.merge(number);
+    // Bound to the commit, it would have been lost.
+    Step::apply(&world, &push).run().exits(11).says("an earlier commit");
+    apply(&world, &push).run().exits(0);
+    assert!(world.github.comment(number).contains("hubot"));
+}
+
+#[test]
+fn a_provisioner_that_no_plan_shows_costs_it() {
+    let (world, number) = approved();
+    world.push_to(number, |files| files.replace(MAIN, "echo one", "echo two"));
+    plan_again(&world, number);
+    let push = world.merge(number);
+    let before = world.bucket.get(PROD_KEY);
+    apply(&world, &push).run().exits(11).says("environments/prod/main.tf changed since");
+    assert_eq!(world.bucket.get(PROD_KEY), before);
+    assert!(world.bucket.locks().is_empty());
+}
+
+#[test]
+fn a_record_that_claims_the_same_content_is_not_believed_alone() {
+    let (world, number) = approved();
+    let earlier = world.github.state().pulls[&number].head_sha().to_owned();
+    world.push_to(number, |files| files.replace(MAIN, "echo one", "echo two"));
+    plan_again(&world, number);
+    // The pull request's own job writes both records, and may lie in them.
+    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    let key = |sha: &str| format!("stategate/{PROD_KEY}/plans/{sha}.json");
+    let mut forged = world.bucket.json(&key(&head)).unwrap();
+    forged["content_digest"] = world.bucket.json(&key(&earlier)).unwrap()["content_digest"].clone();
+    world.bucket.put(&key(&head), forged.to_string());
+    let push = world.merge(number);
+    apply(&world, &push).run().exits(11).says("changed since");
+}

@@ -1,0 +1,51 @@
+//! A state that cannot be uploaded after an apply: rescued to the bucket, the lock kept, the pull
+//! request told how to push it back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::files::{PROD_KEY, PROD_LOCK};
+use crate::harness::ministack::Ministack;
+use crate::harness::runner::Step;
+use crate::harness::world::World;
+
+#[test]
+fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
+    let refuse = Arc::new(AtomicBool::new(false));
+    let refused = Arc::clone(&refuse);
+    let mut bucket = Ministack::shared().bucket();
+    let proxy = FaultProxy::start(&bucket.endpoint, move |seen| {
+        let is_state = seen.method == "PUT" && seen.path.split('?').next().is_some_and(|path| path.ends_with(PROD_KEY));
+        if is_state && refused.load(Ordering::SeqCst) { Fault::Status(403, "AccessDenied") } else { Fault::None }
+    });
+    bucket.endpoint.clone_from(&proxy.endpoint);
+    let world = World::with_bucket(bucket);
+    world.laptop().apply().succeeded();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let before = world.bucket.get(PROD_KEY);
+
+    refuse.store(true, Ordering::SeqCst);
+    let outcome = Step::apply(&world, &push).run().exits(14);
+    refuse.store(false, Ordering::SeqCst);
+
+    assert_eq!(world.bucket.get(PROD_KEY), before, "the old state stands as it was");
+    let keys = world.bucket.keys();
+    let rescued =
+        keys.iter().find(|key| key.starts_with(&format!("stategate/{PROD_KEY}/rescued/"))).expect("a rescued state");
+    let state = String::from_utf8(world.bucket.get(rescued).unwrap()).unwrap();
+    assert!(state.contains("web:1.1"), "what the apply did is in the rescued state");
+    assert_eq!(
+        world.bucket.locks(),
+        [PROD_LOCK],
+        "nobody may plan until it is pushed back; the clean-up step too leaves it"
+    );
+    let comment = world.github.comment(number);
+    for told in [rescued.as_str(), "state push", "unlock"] {
+        assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
+    }
+    assert_eq!(outcome.output("result"), "failed");
+}
