@@ -195,7 +195,11 @@ async fn apply_plan(
     }
     match finished.check() {
         Ok(_) => Ok(()),
-        Err(_) if interrupted => Err(Error::Cancelled),
+        Err(_) if interrupted => {
+            let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
+            report.notes.push(told.to_owned());
+            Err(Error::Cancelled)
+        }
         Err(error) => Err(error.map_stderr(|_| stderr.clone()).into()),
     }
 }

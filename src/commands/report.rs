@@ -92,6 +92,7 @@ impl Report {
         if let Err(error) = self.comment(session).await {
             tracing::warn!("the comment could not be edited: {error}");
         }
+        self.history = self.life();
     }
 
     /// Tells the result everywhere. A comment that cannot be posted does not undo the work: the
@@ -211,16 +212,25 @@ impl Report {
         outputs
     }
 
+    /// The life of the change up to now. A phase that goes on, such as waiting, is one event.
+    fn life(&self) -> Vec<LifeEvent> {
+        let mut life = self.history.clone();
+        let goes_on = |last: &LifeEvent| last.phase == self.phase && last.run_url == self.run_url;
+        if !life.last().is_some_and(goes_on) {
+            life.push(LifeEvent {
+                at: Timestamp::now(),
+                phase: self.phase,
+                run_url: self.run_url.clone(),
+                actor: Some(self.actor.clone()),
+                head_sha: self.head_sha.clone(),
+            });
+        }
+        life
+    }
+
     fn view(&self) -> CommentView<'_> {
         let now = Timestamp::now();
-        let mut history = self.history.clone();
-        history.push(LifeEvent {
-            at: now,
-            phase: self.phase,
-            run_url: self.run_url.clone(),
-            actor: Some(self.actor.clone()),
-            head_sha: self.head_sha.clone(),
-        });
+        let history = self.life();
         CommentView {
             comment_id: &self.comment_id,
             root: &self.root,

@@ -229,7 +229,7 @@ fn both_stores_are_taken_and_let_go_together() {
 #[test]
 fn objects_beside_the_state() {
     let (plain, ours) = lockfile();
-    let key = ours.backend().plan_record_key("abc");
+    let key = format!("stategate/{}/plans/abc.json", ours.backend().state_key());
     runtime().block_on(async {
         assert!(ours.get(&key).await.unwrap().is_none());
         assert!(ours.head(&key).await.unwrap().is_none());

@@ -1,7 +1,5 @@
 //! Where things lie in the bucket.
 
-use jiff::Timestamp;
-
 use super::Backend;
 
 /// Our own objects lie under this prefix, beside the states.
@@ -24,17 +22,6 @@ impl Backend {
     /// Bucket and state key: `Path` in lock info, and the lock item's `LockID` in DynamoDB.
     pub fn path(&self) -> String {
         format!("{}/{}", self.bucket, self.state_key())
-    }
-
-    /// The reviewed-plan record of a commit.
-    pub fn plan_record_key(&self, head_sha: &str) -> String {
-        format!("{OURS}/{}/plans/{head_sha}.json", self.state_key())
-    }
-
-    /// An audit record. Keys sort by time; milliseconds keep two actions of a second apart.
-    pub fn audit_key(&self, at: Timestamp, action: &str) -> String {
-        let time = at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-        format!("{OURS}/{}/audit/{time}-{action}.json", self.state_key())
     }
 
     /// Where a state goes whose upload failed.
