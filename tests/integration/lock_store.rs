@@ -139,8 +139,15 @@ fn time_and_cancellation_end_the_waiting() {
     plain.delete(LOCK_KEY);
     // Cancelled before the first request is answered: nothing may stay.
     let at_once = acquire(&ours, info(&ours, "c"), Wait { timeout: Duration::ZERO }, async {}, |_| ());
-    let ended = runtime().block_on(at_once);
-    assert!(matches!(ended, Err(AcquireError::Cancelled)), "{ended:?}");
+    match runtime().block_on(at_once) {
+        Err(AcquireError::Cancelled) => {}
+        // A store that needs more than the two seconds of grace leaves it in doubt; that is said,
+        // and the clean-up step looks again.
+        Err(AcquireError::LeftBehind { id, .. }) => {
+            runtime().block_on(release_ours(&ours, |info| info.id == id)).unwrap();
+        }
+        ended => panic!("{ended:?}"),
+    }
     assert!(plain.locks().is_empty());
 }
 
