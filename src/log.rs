@@ -46,9 +46,7 @@ where
             (_, Level::WARN) => " warning: ",
             _ => " ",
         };
-        // A line break in a value must not look like a line of ours.
-        let text = message.0.replace(['\n', '\r'], "\n         | ");
-        writeln!(writer, "{time}{mark}{}", without_control_characters(&text))
+        writeln!(writer, "{time}{mark}{}", harmless(&message.0))
     }
 }
 
@@ -69,12 +67,25 @@ impl Visit for Message {
     }
 }
 
-fn without_control_characters(text: &str) -> String {
-    text.chars()
-        .map(
-            |character| {
-                if character.is_control() && character != '\n' && character != '\t' { '\u{fffd}' } else { character }
-            },
-        )
+/// Text of others for a terminal: a line break in it does not look like a line of ours, and
+/// nothing moves the cursor or turns the writing round.
+pub fn harmless(text: &str) -> String {
+    let is_active = |character: char| {
+        (character.is_control() && character != '\n' && character != '\t')
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(['\n', '\r'], "\n         | ")
+        .chars()
+        .map(|character| if is_active(character) { '\u{fffd}' } else { character })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_stays_text() {
+        assert_eq!(harmless("a\n  next: b\u{1b}[2J\u{202e}c\td"), "a\n         |   next: b\u{fffd}[2J\u{fffd}c\td");
+    }
 }

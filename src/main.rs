@@ -29,12 +29,12 @@ fn main() -> ExitCode {
 
 /// What happened, why, and what to do next; never a hard exit, so that destructors run.
 fn fail(error: &Error) -> ExitCode {
-    let mut text = format!("error: {error}\n");
+    let mut text = format!("error: {}\n", log::harmless(&error.to_string()));
     let cause = error.cause();
     if !cause.is_empty() {
-        text.push_str(&format!("  why: {cause}\n"));
+        text.push_str(&format!("  why: {}\n", log::harmless(&cause)));
     }
-    text.push_str(&format!("  next: {}\n", error.hint()));
+    text.push_str(&format!("  next: {}\n", log::harmless(&error.hint())));
     match LogWriter.write_all(text.as_bytes()) {
         Ok(()) => ExitCode::from(error.exit_code()),
         Err(_) => ExitCode::FAILURE,

@@ -17,12 +17,14 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let root = Root::open(&session, Purpose::Lock).await?;
     let mut report = Report::new(&session, &command.reporting);
     let mut footprint = session.footprint(root.terraform.module().directory())?;
+    // No clean-up step has anything to tell about it.
+    footprint.set_concluded()?;
     let freeze = Operation::Freeze { reason: reason.clone() };
     let held = locking::take(&session, &root, &command.locking, &freeze, &mut footprint, &mut report).await?;
     // From here on it is meant to stay: the clean-up step must not find it.
     let info = held.keep();
     footprint.set_lock(&info.path, None)?;
-    audit::write(
+    let recorded = audit::write(
         &session,
         &root.bucket,
         &audit::Entry {
@@ -34,7 +36,8 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
             result: "locked",
         },
     )
-    .await?;
+    .await;
+    // The state is frozen, recorded or not, and whoever did it needs the ID.
     let mut outputs = Outputs::default();
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::Output)?;
@@ -42,5 +45,6 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
         "{} is frozen: {reason}\n  lock ID    {}\n  next       end it with: stategate unlock --lock-id {} --reason TEXT\n",
         info.path, info.id, info.id
     ))
-    .map_err(Error::Output)
+    .map_err(Error::Output)?;
+    recorded
 }

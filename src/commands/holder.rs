@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::session::Session;
 use crate::core::comment::{HolderView, Liveness as Shown};
 use crate::core::liveness::{self, Liveness, RunState};
-use crate::core::lock_info::{LockInfo, RunRef};
+use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::LockSeen;
@@ -74,11 +74,12 @@ impl Holder {
                  `stategate unlock --etag {etag} --reason TEXT`."
             );
         };
-        let unlock = format!("`stategate unlock --lock-id {} --reason TEXT`", info.id);
+        let who = one_line(&info.who);
+        let unlock = format!("`stategate unlock {} --reason TEXT`", self.named(info));
         if let Some(reason) = info.freeze_reason() {
             return format!(
-                "The state is frozen for maintenance by {}: {reason}. Ask them; they end it with {unlock}.",
-                info.who
+                "The state is frozen for maintenance by {who}: {}. Ask them; they end it with {unlock}.",
+                one_line(reason)
             );
         }
         match self.liveness() {
@@ -91,8 +92,19 @@ impl Holder {
             }
             Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
             Liveness::Unknown { .. } => {
-                format!("Ask {}. When that Terraform is dead for certain, remove the lock with {unlock}.", info.who)
+                format!("Ask {who}. When that Terraform is dead for certain, remove the lock with {unlock}.")
             }
+        }
+    }
+
+    /// The flag that names this lock. People copy it into a shell, and anybody may have written
+    /// the ID: one that is not plain is named by its `ETag` instead.
+    fn named(&self, info: &LockInfo) -> String {
+        let is_plain = info.id.len() <= 100
+            && info.id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+        match &self.seen.etag {
+            Some(etag) if !is_plain => format!("--etag {}", etag.trim_matches('"')),
+            _ => format!("--lock-id {}", shell_words::quote(&one_line(&info.id))),
         }
     }
 
@@ -126,10 +138,10 @@ impl Holder {
         let what = match info.operation.as_str() {
             "OperationTypePlan" => "a plan",
             "OperationTypeApply" => "an apply",
-            other => other,
+            other => &one_line(other),
         };
-        let told = if info.info.is_empty() { String::new() } else { format!(": {}", info.info) };
-        format!("{} ({what}{age}){told} [lock ID {}]", info.who, info.id)
+        let told = if info.info.is_empty() { String::new() } else { format!(": {}", one_line(&info.info)) };
+        format!("{} ({what}{age}){told} [lock ID {}]", one_line(&info.who), one_line(&info.id))
     }
 }
 

@@ -13,7 +13,7 @@ use super::session::{Root, Session};
 use crate::cli::Locking;
 use crate::core::comment::{LockView, Phase};
 use crate::core::liveness::Liveness;
-use crate::core::lock_info::{LockInfo, Operation};
+use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::error::Error;
 use crate::shell::lock_store::{
     AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, remove,
@@ -200,7 +200,9 @@ pub(super) async fn verify(held: &HeldLock, report: &mut Report) -> Result<(), E
 fn lost(ours: &LockInfo, found: &[LockSeen], report: &mut Report) -> Error {
     let found = match found.first() {
         None => "nobody holds the state now".to_owned(),
-        Some(LockSeen { body: Ok(info), .. }) => format!("{} holds it now (lock ID {})", info.who, info.id),
+        Some(LockSeen { body: Ok(info), .. }) => {
+            format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id))
+        }
         Some(LockSeen { body: Err(_), .. }) => "a lock that cannot be read stands in its place".to_owned(),
     };
     report.lock = LockView::Lost { found: found.clone() };

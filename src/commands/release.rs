@@ -29,17 +29,20 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         Ok(None) | Err(Error::Backend(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
+    // An earlier step of this job on another state, in another workspace say, is not told here.
+    let path = bucket.backend().path();
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
+    footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
         tracing::info!("nothing to release: this job let its lock go");
-        return tell_killed(&session, &command, &footprints, 0).await;
+        return tell_killed(&session, &command, &mut footprints, 0).await;
     }
     let is_untraced = footprints.is_empty();
     // Without any footprint the lock may be another job's of this very run.
     if is_untraced && !is_only_job(&session, run).await {
-        tracing::info!("nothing released: other jobs of this run are at work, and this one took no lock");
+        tracing::info!("nothing released: this job took no lock, and other jobs of this run may be at work");
         return Ok(());
     }
     let is_ours = |info: &LockInfo| {
@@ -57,17 +60,17 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
             footprint.set_lock(&state, None)?;
         }
     }
-    tell_killed(&session, &command, &footprints, released.len()).await
+    tell_killed(&session, &command, &mut footprints, released.len()).await
 }
 
 /// A killed step could not tell its end, so its comment still says that it waits or applies.
 async fn tell_killed(
     session: &Session,
     command: &ReleaseCommand,
-    footprints: &[Footprint],
+    footprints: &mut [Footprint],
     released: usize,
 ) -> Result<(), Error> {
-    let Some(killed) = footprints.iter().find(|footprint| !footprint.concluded) else { return Ok(()) };
+    let Some(killed) = footprints.iter_mut().find(|footprint| !footprint.concluded) else { return Ok(()) };
     let mut report = Report::new(session, &command.reporting);
     report.pull_requests.clone_from(&killed.pull_requests);
     report.notes.push(match released {
@@ -75,7 +78,9 @@ async fn tell_killed(
         _ => "The step was killed before it could tell its end. The clean-up step saw its Terraform dead and released its lock.".to_owned(),
     });
     report.phase = Phase::Cancelled;
-    report.conclude_killed(session).await
+    report.conclude_killed(session).await?;
+    // Told once: a later step of this job has an end of its own.
+    Ok(killed.set_concluded()?)
 }
 
 fn is_this_run(of: &RunRef, run: &Run) -> bool {
@@ -102,9 +107,9 @@ async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether no other job of this attempt is at work. Where GitHub does not tell, the lock's own
-/// word (this run, this attempt) decides.
+/// Whether GitHub says that no other job of this attempt is at work. Where it does not tell, one
+/// may be, and the lock its own.
 async fn is_only_job(session: &Session, run: &Run) -> bool {
-    let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return true };
-    github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_none_or(|jobs| jobs <= 1)
+    let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return false };
+    github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_some_and(|jobs| jobs <= 1)
 }

@@ -8,6 +8,7 @@ use crate::cli::{CommentMode, Reporting};
 use crate::core::comment::{
     self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, SUMMARY_LIMIT,
 };
+use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::error::Error;
 use crate::shell::github::CommentRef;
@@ -198,7 +199,7 @@ impl Report {
         if let LockView::HeldByOther(holders) = &self.lock
             && let Some(holder) = holders.first()
         {
-            outputs.set("lock-holder", &holder.who);
+            outputs.set("lock-holder", one_line(&holder.who));
         }
         if let Some(fingerprint) = &self.fingerprint {
             outputs.set("fingerprint", fingerprint);

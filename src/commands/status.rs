@@ -6,6 +6,7 @@ use super::holder::{self, Holder};
 use super::session::{Purpose, Root, Session};
 use crate::cli::StatusCommand;
 use crate::core::liveness::{Liveness, RunState};
+use crate::core::lock_info::one_line;
 use crate::error::Error;
 use crate::shell::lock_store::read_locks;
 use crate::shell::runner::{Outputs, write_out};
@@ -20,7 +21,7 @@ pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let mut outputs = Outputs::default();
     if let Some(info) = holders.first().and_then(Holder::info) {
         outputs.set("lock-id", &info.id);
-        outputs.set("lock-holder", &info.who);
+        outputs.set("lock-holder", one_line(&info.who));
     }
     outputs.write().map_err(Error::Output)
 }
@@ -52,7 +53,8 @@ pub(super) fn status_text(path: &str, holders: &[Holder]) -> String {
         row("etag", holder.seen.etag.as_deref().unwrap_or_default());
         row("held for", &holder.seen.age().map(|age| holder::duration(age.as_secs())).unwrap_or_default());
         row("holder", liveness_words(&holder.liveness()).as_str());
-        row("next", &holder.next_step());
+        // Ours, with others' words in it cleaned and cut already: the command at its end stays whole.
+        text.push_str(&format!("  {:<10} {}\n", "next", holder.next_step()));
     }
     text
 }
@@ -100,9 +102,4 @@ fn lock_json(holder: &Holder) -> Value {
             "store": store, "id": null, "raw": raw, "etag": etag, "age_seconds": age, "run": run, "stale": stale,
         }),
     }
-}
-
-/// Whoever wrote the lock must not write lines of ours.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -8,7 +8,7 @@ use super::session::{Purpose, Root, Session};
 use super::status::status_text;
 use crate::cli::{CommentMode, UnlockCommand};
 use crate::core::liveness::Liveness;
-use crate::core::lock_info::LockInfo;
+use crate::core::lock_info::{LockInfo, one_line};
 use crate::error::Error;
 use crate::shell::github::Permission;
 use crate::shell::lock_store::{LockSeen, Removed, read_locks, remove};
@@ -55,7 +55,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     if let Some(info) = &info {
         let mut outputs = Outputs::default();
         outputs.set("lock-id", &info.id);
-        outputs.set("lock-holder", &info.who);
+        outputs.set("lock-holder", one_line(&info.who));
         outputs.write().map_err(Error::Output)?;
         if command.reporting.comment != CommentMode::Never {
             audit::tell_holder(&session, info, reason, command.force, at).await;
@@ -112,7 +112,7 @@ async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
             Removed::Done | Removed::AlreadyGone => {}
             Removed::Changed(now) => {
                 let now = match now.body {
-                    Ok(info) => format!("{} holds it now (lock ID {})", info.who, info.id),
+                    Ok(info) => format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id)),
                     Err(_) => "it cannot be read any more".to_owned(),
                 };
                 return Err(Error::LockChanged { now });

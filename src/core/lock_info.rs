@@ -302,8 +302,9 @@ fn push_go_string(json: &mut String, text: &str) {
     json.push('"');
 }
 
-/// One line for other people's terminals: no control characters, no doubled blanks, bounded.
-fn one_line(text: &str) -> String {
+/// One line for people's terminals: no control or bidirectional characters, no doubled blanks,
+/// bounded. Whatever a lock says is shown like this.
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || c.is_control() || is_bidi(c)) {
         if !word.is_empty() {

@@ -23,6 +23,7 @@ mod foreign_plans;
 mod gate;
 mod gate_content;
 mod harness_parts;
+mod hostile;
 mod laptop;
 mod lock_faults;
 mod lock_headers;
