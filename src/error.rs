@@ -87,6 +87,8 @@ pub enum Error {
     LockChanged { now: String },
     #[error("this run's Terraform is still at work (process {pid}); its lock stays")]
     StillAtWork { pid: u32 },
+    #[error("this run may still hold the lock {id}, and its backend cannot be read any more")]
+    NotReleased { id: String },
     #[error("our lock {id} on {path} was taken from us: {found}")]
     LockLost { id: String, path: String, found: String },
 
@@ -129,7 +131,8 @@ impl Error {
             | Error::Signals(_)
             | Error::Output(_)
             | Error::TemporaryDirectory(_)
-            | Error::Footprint(_) => code::UNEXPECTED,
+            | Error::Footprint(_)
+            | Error::Terraform(TerraformError::Output { .. }) => code::UNEXPECTED,
             Error::FileUnreadable { .. }
             | Error::Approvers(_)
             | Error::Event(_)
@@ -148,7 +151,8 @@ impl Error {
             | Error::OtherLock { .. }
             | Error::HolderAlive { .. }
             | Error::LockChanged { .. }
-            | Error::StillAtWork { .. } => code::LOCK_HELD,
+            | Error::StillAtWork { .. }
+            | Error::NotReleased { .. } => code::LOCK_HELD,
             Error::Blocked { .. } | Error::OtherCheckout { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
             Error::LockLost { .. } => code::LOCK_LOST,
@@ -186,6 +190,7 @@ impl Error {
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
+            Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
             Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."

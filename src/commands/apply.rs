@@ -84,6 +84,8 @@ async fn under_the_lock(
     let Some(approved) = approve(session, command, root, question, &identity, plan_file, report).await? else {
         return Ok(());
     };
+    report.tell(session, Phase::Applying).await;
+    // Right before Terraform starts: GitHub may have taken its time.
     locking::verify(held, report).await?;
     let result = apply_plan(session, command, root, held, approved, footprint, report).await;
     let kept = locking::verify(held, report).await;
@@ -169,9 +171,9 @@ async fn apply_plan(
     if session.cancel.requested() {
         return Err(Error::Cancelled);
     }
-    report.tell(session, Phase::Applying).await;
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
-    let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
+    let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
+    let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
     let mut arguments = vec!["apply".to_owned()];
     arguments.extend(command.apply_args.clone().unwrap_or_default().0);
     arguments.extend(["-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned));
@@ -185,14 +187,16 @@ async fn apply_plan(
                 tracing::warn!("{error}");
             }
         },
-        |line| secrets.scrub(line).into_owned(),
+        scrub,
     )
-    .await?;
-    let interrupted = finished.interrupted;
-    let stderr = secrets.scrub(&finished.stderr).into_owned();
+    .await;
+    // Before anything else, whatever failed: it is the only copy of the new state.
     if errored_state.exists() {
+        let stderr = finished.map_or_else(|error| error.to_string(), |finished| scrub(&finished.stderr));
         return Err(rescue(session, root, stderr, &errored_state).await);
     }
+    let finished = finished?;
+    let interrupted = finished.interrupted;
     match finished.check() {
         Ok(_) => Ok(()),
         Err(_) if interrupted => {
@@ -200,7 +204,7 @@ async fn apply_plan(
             report.notes.push(told.to_owned());
             Err(Error::Cancelled)
         }
-        Err(error) => Err(error.map_stderr(|_| stderr.clone()).into()),
+        Err(error) => Err(error.map_stderr(scrub).into()),
     }
 }
 

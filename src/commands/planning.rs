@@ -103,7 +103,8 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     })
     .await
     .map_err(|error| Error::Unexpected(error.to_string()))?;
-    let summary: PlanSummary = summary??;
+    let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
+    let summary: PlanSummary = shown??;
     let text = summary.secrets.scrub(&plan_file.text);
     let text = session.secrets.scrub(&text).into_owned();
     log_terraform(&text)?;

@@ -1,6 +1,7 @@
 //! `stategate release`, the clean-up step: once this job's Terraform is dead, release what this
 //! run and attempt still holds.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::report::Report;
@@ -25,8 +26,9 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let Ok(module) = session.module() else { return Ok(()) };
     let bucket = match connect(&session, &module).await {
         Ok(Some(bucket)) => bucket,
-        // Not initialised, or a backend that the main step refused: it took no lock there.
-        Ok(None) | Err(Error::Backend(_)) => return Ok(()),
+        // Not initialised, or a backend that the main step refused: it took no lock there, unless
+        // somebody tidied up after it.
+        Ok(None) | Err(Error::Backend(_)) => return nothing_held(module.directory(), run),
         Err(error) => return Err(error),
     };
     // An earlier step of this job on another state, in another workspace say, is not told here.
@@ -81,6 +83,14 @@ async fn tell_killed(
     report.conclude_killed(session).await?;
     // Told once: a later step of this job has an end of its own.
     Ok(killed.set_concluded()?)
+}
+
+fn nothing_held(directory: &Path, run: &Run) -> Result<(), Error> {
+    let footprints = Footprint::find(directory, (run.run_id, run.run_attempt))?;
+    match footprints.into_iter().find_map(|footprint| footprint.lock_id) {
+        Some(id) => Err(Error::NotReleased { id }),
+        None => Ok(()),
+    }
 }
 
 fn is_this_run(of: &RunRef, run: &Run) -> bool {

@@ -213,7 +213,10 @@ pub(super) async fn shown(
             }
         })
         .await;
-    resume_commands(commands).map_err(Error::Output)?;
+    // What Terraform did is worth more than the log.
+    if let Err(error) = resume_commands(commands) {
+        tracing::warn!("workflow commands stay off: {error}");
+    }
     Ok(finished?)
 }
 

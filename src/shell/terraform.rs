@@ -230,6 +230,8 @@ impl Terraform {
             on_start(pid);
         }
         let mut interrupted = false;
+        // Output that cannot be followed is no reason to leave a Terraform at work.
+        let mut followed = Ok(());
         let status = loop {
             tokio::select! {
                 ended = child.wait() => {
@@ -239,12 +241,12 @@ impl Terraform {
                     interrupted = true;
                     interrupt(pid);
                 }
-                () = tokio::time::sleep(LOOK) => {
-                    out.follow(&mut on_line).map_err(failed)?;
-                    err.follow(&mut on_line).map_err(failed)?;
+                () = tokio::time::sleep(LOOK), if followed.is_ok() => {
+                    followed = out.follow(&mut on_line).and_then(|()| err.follow(&mut on_line));
                 }
             }
         };
+        followed.map_err(failed)?;
         let stdout = out.finish(&mut on_line).map_err(failed)?;
         let stderr = err.finish(&mut on_line).map_err(failed)?;
         Ok(Finished { command: self.words(arguments), status, interrupted, stdout, stderr })

@@ -25,6 +25,7 @@ mod gate_content;
 mod harness_parts;
 mod hostile;
 mod laptop;
+mod leaks;
 mod lock_faults;
 mod lock_headers;
 mod lock_store;
