@@ -44,10 +44,11 @@ pub enum Command {
     /// Finds the merged pull request behind the pushed commit, asks the gate, plans again under
     /// the lock, compares with what was reviewed, asks the gate again and applies.
     Apply(ApplyCommand),
-    /// Remove one lock, after showing whose it is and proving it dead.
+    /// Remove exactly one lock, after showing whose it is.
     ///
-    /// Without --lock-id (or --etag) it only shows the holder, and exits 10 when the state is
-    /// locked.
+    /// A run of GitHub Actions must be proven over, or --force given. For a lock that was taken
+    /// anywhere else, naming its ID is your word that its holder is dead. Without --lock-id (or
+    /// --etag) it only shows the holder, and exits 10 when the state is locked.
     Unlock(UnlockCommand),
     /// The clean-up step: release what this run and attempt still holds.
     Release(ReleaseCommand),

@@ -103,7 +103,7 @@ pub enum Error {
 
     #[error(transparent)]
     Terraform(#[from] TerraformError),
-    #[error("{command} exited with code {code}: AWS did not let Terraform at the state")]
+    #[error("{command} exited with code {code}: the state's bucket could not be used")]
     InitRefusedByAws { command: String, code: i32, stderr: String },
     #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
@@ -178,7 +178,7 @@ impl Error {
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { command } => format!("Say why: stategate {command} --reason \"…\"; it is kept in the audit record."),
+            Error::ReasonMissing { command } => format!("Say why, with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
             Error::NotInitialised { init: true, .. } => {
@@ -202,7 +202,7 @@ impl Error {
             Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job; or set --on-plan-change apply where an approval alone is enough.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
-            Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that this job has AWS credentials which may list and read it.".to_owned(),
+            Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that there are AWS credentials which may list and read it (in a job: an earlier step such as aws-actions/configure-aws-credentials, and the permission id-token: write).".to_owned(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
@@ -272,10 +272,11 @@ fn terraform_hint(error: &TerraformError) -> String {
     }
 }
 
-/// The first error block that Terraform printed, without its frame, in one line.
+/// The first error that Terraform printed, without its frame, in one line.
 fn first_error(stderr: &str) -> String {
     let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
-    let block: Vec<&str> =
-        lines.skip_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty()).collect();
-    block.join(" ")
+    let mut block = lines.skip_while(|line| !line.starts_with("Error:"));
+    let first = block.next().map(|line| line.trim_start_matches("Error:").trim()).unwrap_or_default();
+    let rest = block.take_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty());
+    std::iter::once(first).chain(rest).collect::<Vec<_>>().join(" ")
 }

@@ -15,6 +15,10 @@ use crate::shell::lock_store::{LockSeen, Removed, read_locks, remove};
 use crate::shell::runner::{Outputs, write_out};
 
 pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
+    let is_asked = command.lock_id.is_some() || command.etag.is_some() || command.force;
+    if is_asked && command.reason.is_none() {
+        return Err(Error::ReasonMissing { command: "unlock" });
+    }
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Look).await?;
     let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
