@@ -34,12 +34,16 @@ pub(super) async fn take(
     // Written down before the request: a kill right after it must not hide the lock.
     footprint.set_lock(&info.path, Some(&info.id))?;
     tracing::info!("taking the lock of {}", info.path);
-    let mut result = wait_and_tell(session, root, locking, info.clone(), report).await;
+    let mut result = wait_and_tell(session, root, locking, info, report).await;
     if let Err(AcquireError::Held(seen)) = &result
         && locking.break_stale_lock
         && break_stale(session, root, &holder::look_up(session, seen.clone()).await, report).await?
     {
         let once = Locking { lock_timeout: jiff::SignedDuration::ZERO, ..locking.clone() };
+        // A second acquisition needs an ID of its own: a late request of the first must not pass
+        // for one of the second.
+        let info = session.lock_info(root, operation, report.pull_requests.first().copied());
+        footprint.set_lock(&info.path, Some(&info.id))?;
         result = wait_and_tell(session, root, &once, info, report).await;
     }
     let lost = match result {
