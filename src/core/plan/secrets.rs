@@ -89,14 +89,10 @@ impl Marked {
         match marks {
             Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
             Value::Object(marks) if json.starts_with(b"{") => {
-                for (key, value) in scan::entries(json) {
-                    let mark = match key {
-                        [b'"', name @ .., b'"'] if !name.contains(&b'\\') => {
-                            std::str::from_utf8(name).ok().and_then(|name| marks.get(name))
-                        }
-                        _ => marks.get(&serde_json::from_slice::<String>(key)?),
-                    };
-                    self.add_json(value, mark.unwrap_or(&Value::Null))?;
+                for (key, mark) in marks.iter().filter(|(_, mark)| marks_anything(mark)) {
+                    if let Some(value) = scan::entry(json, key) {
+                        self.add_json(value, mark)?;
+                    }
                 }
             }
             Value::Array(marks) if json.starts_with(b"[") => {
@@ -133,6 +129,16 @@ impl Marked {
             found.add_value(value);
         }
         Secrets::new(found)
+    }
+}
+
+/// Whether a part of a value is marked at all; most objects of marks are empty.
+fn marks_anything(marks: &Value) -> bool {
+    match marks {
+        Value::Bool(mark) => *mark,
+        Value::Array(items) => items.iter().any(marks_anything),
+        Value::Object(map) => map.values().any(marks_anything),
+        _ => false,
     }
 }
 
