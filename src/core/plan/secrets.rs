@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::delta::has_true;
 use super::scan;
 
 /// What stands in place of a sensitive value; Terraform's own words.
@@ -89,7 +90,7 @@ impl Marked {
         match marks {
             Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
             Value::Object(marks) if json.starts_with(b"{") => {
-                for (key, mark) in marks.iter().filter(|(_, mark)| marks_anything(mark)) {
+                for (key, mark) in marks.iter().filter(|(_, mark)| has_true(mark)) {
                     if let Some(value) = scan::entry(json, key) {
                         self.add_json(value, mark)?;
                     }
@@ -129,16 +130,6 @@ impl Marked {
             found.add_value(value);
         }
         Secrets::new(found)
-    }
-}
-
-/// Whether a part of a value is marked at all; most objects of marks are empty.
-fn marks_anything(marks: &Value) -> bool {
-    match marks {
-        Value::Bool(mark) => *mark,
-        Value::Array(items) => items.iter().any(marks_anything),
-        Value::Object(map) => map.values().any(marks_anything),
-        _ => false,
     }
 }
 
