@@ -24,6 +24,7 @@ mod gate;
 mod gate_content;
 mod harness_parts;
 mod hostile;
+mod install;
 mod laptop;
 mod leaks;
 mod lock_faults;
