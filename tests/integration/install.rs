@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::downloads::{ARCHIVE, Answer, Job, Release, Server, TOKEN, VERSION, archive, program};
-use crate::harness::process::{Finished, free_port, wait_for};
+use crate::harness::process::{Finished, free_port, run, wait_for};
 
 const RAN: &str = "stategate 1.2.3 ran: plan";
 
@@ -154,6 +156,47 @@ fn a_password_for_the_mirror_stays_out_of_the_log_and_the_process_list() {
     assert!(words.starts_with("--disable ") && words.contains("--proto =https --proto-redir =https "), "{words}");
     assert!(!words.contains("secret") && !words.contains("--location-trusted"), "{words}");
     assert!(input.contains("url = \"https://alice:secret@mirror.example/x/v1.2.3/"), "{input}");
+}
+
+/// Only on Linux, where the release workflow packs: it needs GNU tar.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_release_workflow_packs_is_what_the_action_installs() {
+    let release = Release::new();
+    let binaries = release.path("binaries");
+    fs::create_dir_all(&binaries).unwrap();
+    for target in
+        ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin"]
+    {
+        let script = format!("#!/bin/sh\necho \"stategate 1.2.3 ran: $*\"\necho 'for {target}'\n");
+        fs::write(binaries.join(format!("stategate-{target}")), script).unwrap();
+    }
+    let pack = |out: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/package.sh");
+        let mut command = Command::new(script);
+        command.args([VERSION, "http://localhost:9/releases"]).arg(&binaries).arg(release.path(out));
+        run(command.env("SOURCE_DATE_EPOCH", "1700000000")).succeeded();
+    };
+    pack("once");
+    pack("again");
+    for entry in fs::read_dir(release.path("once")).unwrap() {
+        let name = entry.unwrap().file_name();
+        let bytes = |out: &str| fs::read(release.path(out).join(&name)).unwrap();
+        assert_eq!(bytes("once"), bytes("again"), "{}", name.display());
+    }
+    fs::copy(release.path("once/release.txt"), release.path("action/scripts/release.txt")).unwrap();
+    for (system, processor, target) in [
+        ("Linux", "x86_64", "x86_64-unknown-linux-musl"),
+        ("Linux", "aarch64", "aarch64-unknown-linux-musl"),
+        ("Darwin", "x86_64", "x86_64-apple-darwin"),
+        ("Darwin", "arm64", "aarch64-apple-darwin"),
+    ] {
+        release.machine(system, processor);
+        let archive = fs::read(release.path("once").join(format!("stategate-{target}.tar.gz"))).unwrap();
+        let finished = release.job(target).from(&Server::start(vec![Answer::File(archive)])).run();
+        runs(&finished);
+        assert!(finished.stdout.contains(&format!("for {target}\n")), "{}", finished.text());
+    }
 }
 
 #[test]
