@@ -3,7 +3,7 @@
 # reaches the entry process only.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=${BASH_SOURCE[0]%/*}
 # shellcheck source=scripts/install.sh
 . "$here/install.sh"
 

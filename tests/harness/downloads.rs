@@ -23,10 +23,8 @@ pub const VERSION: &str = "1.2.3";
 pub const ARCHIVE: &str = "stategate-x86_64-unknown-linux-musl.tar.gz";
 
 /// The programs that the installation uses, but for curl and the one that makes the SHA-256.
-const PROGRAMS: &[&str] = &[
-    "bash", "cat", "chmod", "cp", "cut", "dirname", "env", "gzip", "mkdir", "mktemp", "mv", "rm", "sh", "tar", "touch",
-    "tr",
-];
+const PROGRAMS: &[&str] =
+    &["bash", "cat", "chmod", "cp", "cut", "env", "gzip", "mkdir", "mktemp", "mv", "rm", "sh", "tar", "touch", "tr"];
 
 /// What the server answers to one request.
 #[derive(Debug, Clone)]
