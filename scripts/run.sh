@@ -3,17 +3,42 @@
 # reaches the entry process only.
 set -euo pipefail
 
-fail() {
-  printf '::error title=stategate::%s\n' "$1" >&2
-  exit 2
+here=${BASH_SOURCE[0]%/*}
+# shellcheck source=scripts/install.sh
+. "$here/install.sh"
+
+temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
+command=${1:-}
+
+# Whether stategate began its work in this job: it leaves a footprint before it asks for a lock.
+began() {
+  local footprint
+  for footprint in "$temp"/stategate/*.json; do
+    [ ! -e "$footprint" ] || return 0
+  done
+  return 1
 }
 
+nothing_to_clean() {
+  [ "$command" = release ] && ! began
+}
+
+# Before anything is run: a relative binary-path would be the pull request's own program.
+if [ "${GITHUB_EVENT_NAME:-}" = pull_request_target ]; then
+  fail 2 'pull_request_target is refused: it would run the pull request'\''s code with write access and secrets. Use the event pull_request'
+fi
+
 binary=${STATEGATE_BINARY_PATH:-}
-[ -n "$binary" ] || fail 'no binary: give its path in the input binary-path'
-case $binary in
-  */*) ;;
-  *) binary=./$binary ;;
-esac
-[ -x "$binary" ] || fail 'the input binary-path does not name an executable file'
+if [ -n "$binary" ]; then
+  case $binary in
+    */*) ;;
+    *) binary=./$binary ;;
+  esac
+  if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
+    fail 2 "the input binary-path does not name an executable file: $binary"
+  fi
+else
+  install_binary "$here/release.txt" "$temp"
+fi
 
 exec "$binary" "$@"

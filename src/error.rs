@@ -144,9 +144,11 @@ impl Error {
             | Error::NotInitialised { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
-            | Error::Terraform(TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. }) => {
-                code::USAGE
-            }
+            | Error::Terraform(
+                TerraformError::NoDirectory { .. }
+                | TerraformError::NotADirectory { .. }
+                | TerraformError::Wrapper { .. },
+            ) => code::USAGE,
             Error::Locked { .. }
             | Error::OtherLock { .. }
             | Error::HolderAlive { .. }
@@ -262,6 +264,9 @@ fn terraform_hint(error: &TerraformError) -> String {
                 .to_owned()
         }
         TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
+        TerraformError::Wrapper { .. } => {
+            "Give the setup step `terraform_wrapper: false` (setup-opentofu: `tofu_wrapper: false`).".to_owned()
+        }
         TerraformError::Output { .. } => {
             "See that RUNNER_TEMP (or TMPDIR) exists, can be written and has room.".to_owned()
         }

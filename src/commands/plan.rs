@@ -106,7 +106,8 @@ fn place(run: &Run, command: &PlanCommand, report: &mut Report) -> Result<Option
             if event.from_fork {
                 return Ok(Some(without_secrets(event.number, "comes from a fork")));
             }
-            if run.actor == "dependabot[bot]" {
+            // Who pushed, not who runs it again: a re-run has no more than the first run had.
+            if event.sender == "dependabot[bot]" {
                 return Ok(Some(without_secrets(event.number, "was pushed by Dependabot")));
             }
             report.pull_requests = vec![event.number];

@@ -39,6 +39,8 @@ pub enum TerraformError {
     NotOnPath,
     #[error("the Terraform executable {path} does not exist or cannot be executed")]
     NotExecutable { path: PathBuf },
+    #[error("{path} is a wrapper that swallows signals, and the real executable is not beside it")]
+    Wrapper { path: PathBuf },
     #[error("failed to start {path}: {source}")]
     NotStarted { path: PathBuf, source: io::Error },
     #[error("failed to keep Terraform's output in a temporary file: {source}")]
@@ -167,12 +169,11 @@ impl RootModule {
 }
 
 impl Terraform {
-    /// Finds the executable: `bin` when given, else `terraform`, else `tofu` on PATH. A wrapper
-    /// script (setup-terraform's swallows signals and mixes its own lines into the output) gives
-    /// way to the real `terraform-bin` beside it.
+    /// Finds the executable: `bin` when given, else `terraform`, else `tofu` on PATH; behind a
+    /// wrapper the real one.
     ///
     /// # Errors
-    /// The executable does not exist.
+    /// The executable does not exist, or only a wrapper does.
     pub fn find(bin: Option<&Path>, module: RootModule) -> Result<Terraform, TerraformError> {
         let executable = match bin {
             Some(name) if name.components().count() == 1 => {
@@ -186,9 +187,7 @@ impl Terraform {
                 .or_else(|| on_path(Path::new("tofu")))
                 .ok_or(TerraformError::NotOnPath)?,
         };
-        let wrapped = executable.with_file_name("terraform-bin");
-        let executable = if is_executable(&wrapped) { wrapped } else { executable };
-        Ok(Terraform { executable, module })
+        Ok(Terraform { executable: behind_wrapper(executable)?, module })
     }
 
     /// The root module.
@@ -285,7 +284,7 @@ impl Terraform {
 
     fn words(&self, arguments: &[String]) -> String {
         let name = self.executable.file_name().map_or_else(|| "terraform".into(), |name| name.to_string_lossy());
-        let name = if name == "terraform-bin" { "terraform".into() } else { name };
+        let name = name.trim_end_matches("-bin");
         format!("{name} {}", arguments.first().map_or("", String::as_str))
     }
 }
@@ -345,6 +344,31 @@ fn interrupt(pid: Option<u32>) {
 
 fn on_path(name: &Path) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|directory| directory.join(name)).find(|path| is_executable(path))
+}
+
+/// setup-terraform and setup-opentofu put a script for Node.js in the executable's place, and the
+/// executable beside it with `-bin` after its name. The script swallows signals and mixes lines of its
+/// own into the output, so it is never run. Other scripts (a version manager's) are the user's choice.
+fn behind_wrapper(executable: PathBuf) -> Result<PathBuf, TerraformError> {
+    let Some(first_line) = script(&executable) else { return Ok(executable) };
+    let itself = fs::canonicalize(&executable).unwrap_or_else(|_| executable.clone());
+    let mut name = itself.file_name().unwrap_or_default().to_owned();
+    name.push("-bin");
+    let real = itself.with_file_name(name);
+    match first_line.contains("node") {
+        _ if is_executable(&real) => Ok(real),
+        true => Err(TerraformError::Wrapper { path: executable }),
+        false => Ok(executable),
+    }
+}
+
+/// The first line of a script; `None` for a program.
+fn script(path: &Path) -> Option<String> {
+    use std::io::Read as _;
+    let mut head = [0; 64];
+    let length = fs::File::open(path).and_then(|mut file| file.read(&mut head)).ok()?;
+    let head = String::from_utf8_lossy(head.get(..length)?).into_owned();
+    head.starts_with("#!").then(|| head.lines().next().unwrap_or_default().to_owned())
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -13,6 +13,7 @@
 
 pub mod action;
 pub mod bucket;
+pub mod downloads;
 pub mod fault_proxy;
 pub mod files;
 pub mod github;

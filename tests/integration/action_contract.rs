@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::action::Action;
 
-/// Inputs that are not flags: which command, which binary, and the token, which must not stand in
-/// a process list.
-const NOT_FLAGS: [&str; 3] = ["command", "binary-path", "github-token"];
+/// Inputs that are not flags: which command, which binary, where it comes from, and the token, which
+/// must not stand in a process list.
+const NOT_FLAGS: [&str; 4] = ["command", "binary-path", "download-base-url", "github-token"];
 
 /// Flags of `render`, which needs no action.
 const OFFLINE: [&str; 2] = ["plan-json", "budget"];

@@ -24,11 +24,16 @@ mod gate;
 mod gate_content;
 mod harness_parts;
 mod hostile;
+mod install;
+#[cfg(target_os = "linux")]
+mod job_end;
 mod laptop;
 mod leaks;
 mod lock_faults;
 mod lock_headers;
 mod lock_store;
+mod outsiders;
 mod plan;
 mod rescue;
 mod unlock;
+mod wrapper;
