@@ -1,0 +1,1 @@
+//! The README and the pages under docs/: what they print is true.
