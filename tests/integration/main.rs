@@ -34,3 +34,4 @@ mod plan;
 mod readme;
 mod rescue;
 mod unlock;
+mod workflows;
