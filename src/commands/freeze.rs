@@ -6,7 +6,7 @@ use super::audit;
 use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
-use crate::cli::LockCommand;
+use crate::cli::{LockCommand, Reporting};
 use crate::core::lock_info::Operation;
 use crate::error::Error;
 use crate::shell::runner::{Outputs, write_out};
@@ -15,7 +15,7 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let reason = command.reason.clone().ok_or(Error::ReasonMissing { command: "lock" })?;
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Lock).await?;
-    let mut report = Report::new(&session, &command.reporting);
+    let mut report = Report::new(&session, &Reporting::NONE);
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     // No clean-up step has anything to tell about it.
     footprint.set_concluded()?;

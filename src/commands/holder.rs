@@ -53,11 +53,12 @@ impl Holder {
 
     /// Whether the holder still works, as far as GitHub can prove it.
     pub(super) fn liveness(&self) -> Liveness {
+        // A freeze outlives the run that made it: that run's end proves nothing.
+        if self.info().is_some_and(|info| info.freeze_reason().is_some()) {
+            return Liveness::Unknown { why: "it is a freeze, which ends when somebody unlocks it".to_owned() };
+        }
         match &self.run {
             Some((_, state)) => liveness::judge(state),
-            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => {
-                Liveness::Unknown { why: "it is a freeze".to_owned() }
-            }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
                 Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
             }

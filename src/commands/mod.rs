@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod completions;
 mod freeze;
 mod gate;
 mod holder;
@@ -38,6 +39,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Lock(command) => freeze::run(command).await,
         Command::Status(command) => status::run(command).await,
         Command::Render(command) => render(&command),
+        Command::Completions(command) => completions::completions(command.shell),
+        Command::Man(command) => completions::man(command.command.as_deref()),
     }
 }
 

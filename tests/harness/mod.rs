@@ -22,4 +22,5 @@ pub mod ministack;
 pub mod process;
 pub mod python;
 pub mod runner;
+pub mod workflow;
 pub mod world;

@@ -1,0 +1,127 @@
+//! Reading the arguments, and what the help promises.
+
+use super::*;
+use crate::error::code;
+
+fn parse_words(line: &str) -> Result<Cli, clap::Error> {
+    parse(shell_words::split(&format!("stategate {line}")).unwrap().into_iter().map(OsString::from))
+}
+
+#[test]
+fn the_definition_is_sound() {
+    definition().debug_assert();
+}
+
+#[test]
+fn a_boolean_alone_means_true_and_an_empty_value_means_not_given() {
+    let check = |line: &str, expected: bool| match parse_words(line).unwrap().command {
+        Command::Plan(plan) => assert_eq!(plan.target.init, expected, "{line}"),
+        _ => unreachable!(),
+    };
+    check("plan", true);
+    check("plan --init", true);
+    check("plan --init false", false);
+    check("plan --init=false", false);
+    check("plan --init ''", true);
+    check("plan --init=", true);
+    check("plan --workspace '' --init=false", false);
+}
+
+#[test]
+fn usage_errors_name_the_flag_and_exit_with_2() {
+    for (line, named) in [
+        ("plan --init maybe", "--init"),
+        ("plan --lock-timeout soon", "--lock-timeout"),
+        ("plan --lock-timeout=-5s", "--lock-timeout"),
+        ("plan --unknown", "--unknown"),
+        ("plan --plan-args \"'\"", "--plan-args"),
+        ("apply --required-approvals many", "--required-approvals"),
+        ("frobnicate", "frobnicate"),
+    ] {
+        let error = parse_words(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(error.to_string().contains(named), "{line}: {error}");
+    }
+}
+
+#[test]
+fn durations() {
+    let check = |text: &str, seconds: i64| assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
+    check("0", 0);
+    check("0s", 0);
+    check("30s", 30);
+    check("10m", 600);
+    check("1h30m", 5400);
+}
+
+/// The help of a command as it is printed.
+fn help_of(command: &clap::Command) -> String {
+    command.clone().render_long_help().to_string()
+}
+
+#[test]
+fn each_commands_help_speaks_of_flags_and_exit_codes_that_there_are() {
+    let whole = definition();
+    let known: Vec<String> = whole
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|flag| Some(format!("--{}", flag.get_long()?)))
+        .chain(["--help".to_owned(), "--version".to_owned()])
+        .collect();
+    let codes = [
+        0,
+        code::UNEXPECTED,
+        code::USAGE,
+        code::LOCK_HELD,
+        code::APPROVAL_MISSING,
+        code::PLAN_CHANGED,
+        code::LOCK_LOST,
+        code::TERRAFORM,
+        code::AWS,
+        code::GITHUB,
+        code::CANCELLED,
+    ];
+    for command in std::iter::once(&whole).chain(whole.get_subcommands()) {
+        let help = help_of(command);
+        for word in help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
+            let is_flag = word.starts_with("--") && word.len() > 2;
+            assert!(!is_flag || known.iter().any(|flag| flag == word), "{}: {word} is no flag", command.get_name());
+        }
+        let Some((_, below)) = help.split_once("Exit codes:\n") else { continue };
+        let (table, _) = below.split_once("\n\n").unwrap_or((below, ""));
+        let told: Vec<u8> = table.split("  ").filter_map(|word| word.trim().parse().ok()).collect();
+        assert!(told.contains(&0), "{}: {table}", command.get_name());
+        assert!(told.iter().all(|told| codes.contains(told)), "{}: {told:?}", command.get_name());
+        if command.get_name() == "stategate" {
+            assert!(codes.iter().all(|code| told.contains(code)), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_lists_only_the_flags_that_it_uses() {
+    let whole = definition();
+    for (name, without_use) in WITHOUT_USE {
+        let command = whole.find_subcommand(name).unwrap();
+        let help = help_of(command);
+        for flag in without_use {
+            assert!(command.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{name} has no --{flag}");
+            let line = format!("      --{flag} ");
+            assert!(!help.contains(&line), "{name} lists --{flag}:\n{help}");
+        }
+    }
+    for (line, named) in [("status --summary false", "--summary"), ("lock --comment false", "--comment")] {
+        let error = parse_words(line).unwrap_err();
+        assert!(error.to_string().contains(named), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let whole = definition();
+    let man = whole.find_subcommand("man").unwrap();
+    let pages: Vec<String> =
+        man.get_positionals().flat_map(Arg::get_possible_values).map(|value| value.get_name().to_owned()).collect();
+    let commands: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
+    assert_eq!(pages, commands);
+}
