@@ -29,6 +29,7 @@ mod leaks;
 mod lock_faults;
 mod lock_headers;
 mod lock_store;
+mod log;
 mod plan;
 mod rescue;
 mod unlock;
