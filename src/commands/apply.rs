@@ -193,8 +193,10 @@ async fn apply_plan(
         return Err(rescue(session, root, stderr, printed, &errored_state).await);
     }
     let Ran { finished, transcript } = ran?;
-    report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
     let interrupted = finished.interrupted;
+    if !interrupted {
+        report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+    }
     match finished.check() {
         Ok(_) => Ok(()),
         Err(_) if interrupted => {

@@ -137,11 +137,10 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     quote(Some("Terraform's plan"), Level::INFO, &text)?;
     let transcript = &plan_file.transcript;
     if transcript.is_json() {
-        quote(None, Level::INFO, &scrub(transcript.text()))?;
+        quote(None, Level::INFO, &scrub(&transcript.text()))?;
     }
-    let said: Vec<_> = transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)).collect();
-    quote_diagnostics(&said)?;
-    report.hear(said);
+    report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+    quote_diagnostics(&report.diagnostics)?;
     report.plan_text = Some(text);
     report.plan = Some(summary);
     Ok(visitor)

@@ -44,7 +44,7 @@ pub(super) struct Report {
     pub(super) outputs: Vec<OutputView>,
     pub(super) notes: Vec<String>,
     /// What Terraform warned of and failed with, scrubbed.
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     failure: Option<FailureView>,
     history: Vec<LifeEvent>,
     /// The comment on each of `pull_requests`, once there is one.

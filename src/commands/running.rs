@@ -9,7 +9,7 @@ use crate::cli::Words;
 use crate::core::diagnostic::{Diagnostic, MOST_ANNOTATIONS, Severity, annotations};
 use crate::core::transcript::{Said, Transcript, speaks_json, without_form};
 use crate::error::Error;
-use crate::shell::runner::{Quotation, annotate};
+use crate::shell::runner::{Quotation, annotate, in_actions};
 use crate::shell::terraform::{Finished, Terraform, TerraformError};
 
 /// A run of Terraform that ended, one way or another.
@@ -30,7 +30,7 @@ pub(super) async fn shown(
     scrub: impl Fn(&str) -> String,
 ) -> Result<Ran, Error> {
     let mut transcript = Transcript::new(session.place_in_repository());
-    let quotation = Quotation::begin(title).map_err(Error::Output)?;
+    let quotation = begin_quotation(title)?;
     let finished = terraform
         .run(arguments, session.cancel.wait(), on_start, |line| match transcript.hear(line) {
             Said::Notice(text) | Said::Progress(text) | Said::Text(text) => log_lines(Level::INFO, &scrub(&text)),
@@ -65,14 +65,32 @@ pub(super) fn words(root: &Root, command: &str, given: Option<&Words>, ours: &[&
 /// Puts Terraform's text into the log, where it cannot be taken for workflow commands; on GitHub
 /// folded under `title` when there is one.
 pub(super) fn quote(title: Option<&str>, level: Level, text: &str) -> Result<(), Error> {
-    let quotation = Quotation::begin(title).map_err(Error::Output)?;
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    let quotation = begin_quotation(title)?;
     log_lines(level, text);
     quotation.end().map_err(Error::Output)
 }
 
 /// Puts diagnostics into the log, each in the shape that people know from Terraform.
 pub(super) fn quote_diagnostics(diagnostics: &[Diagnostic]) -> Result<(), Error> {
-    diagnostics.iter().try_for_each(|diagnostic| quote(None, level(diagnostic.severity), &diagnostic.text()))
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let quotation = begin_quotation(None)?;
+    for diagnostic in diagnostics {
+        log_lines(level(diagnostic.severity), &diagnostic.text());
+    }
+    quotation.end().map_err(Error::Output)
+}
+
+/// On GitHub the title is the fold's; elsewhere a line of its own.
+fn begin_quotation(title: Option<&str>) -> Result<Quotation, Error> {
+    if let Some(title) = title.filter(|_| !in_actions()) {
+        tracing::info!("{title}");
+    }
+    Quotation::begin(title).map_err(Error::Output)
 }
 
 /// A line of the log for each that is not empty.
@@ -113,7 +131,7 @@ async fn found_by_validate(session: &Session, stderr: &str) -> Result<Vec<Diagno
     let place = session.place_in_repository();
     let found = json.get("diagnostics").and_then(Value::as_array).into_iter().flatten();
     let found = found.filter_map(|json| Diagnostic::from_json(json, place.as_deref()));
-    let told = found.filter(|diagnostic| stderr.contains(&diagnostic.summary));
+    let told = found.filter(|diagnostic| !diagnostic.summary.is_empty() && stderr.contains(&diagnostic.summary));
     Ok(told.map(|diagnostic| diagnostic.map(|text| session.secrets.scrub(text).into_owned())).collect())
 }
 

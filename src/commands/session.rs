@@ -186,7 +186,6 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
 
 async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
     let title = format!("terraform init in {}", session.root_name());
-    tracing::info!("{title}");
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.secrets.scrub(line).into_owned();

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Severity};
 
+/// Bytes that are kept of what is not JSON: `TF_LOG` can be endless.
+const MOST_TEXT: usize = 256 * 1024;
+
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -29,6 +32,7 @@ pub struct Transcript {
     is_json: bool,
     diagnostics: Vec<Diagnostic>,
     text: String,
+    text_left_out: usize,
     state: Option<String>,
 }
 
@@ -44,8 +48,11 @@ impl Transcript {
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
-            self.text.push_str(line);
-            self.text.push('\n');
+            if self.text.len() + line.len() < MOST_TEXT {
+                self.text.extend([line, "\n"]);
+            } else {
+                self.text_left_out += 1;
+            }
             return Said::Text(line.to_owned());
         };
         self.is_json = true;
@@ -87,9 +94,12 @@ impl Transcript {
         &self.diagnostics
     }
 
-    /// All lines that were not JSON of Terraform's.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The lines that were not JSON of Terraform's, as far as they were kept.
+    pub fn text(&self) -> String {
+        match self.text_left_out {
+            0 => self.text.clone(),
+            more => format!("{}({more} more lines that are not Terraform's)\n", self.text),
+        }
     }
 
     /// The state, when Terraform could write it neither to the backend nor to a file and printed it
@@ -175,6 +185,14 @@ mod tests {
         transcript.hear(r#"{"@message":"Terraform 1.11.4","type":"version"}"#);
         assert!(transcript.is_json());
         assert_eq!(transcript.text(), "a wrapper's noise\n");
+        for _ in 0..300 {
+            transcript.hear(&"x".repeat(1024));
+        }
+        assert!(transcript.text().len() <= MOST_TEXT + 100);
+        assert!(transcript.text().ends_with(" more lines that are not Terraform's)\n"));
+        let mut tofu = Transcript::default();
+        tofu.hear(r#"{"@level":"info","@message":"OpenTofu 1.6.0","@module":"tofu.ui","tofu":"1.6.0","type":"version","ui":"1.2"}"#);
+        assert!(tofu.is_json());
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn commands(log: &str) -> Vec<&str> {
             Some(end) if command == end => stopped = None,
             Some(_) => {}
             None => match command.strip_prefix("stop-commands::") {
-                Some(token) => stopped = Some(format!("{token}::")),
+                Some(end) => stopped = Some(format!("{end}::")),
                 None => taken.push(command),
             },
         }
@@ -180,6 +180,7 @@ fn init_and_plan_are_folded_and_lines_have_no_time_on_github() {
     let init = format!("group::terraform init in {PROD}");
     assert_eq!(groups, [init.as_str(), "endgroup::", "group::Terraform's plan", "endgroup::"], "{}", outcome.log);
     assert!(outcome.log.contains("Plan: 0 to add"), "{}", outcome.log);
+    assert_eq!(outcome.log.matches(&format!("terraform init in {PROD}")).count(), 1, "{}", outcome.log);
     for json in ["\"@message\"", "\"type\":"] {
         assert!(!outcome.log.contains(json), "{}", outcome.log);
     }

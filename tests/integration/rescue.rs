@@ -12,7 +12,7 @@ use crate::harness::world::World;
 
 #[test]
 fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
-    check_rescue(|world| world.new_image(), "web:1.1");
+    check_rescue(World::new_image, "web:1.1");
 }
 
 #[test]

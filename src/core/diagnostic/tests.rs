@@ -1,3 +1,5 @@
+//! A diagnostic reads like Terraform's own, hides what it is told to hide, and finds its line of the code.
+
 use serde_json::json;
 
 use super::*;
