@@ -277,11 +277,42 @@ fn terraform_hint(error: &TerraformError) -> String {
     }
 }
 
-/// The first error that Terraform printed, without its frame, in one line.
+/// Lines of an error's detail that are told.
+const DETAIL_LINES: usize = 6;
+
+/// The first error that Terraform printed, with its place, in one line.
 fn first_error(stderr: &str) -> String {
     let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
     let mut block = lines.skip_while(|line| !line.starts_with("Error:"));
-    let first = block.next().map(|line| line.trim_start_matches("Error:").trim()).unwrap_or_default();
-    let rest = block.take_while(|line| !line.starts_with("Error:")).take(6).filter(|line| !line.is_empty());
-    std::iter::once(first).chain(rest).collect::<Vec<_>>().join(" ")
+    let mut told = block.next().map(|line| line.trim_start_matches("Error:").trim().to_owned()).unwrap_or_default();
+    let mut detail = Vec::new();
+    let mut in_place = false;
+    for line in block.take_while(|line| !line.starts_with("Error:")) {
+        if line.is_empty() {
+            in_place = false;
+        } else if detail.is_empty() && (line.starts_with("on ") || line.starts_with("with ")) {
+            let place = line.split(", in ").next().unwrap_or_default();
+            told.extend([" ", place.trim_end_matches([':', ','])]);
+            in_place = true;
+        } else if !in_place && detail.len() < DETAIL_LINES {
+            // The quoted code, in place, stands in the whole text.
+            detail.push(line);
+        }
+    }
+    if detail.is_empty() { told } else { format!("{told}: {}", detail.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_error;
+
+    #[test]
+    fn the_first_error_is_one_line_with_its_place() {
+        let own = "Error: Unsupported argument\n\n  on a/main.tf line 2, in resource \"x\" \"y\":\n   2:   imput = 1\n\nNot expected here.\n\nError: Other\n";
+        assert_eq!(first_error(own), "Unsupported argument on a/main.tf line 2: Not expected here.");
+        let framed = "╷\n│ Error: Failed\n│ \n│   with x.y,\n│   on main.tf line 2, in resource:\n│    2: x\n│ \n│ one\n│ two\n╵\n";
+        assert_eq!(first_error(framed), "Failed with x.y on main.tf line 2: one two");
+        assert_eq!(first_error("Error: operation error S3: no"), "operation error S3: no");
+        assert_eq!(first_error("it crashed"), "");
+    }
 }

@@ -1,11 +1,12 @@
-//! The log on standard error: one line for each thing that happened, with the time, and
-//! Terraform's own lines set apart. `RUNNER_DEBUG=1` shows more of ours, never of the AWS SDK's:
-//! its debug output can hold signed headers.
+//! The log on standard error: one line for each thing that happened, and Terraform's own lines set
+//! apart. The time stands on each line but on GitHub, which adds its own; colours are for a
+//! terminal. `RUNNER_DEBUG=1` shows more of ours, never of the AWS SDK's: its debug output can hold
+//! signed headers.
 
 use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::Zoned;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -15,7 +16,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::shell::runner::{LogWriter, variable};
+use crate::core::diagnostic::{Annotation, Severity};
+use crate::error::Error;
+use crate::shell::runner::{LogWriter, annotate, in_actions, is_active, variable};
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {
@@ -24,14 +27,100 @@ pub fn start() {
     let ours = tracing_subscriber::filter::Targets::new()
         .with_target("stategate", level)
         .with_target("terraform", LevelFilter::INFO);
-    let layer = tracing_subscriber::fmt::layer().event_format(Line).with_writer(|| LogWriter);
+    let layer = tracing_subscriber::fmt::layer().event_format(Look::here()).with_writer(|| LogWriter);
     // Only a second start fails, and then the first one's log goes on.
     drop(tracing_subscriber::registry().with(layer).with(ours).try_init());
 }
 
-struct Line;
+/// Says why the program failed: what happened, why, and what to do next.
+///
+/// # Errors
+/// The stream is closed.
+pub fn failure(error: &Error) -> io::Result<()> {
+    let look = Look::here();
+    let mut text = format!("{} {}\n", look.paint(RED, "error:"), harmless(&error.to_string()));
+    let cause = error.cause();
+    if !cause.is_empty() {
+        text.push_str(&format!("  why: {}\n", harmless(&cause)));
+    }
+    text.push_str(&format!("  next: {}\n", harmless(&error.hint())));
+    LogWriter.write_all(text.as_bytes())?;
+    // A cancelled run says so on its page already.
+    if matches!(error, Error::Cancelled) { Ok(()) } else { annotate(&of_ours(format!("{error}. {}", error.hint()))) }
+}
 
-impl<S, N> FormatEvent<S, N> for Line
+/// Says what is wrong with the arguments, or prints the help or version that was asked for.
+///
+/// # Errors
+/// The stream is closed.
+pub fn usage(error: &clap::Error) -> io::Result<()> {
+    if !error.use_stderr() || !in_actions() {
+        return error.print();
+    }
+    // A wrong value can be a stranger's text.
+    let text = error.render().to_string();
+    LogWriter.write_all(text.as_bytes())?;
+    let first = text.split("\n\n").next().unwrap_or_default();
+    annotate(&of_ours(first.trim_start_matches("error: ").to_owned()))
+}
+
+fn of_ours(message: String) -> Annotation {
+    Annotation { severity: Severity::Error, title: "stategate".to_owned(), message, place: None }
+}
+
+const RED: &str = "31;1";
+const YELLOW: &str = "33;1";
+const DIM: &str = "2";
+
+/// How a line looks here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    time: bool,
+    colour: bool,
+}
+
+impl Look {
+    fn here() -> Look {
+        let colour = is_colourful(io::stderr().is_terminal(), variable);
+        Look { time: !in_actions(), colour }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// One line, or several that belong together.
+    fn line(self, time: &str, target: &str, level: Level, message: &str) -> String {
+        let time = if self.time { format!("{} ", self.paint(DIM, time)) } else { String::new() };
+        let code = match level {
+            Level::ERROR => RED,
+            Level::WARN => YELLOW,
+            Level::INFO => "",
+            _ => DIM,
+        };
+        let message = harmless(message);
+        if target == "terraform" {
+            let message = if code.is_empty() { message } else { self.paint(code, &message) };
+            return format!("{time}{}{message}", self.paint(DIM, BAR));
+        }
+        match level {
+            Level::ERROR => format!("{time}{} {message}", self.paint(code, "error:")),
+            Level::WARN => format!("{time}{} {message}", self.paint(code, "warning:")),
+            Level::INFO => format!("{time}{message}"),
+            _ => format!("{time}{}", self.paint(code, &message)),
+        }
+    }
+}
+
+/// What stands before a line of others.
+const BAR: &str = " | ";
+
+/// Colours are for a terminal, unless it or its owner wants none (no-color.org).
+fn is_colourful(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    is_terminal && variable("NO_COLOR").is_none() && variable("TERM").as_deref() != Some("dumb")
+}
+
+impl<S, N> FormatEvent<S, N> for Look
 where
     S: Subscriber + for<'lookup> LookupSpan<'lookup>,
     N: for<'writer> FormatFields<'writer> + 'static,
@@ -39,14 +128,9 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut message = Message::default();
         event.record(&mut message);
-        let time = Timestamp::now().to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string();
-        let mark = match (event.metadata().target(), *event.metadata().level()) {
-            ("terraform", _) => "  | ",
-            (_, Level::ERROR) => " error: ",
-            (_, Level::WARN) => " warning: ",
-            _ => " ",
-        };
-        writeln!(writer, "{time}{mark}{}", harmless(&message.0))
+        let time = if self.time { Zoned::now().strftime("%H:%M:%S").to_string() } else { String::new() };
+        let metadata = event.metadata();
+        writeln!(writer, "{}", self.line(&time, metadata.target(), *metadata.level(), &message.0))
     }
 }
 
@@ -70,10 +154,6 @@ impl Visit for Message {
 /// Text of others for a terminal: a line break in it does not look like a line of ours, and
 /// nothing moves the cursor or turns the writing round.
 pub fn harmless(text: &str) -> String {
-    let is_active = |character: char| {
-        (character.is_control() && character != '\n' && character != '\t')
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.replace(['\n', '\r'], "\n         | ")
         .chars()
         .map(|character| if is_active(character) { '\u{fffd}' } else { character })
@@ -87,5 +167,38 @@ mod tests {
     #[test]
     fn text_of_others_stays_text() {
         assert_eq!(harmless("a\n  next: b\u{1b}[2J\u{202e}c\td"), "a\n         |   next: b\u{fffd}[2J\u{fffd}c\td");
+    }
+
+    #[test]
+    fn colours_are_for_a_terminal_that_wants_them() {
+        let with = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned()).filter(|value| !value.is_empty())
+        };
+        assert!(is_colourful(true, with("TERM", "xterm-256color")));
+        assert!(is_colourful(true, with("NO_COLOR", "")), "an empty variable is none");
+        assert!(!is_colourful(true, with("NO_COLOR", "1")));
+        assert!(!is_colourful(true, with("TERM", "dumb")));
+        assert!(!is_colourful(false, with("TERM", "xterm-256color")));
+    }
+
+    #[test]
+    fn a_line_on_github_a_line_in_a_file_and_a_line_on_a_terminal() {
+        let line = |look: Look, target, level| look.line("09:41:00", target, level, "said");
+        let github = Look { time: false, colour: false };
+        assert_eq!(line(github, "stategate", Level::INFO), "said");
+        assert_eq!(line(github, "stategate::x", Level::WARN), "warning: said");
+        assert_eq!(line(github, "terraform", Level::ERROR), " | said");
+        let file = Look { time: true, colour: false };
+        assert_eq!(line(file, "stategate", Level::ERROR), "09:41:00 error: said");
+        assert_eq!(line(file, "terraform", Level::INFO), "09:41:00  | said");
+        let terminal = Look { time: true, colour: true };
+        assert_eq!(
+            line(terminal, "stategate", Level::ERROR),
+            "\u{1b}[2m09:41:00\u{1b}[0m \u{1b}[31;1merror:\u{1b}[0m said"
+        );
+        assert_eq!(
+            line(terminal, "terraform", Level::WARN),
+            "\u{1b}[2m09:41:00\u{1b}[0m \u{1b}[2m | \u{1b}[0m\u{1b}[33;1msaid\u{1b}[0m"
+        );
     }
 }

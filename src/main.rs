@@ -1,17 +1,15 @@
 //! The program: parse, log, dispatch, render the error, exit code.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use stategate::error::Error;
-use stategate::shell::runner::LogWriter;
 use stategate::{cli, commands, log};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            let printed = error.print();
+            let printed = log::usage(&error);
             return if printed.is_ok() { exit_code(error.exit_code()) } else { ExitCode::FAILURE };
         }
     };
@@ -27,15 +25,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// What happened, why, and what to do next; never a hard exit, so that destructors run.
+/// Says what happened; never a hard exit, so that destructors run.
 fn fail(error: &Error) -> ExitCode {
-    let mut text = format!("error: {}\n", log::harmless(&error.to_string()));
-    let cause = error.cause();
-    if !cause.is_empty() {
-        text.push_str(&format!("  why: {}\n", log::harmless(&cause)));
-    }
-    text.push_str(&format!("  next: {}\n", log::harmless(&error.hint())));
-    match LogWriter.write_all(text.as_bytes()) {
+    match log::failure(error) {
         Ok(()) => ExitCode::from(error.exit_code()),
         Err(_) => ExitCode::FAILURE,
     }

@@ -1,6 +1,8 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -10,7 +12,8 @@ use super::locking;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
-use super::session::{Purpose, Root, Session, shown};
+use super::running::{Ran, open_root, shown, words};
+use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{LockView, OutputView, Phase};
@@ -18,7 +21,7 @@ use crate::core::lock_info::Operation;
 use crate::core::record::Record;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -39,7 +42,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let facts = asked.ask(session).await?;
     let heads = gate::reviewed_commits(&asked.decide(&facts));
     gate::show(report, &asked, &asked.decide(&facts));
-    let root = Root::open(session, Purpose::Lock).await?;
+    let root = open_root(session, report).await?;
     asked.check_out(&root)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let reviewed = review::fetch_all(&root.bucket, &heads).await;
@@ -80,7 +83,8 @@ async fn under_the_lock(
     report: &mut Report,
 ) -> Result<(), Error> {
     let identity = StateIdentity::read(&root.bucket).await?;
-    let plan_file = planning::make(session, root, held, command.planning.plan_args.as_ref(), footprint).await?;
+    let plan_args = command.planning.plan_args.as_ref();
+    let plan_file = planning::make(session, root, held, plan_args, footprint, report).await?;
     let Some(approved) = approve(session, command, root, question, &identity, plan_file, report).await? else {
         return Ok(());
     };
@@ -174,29 +178,25 @@ async fn apply_plan(
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
     let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
-    let mut arguments = vec!["apply".to_owned()];
-    arguments.extend(command.apply_args.clone().unwrap_or_default().0);
-    arguments.extend(["-lock=false", "-input=false", "-no-color", "-auto-approve"].map(str::to_owned));
-    arguments.push(approved.plan_file.path().display().to_string());
-    let finished = shown(
-        &root.terraform,
-        &arguments,
-        session,
-        |pid| {
-            if let Err(error) = footprint.set_terraform(pid) {
-                tracing::warn!("{error}");
-            }
-        },
-        scrub,
-    )
-    .await;
+    let plan_file = approved.plan_file.path().display().to_string();
+    let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
+    let on_start = |pid| {
+        if let Err(error) = footprint.set_terraform(pid) {
+            tracing::warn!("{error}");
+        }
+    };
+    let mut ran = shown(&root.terraform, &arguments, session, None, on_start, scrub).await;
     // Before anything else, whatever failed: it is the only copy of the new state.
-    if errored_state.exists() {
-        let stderr = finished.map_or_else(|error| error.to_string(), |finished| scrub(&finished.stderr));
-        return Err(rescue(session, root, stderr, &errored_state).await);
+    let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
+    if printed.is_some() || errored_state.exists() {
+        let stderr = ran.map_or_else(|error| error.to_string(), |ran| scrub(&ran.finished.stderr));
+        return Err(rescue(session, root, stderr, printed, &errored_state).await);
     }
-    let finished = finished?;
+    let Ran { finished, transcript } = ran?;
     let interrupted = finished.interrupted;
+    if !interrupted {
+        report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+    }
     match finished.check() {
         Ok(_) => Ok(()),
         Err(_) if interrupted => {
@@ -209,12 +209,19 @@ async fn apply_plan(
 }
 
 /// Terraform could not upload the new state and left it on this runner's disk, which is about to
-/// vanish.
-async fn rescue(session: &Session, root: &Root, stderr: String, errored_state: &std::path::Path) -> Error {
+/// vanish; or, where even that failed, only printed it.
+async fn rescue(
+    session: &Session,
+    root: &Root,
+    stderr: String,
+    printed: Option<String>,
+    errored_state: &Path,
+) -> Error {
     let backend = root.bucket.backend();
     let (run, attempt) = session.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt));
     let key = backend.rescued_key(run, attempt);
-    let rescued = match fs::read(errored_state) {
+    let state = printed.clone().map_or_else(|| fs::read(errored_state), |state| Ok(state.into_bytes()));
+    let rescued = match state {
         Ok(bytes) => root.bucket.put(&key, bytes, "application/json").await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -229,11 +236,22 @@ async fn rescue(session: &Session, root: &Root, stderr: String, errored_state: &
             ),
         },
         Err(why) => Error::StateNotUploaded {
-            rescued: format!("it stands only in {} on this machine, because it could not be rescued either: {why}", errored_state.display()),
+            rescued: match printed.map_or_else(|| Ok(errored_state.to_owned()), |state| keep(&state)) {
+                Ok(file) => format!("it stands only in {} on this machine, because it could not be rescued either: {why}", file.display()),
+                Err(error) => format!("it is lost, because it could neither be rescued ({why}) nor written to a file ({error})"),
+            },
             stderr,
-            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false errored.tfstate` and unlock.".to_owned(),
+            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
         },
     }
+}
+
+/// Writes a state to a file that stays, readable by us alone.
+fn keep(state: &str) -> io::Result<PathBuf> {
+    let directory = variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut file = tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(directory)?;
+    file.write_all(state.as_bytes())?;
+    Ok(file.keep()?.1)
 }
 
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.

@@ -13,6 +13,7 @@ mod release;
 pub mod render;
 mod report;
 mod review;
+mod running;
 mod session;
 mod status;
 mod unlock;

@@ -5,7 +5,8 @@ use super::locking;
 use super::planning;
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
-use super::session::{Purpose, Root, Session};
+use super::running::open_root;
+use super::session::Session;
 use crate::cli::{CommentMode, PlanCommand};
 use crate::core::approval::{Need, need};
 use crate::core::comment::Phase;
@@ -30,14 +31,14 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
         return Ok(());
     }
     let group_heads = find_group(session, report).await?;
-    let root = Root::open(session, Purpose::Lock).await?;
+    let root = open_root(session, report).await?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;
     let under_lock = async {
         let plan_args = command.planning.plan_args.as_ref();
         let identity = StateIdentity::read(&root.bucket);
-        let plan_file = planning::make(session, &root, &held, plan_args, &mut footprint);
+        let plan_file = planning::make(session, &root, &held, plan_args, &mut footprint, report);
         let (identity, plan_file) = tokio::join!(identity, plan_file);
         // Terraform's own failure says more than ours about the same state.
         plan_file.and_then(|plan_file| Ok((identity?, plan_file)))

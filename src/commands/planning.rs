@@ -1,17 +1,21 @@
 //! Making a plan under the lock and reading what it says.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tracing::Level;
 
 use super::report::Report;
+use super::running::{log_lines, quote, quote_diagnostics, words};
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::core::plan::{PlanSummary, PlanVisitor, read_plan};
+use crate::core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
+use crate::core::transcript::{Said, Transcript};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::{Footprint, resume_commands, stop_commands, variable};
+use crate::shell::runner::{Footprint, variable};
 use crate::shell::terraform::Finished;
 
 /// How often a silent plan says that it still works.
@@ -21,8 +25,10 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 pub(super) struct PlanFile {
     _directory: TempDir,
     path: PathBuf,
-    /// Terraform's own text of the plan; it can hold secrets until it is scrubbed.
-    text: String,
+    /// What Terraform said while it planned; it can hold secrets until it is scrubbed.
+    transcript: Transcript,
+    /// What it printed; the plan's text, where it does not speak JSON.
+    printed: String,
 }
 
 impl PlanFile {
@@ -31,14 +37,15 @@ impl PlanFile {
     }
 }
 
-/// Runs `terraform plan`. Its text is held back: only the plan JSON tells which of its values are
-/// secret, and Terraform's text is known to show some of them.
+/// Runs `terraform plan`. What it says is held back: only the plan JSON tells which of its values
+/// are secret, and Terraform's text is known to show some of them.
 pub(super) async fn make(
     session: &Session,
     root: &Root,
     held: &HeldLock,
     plan_args: Option<&Words>,
     footprint: &mut Footprint,
+    report: &mut Report,
 ) -> Result<PlanFile, Error> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("stategate-plan-");
@@ -48,14 +55,10 @@ pub(super) async fn make(
     }
     .map_err(Error::TemporaryDirectory)?;
     let path = directory.path().join("plan.tfplan");
-    // The user's arguments first: of a flag given twice, Terraform takes the last.
-    // A detailed exit code would make a plan with changes look like a failure.
-    let mut arguments = vec!["plan".to_owned()];
-    let given = plan_args.cloned().unwrap_or_default().0;
-    arguments.extend(given.into_iter().filter(|word| word.trim_start_matches('-') != "detailed-exitcode"));
-    arguments.extend(["-lock=false", "-input=false", "-no-color"].map(str::to_owned));
-    arguments.push(format!("-out={}", path.display()));
+    let arguments = words(root, "plan", plan_args, &[&format!("-out={}", path.display())]);
     tracing::info!("terraform plan in {}", session.root_name());
+    let mut transcript = Transcript::new(session.place_in_repository());
+    let seen = Cell::new(0_usize);
     let planning = root.terraform.run(
         &arguments,
         session.cancel.wait(),
@@ -64,28 +67,52 @@ pub(super) async fn make(
                 tracing::warn!("{error}");
             }
         },
-        |_| {},
+        |line| match transcript.hear(line) {
+            Said::Notice(text) => log_lines(Level::INFO, &session.secrets.scrub(&text)),
+            Said::Progress(_) => seen.set(seen.get() + 1),
+            Said::Diagnostic(..) | Said::Text(_) | Said::Nothing => {}
+        },
     );
     // Beside the plan, for it costs nothing there; a plan under a lock that excludes nobody is
     // thrown away.
-    let (finished, checked) = tokio::join!(with_heartbeat("terraform plan", planning), held.check_store());
+    let (finished, checked) = tokio::join!(with_heartbeat("terraform plan", planning, &seen), held.check_store());
     checked?;
-    let finished = finished?;
+    let mut finished = finished?;
     if finished.interrupted {
         return Err(Error::Cancelled);
     }
-    let finished = match finished.check() {
-        Ok(finished) => finished,
+    if transcript.is_json() {
+        finished.stderr = transcript.failure(&finished.stderr);
+    }
+    match finished.check() {
+        Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
-            let error = Error::from(error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
-            log_terraform(error.terraform_text().unwrap_or_default())?;
-            return Err(error);
+            let of_plan = secrets_of_failed(root, &path).await;
+            let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+            let error = Error::from(error.map_stderr(scrub));
+            quote(None, Level::ERROR, error.terraform_text().unwrap_or_default())?;
+            report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+            Err(error)
         }
-    };
-    Ok(PlanFile { _directory: directory, path, text: finished.stdout })
+    }
+}
+
+/// What is secret in a plan that failed, as far as Terraform wrote it down: newer versions keep
+/// what they had. Where there is nothing, what Terraform itself hides has to do.
+async fn secrets_of_failed(root: &Root, path: &Path) -> Secrets {
+    if !path.exists() {
+        return Secrets::default();
+    }
+    let Ok(showing) = root.terraform.show_json(path) else { return Secrets::default() };
+    let read = tokio::task::spawn_blocking(move || showing.read(|json| read_plan(json, &mut [])));
+    match read.await {
+        Ok(Ok(Ok(plan))) => plan.secrets,
+        _ => Secrets::default(),
+    }
 }
 
 /// Reads the plan JSON, shows it to `visitor` on the way, and puts the summary into the report.
+/// Then the log gets Terraform's text and warnings.
 pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     session: &Session,
     root: &Root,
@@ -97,38 +124,60 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
         return Err(Error::Cancelled);
     }
     let showing = root.terraform.show_json(plan_file.path())?;
-    let (summary, visitor) = tokio::task::spawn_blocking(move || {
+    let reading = tokio::task::spawn_blocking(move || {
         let summary = showing.read(|json| read_plan(json, &mut [&mut visitor]));
         (summary, visitor)
-    })
-    .await
-    .map_err(|error| Error::Unexpected(error.to_string()))?;
+    });
+    let (read, text) = tokio::join!(reading, text(session, root, plan_file));
+    let (summary, visitor) = read.map_err(|error| Error::Unexpected(error.to_string()))?;
     let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
     let summary: PlanSummary = shown??;
-    let text = summary.secrets.scrub(&plan_file.text);
-    let text = session.secrets.scrub(&text).into_owned();
-    log_terraform(&text)?;
+    let scrub = |text: &str| session.secrets.scrub(&summary.secrets.scrub(text)).into_owned();
+    let text = scrub(&text);
+    quote(Some("Terraform's plan"), Level::INFO, &text)?;
+    let transcript = &plan_file.transcript;
+    if transcript.is_json() {
+        quote(None, Level::INFO, &scrub(&transcript.text()))?;
+    }
+    report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+    quote_diagnostics(&report.diagnostics)?;
     report.plan_text = Some(text);
     report.plan = Some(summary);
     Ok(visitor)
 }
 
-/// Puts Terraform's text into the log, where it cannot be taken for workflow commands.
-fn log_terraform(text: &str) -> Result<(), Error> {
-    let commands = stop_commands().map_err(Error::Output)?;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        tracing::info!(target: "terraform", "{line}");
+/// The plan as Terraform writes it for people, not scrubbed yet. The work does not depend on it.
+async fn text(session: &Session, root: &Root, plan_file: &PlanFile) -> String {
+    if !plan_file.transcript.is_json() {
+        return plan_file.printed.clone();
     }
-    resume_commands(commands).map_err(Error::Output)
+    let arguments = ["show".to_owned(), "-no-color".to_owned(), plan_file.path.display().to_string()];
+    let shown = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await;
+    match shown.and_then(Finished::check) {
+        Ok(finished) => finished.stdout,
+        Err(error) => {
+            tracing::warn!("the plan cannot be shown as Terraform writes it: {error}");
+            String::new()
+        }
+    }
 }
 
-async fn with_heartbeat<E>(what: &str, work: impl Future<Output = Result<Finished, E>>) -> Result<Finished, E> {
+/// Waits for `work` and says now and then that it goes on.
+async fn with_heartbeat<E>(
+    what: &str,
+    work: impl Future<Output = Result<Finished, E>>,
+    seen: &Cell<usize>,
+) -> Result<Finished, E> {
     let mut work = std::pin::pin!(work);
     let started = tokio::time::Instant::now();
     loop {
         tokio::select! {
             finished = &mut work => return finished,
-            () = tokio::time::sleep(HEARTBEAT) => tracing::info!("{what} still works, {} s so far", started.elapsed().as_secs()),
+            () = tokio::time::sleep(HEARTBEAT) => tracing::info!(
+                "{what} still works: {} s, {} messages so far",
+                started.elapsed().as_secs(),
+                seen.get()
+            ),
         }
     }
 }

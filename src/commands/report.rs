@@ -3,16 +3,18 @@
 
 use jiff::Timestamp;
 
+use super::running::annotate_code;
 use super::session::Session;
 use crate::cli::{CommentMode, Reporting};
 use crate::core::comment::{
     self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, SUMMARY_LIMIT,
 };
+use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::error::Error;
 use crate::shell::github::CommentRef;
-use crate::shell::runner::{Outputs, annotate_error, write_out, write_summary};
+use crate::shell::runner::{Outputs, write_out, write_summary};
 
 /// A job's outputs may have 1 MB in all; the others are small.
 const SUMMARY_JSON_LIMIT: usize = 900_000;
@@ -41,6 +43,8 @@ pub(super) struct Report {
     pub(super) difference: Vec<String>,
     pub(super) outputs: Vec<OutputView>,
     pub(super) notes: Vec<String>,
+    /// What Terraform warned of and failed with, scrubbed.
+    pub(super) diagnostics: Vec<Diagnostic>,
     failure: Option<FailureView>,
     history: Vec<LifeEvent>,
     /// The comment on each of `pull_requests`, once there is one.
@@ -72,6 +76,7 @@ impl Report {
             difference: Vec::new(),
             outputs: Vec::new(),
             notes: Vec::new(),
+            diagnostics: Vec::new(),
             failure: None,
             history: Vec::new(),
             comments: Vec::new(),
@@ -81,6 +86,15 @@ impl Report {
     /// Whether the plan would change anything.
     pub(super) fn has_changes(&self) -> bool {
         self.plan.as_ref().is_some_and(PlanSummary::has_changes)
+    }
+
+    /// Takes what Terraform warned of or failed with; what it said already is not said twice.
+    pub(super) fn hear(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in diagnostics {
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
     }
 
     /// Edits the comment in the middle of the work. The work does not depend on it: a failure is
@@ -160,9 +174,7 @@ impl Report {
 
     fn tell_runner(&self) -> Result<(), Error> {
         self.tell_summary()?;
-        if let Some(failure) = &self.failure {
-            annotate_error("stategate", &format!("{}. {}", failure.what, failure.hint)).map_err(Error::Output)?;
-        }
+        annotate_code(&self.diagnostics)?;
         self.outputs().write().map_err(Error::Output)
     }
 
@@ -229,6 +241,10 @@ impl Report {
         life
     }
 
+    fn warnings(&self) -> Vec<Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).cloned().collect()
+    }
+
     fn view(&self) -> CommentView<'_> {
         let now = Timestamp::now();
         let history = self.life();
@@ -248,6 +264,7 @@ impl Report {
             history,
             run_url: self.run_url.as_deref(),
             outputs: self.outputs.clone(),
+            warnings: self.warnings(),
             notes: self.notes.clone(),
             now,
         }

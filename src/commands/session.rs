@@ -1,10 +1,12 @@
 //! What every command starts from: where we run, for which state, with which token.
 
+use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::running::shown;
 use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
@@ -12,9 +14,9 @@ use crate::core::plan::Secrets;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
-use crate::shell::runner::{Footprint, Host, github_token, resume_commands, stop_commands, variable};
+use crate::shell::runner::{Footprint, Host, github_token, variable};
 use crate::shell::signals::Cancel;
-use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
+use crate::shell::terraform::{RootModule, Terraform, TerraformError};
 
 /// One run of one command.
 pub(super) struct Session {
@@ -84,6 +86,15 @@ impl Session {
     /// The root module, looked up.
     pub(super) fn module(&self) -> Result<RootModule, Error> {
         Ok(RootModule::find(&self.target.working_directory, self.target.workspace.as_deref())?)
+    }
+
+    /// The root module's path from the root of the repository; `None` where there is no checkout of
+    /// a runner around it.
+    pub(super) fn place_in_repository(&self) -> Option<String> {
+        self.host.run()?;
+        let repository = fs::canonicalize(variable("GITHUB_WORKSPACE")?).ok()?;
+        let module = self.module().ok()?;
+        Some(module.directory().strip_prefix(repository).ok()?.to_str()?.to_owned())
     }
 
     /// The workspace, as far as it can be told without a root module.
@@ -174,15 +185,17 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
 }
 
 async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
-    tracing::info!("terraform init in {}", session.root_name());
+    let title = format!("terraform init in {}", session.root_name());
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.secrets.scrub(line).into_owned();
-    let mut finished = shown(terraform, &arguments, session, |_| {}, scrub).await?;
+    let title = Some(title.as_str());
+    let mut finished = shown(terraform, &arguments, session, title, |_| {}, scrub).await?.finished;
     if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
         // `init` refuses a workspace without a state, or locks to create it. We initialise
         // without the workspace and make its state under our own lock later.
-        finished = shown(&terraform.in_workspace("default"), &arguments, session, |_| {}, scrub).await?;
+        let terraform = terraform.in_workspace("default");
+        finished = shown(&terraform, &arguments, session, title, |_| {}, scrub).await?.finished;
     }
     if finished.interrupted {
         return Err(Error::Cancelled);
@@ -194,30 +207,6 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
         }
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
-}
-
-/// Runs Terraform and shows each line of its output, passed through `scrub`, in the log.
-pub(super) async fn shown(
-    terraform: &Terraform,
-    arguments: &[String],
-    session: &Session,
-    on_start: impl FnMut(u32),
-    scrub: impl Fn(&str) -> String,
-) -> Result<Finished, Error> {
-    let commands = stop_commands().map_err(Error::Output)?;
-    let finished = terraform
-        .run(arguments, session.cancel.wait(), on_start, |line| {
-            let line = scrub(line);
-            if !line.trim().is_empty() {
-                tracing::info!(target: "terraform", "{line}");
-            }
-        })
-        .await;
-    // What Terraform did is worth more than the log.
-    if let Err(error) = resume_commands(commands) {
-        tracing::warn!("workflow commands stay off: {error}");
-    }
-    Ok(finished?)
 }
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {

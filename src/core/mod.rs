@@ -4,8 +4,10 @@
 pub mod approval;
 pub mod backend;
 pub mod comment;
+pub mod diagnostic;
 pub mod liveness;
 pub mod lock_info;
 pub mod locking;
 pub mod plan;
 pub mod record;
+pub mod transcript;

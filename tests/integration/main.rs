@@ -34,6 +34,7 @@ mod lock_faults;
 mod lock_headers;
 mod lock_store;
 mod outsiders;
+mod log;
 mod plan;
 mod readme;
 mod rescue;

@@ -5,13 +5,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
-use crate::harness::files::{PROD_KEY, PROD_LOCK};
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
 use crate::harness::ministack::Ministack;
-use crate::harness::runner::Step;
+use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
 #[test]
 fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
+    check_rescue(World::new_image, "web:1.1");
+}
+
+#[test]
+fn a_state_that_terraform_can_only_print_is_rescued_and_told_to_nobody() {
+    let outcome = check_rescue(
+        |world| {
+            world.pull_request("No room for a file", |files| {
+                // What stands behind the link can be no file, for main.tf is no directory.
+                let command = "ln -s main.tf/x errored.tfstate";
+                let resource = format!(
+                    "resource \"terraform_data\" \"x\" {{\n  input = \"a-value-of-the-state\"\n  provisioner \"local-exec\" {{\n    command = \"{command}\"\n  }}\n}}\n"
+                );
+                files.write(&format!("{PROD}/more.tf"), &resource);
+            })
+        },
+        "a-value-of-the-state",
+    );
+    assert!(outcome.log.contains("Failed to persist state to backend"), "{}", outcome.log);
+    assert!(!outcome.log.contains("\"lineage\"") && !outcome.summary.contains("\"lineage\""), "{}", outcome.log);
+}
+
+/// Applies a change whose state the bucket refuses: a state with `text` in it is rescued.
+fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     let refuse = Arc::new(AtomicBool::new(false));
     let refused = Arc::clone(&refuse);
     let mut bucket = Ministack::shared().bucket();
@@ -22,7 +46,7 @@ fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
     bucket.endpoint.clone_from(&proxy.endpoint);
     let world = World::with_bucket(bucket);
     world.laptop().apply().succeeded();
-    let number = world.new_image();
+    let number = change(&world);
     Step::plan(&world, number).run().exits(0);
     world.approve(number);
     let push = world.merge(number);
@@ -37,7 +61,7 @@ fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
     let rescued =
         keys.iter().find(|key| key.starts_with(&format!("stategate/{PROD_KEY}/rescued/"))).expect("a rescued state");
     let state = String::from_utf8(world.bucket.get(rescued).unwrap()).unwrap();
-    assert!(state.contains("web:1.1"), "what the apply did is in the rescued state");
+    assert!(state.contains(text), "what the apply did is in the rescued state");
     assert_eq!(
         world.bucket.locks(),
         [PROD_LOCK],
@@ -48,4 +72,5 @@ fn a_state_that_cannot_be_uploaded_is_rescued_and_the_lock_stays() {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
     }
     assert_eq!(outcome.output("result"), "failed");
+    outcome
 }

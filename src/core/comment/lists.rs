@@ -6,6 +6,7 @@ use super::escape::{clip, code, fence, visible};
 use super::ink::Ink;
 use super::status::{alert, items};
 use super::view::{CommentView, Phase};
+use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
 use crate::core::plan::{Kind, PlanSummary, ResourceSummary};
 
@@ -141,6 +142,9 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
         lists.extend(unknown(plan, ink));
         lists.extend(incomplete(plan, ink));
         lists.extend(checks(plan, ink));
+    }
+    lists.extend(warnings(view, ink));
+    if let Some(plan) = view.plan {
         lists.extend(actions(plan, ink));
         lists.extend(drift(plan, ink));
     }

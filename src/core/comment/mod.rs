@@ -14,6 +14,7 @@ mod life;
 mod lists;
 mod note;
 mod status;
+mod warnings;
 mod words;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::core::diagnostic::Diagnostic;
 use crate::core::plan::PlanSummary;
 
 /// Everything that one comment tells.
@@ -37,6 +38,8 @@ pub struct CommentView<'a> {
     pub run_url: Option<&'a str>,
     /// The root module's outputs after the apply.
     pub outputs: Vec<OutputView>,
+    /// What Terraform warned of.
+    pub warnings: Vec<Diagnostic>,
     /// What else is worth a line, such as "also changed by #41".
     pub notes: Vec<String>,
     /// The moment of writing.

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
 pub use self::footprint::{Footprint, FootprintError, ProcessId};
 pub use self::output::{
-    LogWriter, Outputs, annotate_error, mask, resume_commands, stop_commands, write_out, write_summary,
+    LogWriter, Outputs, Quotation, annotate, in_actions, is_active, mask, write_out, write_summary,
 };
 
 /// Where this process runs.
@@ -70,7 +70,7 @@ impl Host {
     /// # Errors
     /// A variable that the runner always sets is missing, or the event file cannot be read.
     pub fn detect() -> Result<Host, EventError> {
-        if variable("GITHUB_ACTIONS").as_deref() != Some("true") {
+        if !in_actions() {
             return Ok(Host::Laptop { user: user(), host: host_name() });
         }
         let need = |name: &'static str| variable(name).ok_or(EventError::VariableMissing(name));

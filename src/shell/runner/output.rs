@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use super::variable;
+use crate::core::diagnostic::{Annotation, Severity};
 
 /// The runner refuses a larger job summary and shows nothing of it.
 const SUMMARY_LIMIT: usize = 1_048_576;
@@ -55,39 +56,69 @@ pub fn write_summary(markdown: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Tells the runner to take no commands until [`resume_commands`]; returns the token for it.
-///
-/// # Errors
-/// No randomness, or the stream is closed.
-pub fn stop_commands() -> io::Result<Option<String>> {
-    if !in_actions() {
-        return Ok(None);
-    }
-    let token = random_token()?;
-    writeln!(io::stderr(), "::stop-commands::{token}")?;
-    Ok(Some(token))
+/// A stretch of the log in which others speak: the runner takes no commands there, and may fold it.
+#[derive(Debug)]
+#[must_use = "the runner takes no commands until it ends"]
+pub struct Quotation {
+    token: Option<String>,
+    folded: bool,
 }
 
-/// Ends what [`stop_commands`] began.
+impl Quotation {
+    /// Begins it; with a `title` the runner folds it. Does nothing outside a runner.
+    ///
+    /// # Errors
+    /// No randomness, or the stream is closed.
+    pub fn begin(title: Option<&str>) -> io::Result<Quotation> {
+        if !in_actions() {
+            return Ok(Quotation { token: None, folded: false });
+        }
+        let token = random_token()?;
+        if let Some(title) = title {
+            writeln!(io::stderr(), "::group::{}", escape_data(&visible(title)))?;
+        }
+        writeln!(io::stderr(), "::stop-commands::{token}")?;
+        Ok(Quotation { token: Some(token), folded: title.is_some() })
+    }
+
+    /// Ends it: the runner takes commands again.
+    ///
+    /// # Errors
+    /// The stream is closed.
+    pub fn end(self) -> io::Result<()> {
+        if let Some(token) = self.token {
+            // The last line of others may have no end.
+            writeln!(io::stderr(), "\n::{token}::")?;
+        }
+        if self.folded {
+            writeln!(io::stderr(), "::endgroup::")?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows a warning or an error on the run's page, at its line of the code where it has one; does
+/// nothing outside a runner.
 ///
 /// # Errors
 /// The stream is closed.
-pub fn resume_commands(token: Option<String>) -> io::Result<()> {
-    match token {
-        Some(token) => writeln!(io::stderr(), "\n::{token}::"),
-        None => Ok(()),
-    }
+pub fn annotate(annotation: &Annotation) -> io::Result<()> {
+    if in_actions() { writeln!(io::stderr(), "{}", command(annotation)) } else { Ok(()) }
 }
 
-/// Shows an error on the run's page; does nothing outside a runner.
-///
-/// # Errors
-/// The stream is closed.
-pub fn annotate_error(title: &str, message: &str) -> io::Result<()> {
-    if !in_actions() {
-        return Ok(());
-    }
-    writeln!(io::stderr(), "::error title={}::{}", escape_property(title), escape_data(message))
+fn command(annotation: &Annotation) -> String {
+    let kind = match annotation.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let place = annotation.place.as_ref();
+    let place = place.map(|(file, line)| format!("file={},line={line},", escape_property(&visible(file))));
+    format!(
+        "::{kind} {}title={}::{}",
+        place.unwrap_or_default(),
+        escape_property(&visible(&annotation.title)),
+        escape_data(&visible(&annotation.message))
+    )
 }
 
 /// Hides `value` in the job's logs from here on; does nothing outside a runner.
@@ -131,7 +162,22 @@ impl Write for LogWriter {
     }
 }
 
-fn in_actions() -> bool {
+/// Whether a character would move the cursor, hide text or turn the writing round.
+pub fn is_active(character: char) -> bool {
+    (character.is_control() && character != '\n' && character != '\t')
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with each such character replaced, a line break aside.
+fn visible(text: &str) -> String {
+    text.replace("##[", "## [")
+        .chars()
+        .map(|character| if is_active(character) && character != '\r' { '\u{fffd}' } else { character })
+        .collect()
+}
+
+/// Whether we run in a step of GitHub Actions.
+pub fn in_actions() -> bool {
     variable("GITHUB_ACTIONS").as_deref() == Some("true")
 }
 
@@ -189,5 +235,19 @@ mod tests {
     fn an_annotation_stays_one_command() {
         assert_eq!(escape_data("50%\n::error::x"), "50%25%0A::error::x");
         assert_eq!(escape_property("a:b,c"), "a%3Ab%2Cc");
+        let annotation = |text: &str, place| Annotation {
+            severity: Severity::Error,
+            title: text.to_owned(),
+            message: text.to_owned(),
+            place,
+        };
+        let hostile = "a\r\n::error file=x,line=1::b ##[group]\u{1b}[2J\u{202e}";
+        let written = command(&annotation(hostile, Some((hostile.to_owned(), 7))));
+        assert_eq!(written.lines().count(), 1, "{written}");
+        assert!(!written.contains("##[") && !written.contains(['\r', '\u{1b}', '\u{202e}']), "{written}");
+        let properties = written.strip_prefix("::error ").unwrap().split("::").next().unwrap();
+        let names: Vec<_> = properties.split(',').filter_map(|one| one.split('=').next()).collect();
+        assert_eq!(names, ["file", "line", "title"], "{written}");
+        assert_eq!(command(&annotation("t", None)), "::error title=t::t");
     }
 }

@@ -114,6 +114,7 @@ impl Hostile {
                 OutputView { name: text.clone(), value: Some(json!({&text: [text]})) },
                 OutputView { name: text.clone(), value: None },
             ],
+            warnings: vec![warning(&text), warning(&format!("{text} too"))],
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };

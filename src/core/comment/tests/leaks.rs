@@ -43,6 +43,7 @@ fn secrets_are_hidden_in_everything_that_is_said() {
         phase: Phase::Failed,
         lock: LockView::Lost { found: hostile.clone() },
         difference: vec![hostile.clone()],
+        warnings: vec![warning(&hostile)],
         notes: vec![hostile.clone()],
         failure: Some(FailureView {
             what: hostile.clone(),

@@ -4,11 +4,13 @@ mod budget;
 mod forgery;
 mod leaks;
 mod look;
+mod warnings;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
+use crate::core::diagnostic::Diagnostic;
 use crate::core::plan::{PlanSummary, read_plan};
 
 const EVERYTHING: &str = include_str!("../../../../tests/plans/everything.json");
@@ -48,9 +50,20 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         history: Vec::new(),
         run_url: Some(RUN),
         outputs: Vec::new(),
+        warnings: Vec::new(),
         notes: Vec::new(),
         now: at("09:40:00"),
     }
+}
+
+/// A warning that says the same everywhere.
+fn warning(text: &str) -> Diagnostic {
+    let json = serde_json::json!({
+        "severity": "warning", "summary": text, "detail": text, "address": text,
+        "range": {"filename": text, "start": {"line": 3}},
+        "snippet": {"context": text, "code": text, "start_line": 3, "values": [{"traversal": text, "statement": text}]},
+    });
+    Diagnostic::from_json(&json, None).unwrap()
 }
 
 fn event(time: &str, phase: Phase) -> LifeEvent {

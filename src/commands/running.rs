@@ -1,0 +1,144 @@
+//! Running Terraform: what it says goes into the log, and what of it is needed later is kept.
+
+use serde_json::Value;
+use tracing::Level;
+
+use super::report::Report;
+use super::session::{Purpose, Root, Session};
+use crate::cli::Words;
+use crate::core::diagnostic::{Diagnostic, MOST_ANNOTATIONS, Severity, annotations};
+use crate::core::transcript::{Said, Transcript, speaks_json, without_form};
+use crate::error::Error;
+use crate::shell::runner::{Quotation, annotate, in_actions};
+use crate::shell::terraform::{Finished, Terraform, TerraformError};
+
+/// A run of Terraform that ended, one way or another.
+pub(super) struct Ran {
+    /// Its standard error says why it failed, also where Terraform said so in JSON.
+    pub(super) finished: Finished,
+    pub(super) transcript: Transcript,
+}
+
+/// Runs Terraform and shows what it says in the log, each text passed through `scrub`; on GitHub
+/// folded under `title` when there is one.
+pub(super) async fn shown(
+    terraform: &Terraform,
+    arguments: &[String],
+    session: &Session,
+    title: Option<&str>,
+    on_start: impl FnMut(u32),
+    scrub: impl Fn(&str) -> String,
+) -> Result<Ran, Error> {
+    let mut transcript = Transcript::new(session.place_in_repository());
+    let quotation = begin_quotation(title)?;
+    let finished = terraform
+        .run(arguments, session.cancel.wait(), on_start, |line| match transcript.hear(line) {
+            Said::Notice(text) | Said::Progress(text) | Said::Text(text) => log_lines(Level::INFO, &scrub(&text)),
+            Said::Diagnostic(severity, text) => log_lines(level(severity), &scrub(&text)),
+            Said::Nothing => {}
+        })
+        .await;
+    // What Terraform did is worth more than the log.
+    if let Err(error) = quotation.end() {
+        tracing::warn!("workflow commands stay off: {error}");
+    }
+    let mut finished = finished?;
+    if transcript.is_json() {
+        finished.stderr = transcript.failure(&finished.stderr);
+    }
+    Ok(Ran { finished, transcript })
+}
+
+/// The words of `terraform plan` or `terraform apply`: the user's own first, for of a flag given
+/// twice Terraform takes the last.
+pub(super) fn words(root: &Root, command: &str, given: Option<&Words>, ours: &[&str]) -> Vec<String> {
+    let mut words = vec![command.to_owned()];
+    words.extend(given.map(|given| without_form(&given.0)).unwrap_or_default());
+    words.extend(["-lock=false", "-input=false", "-no-color"].map(str::to_owned));
+    if speaks_json(&root.version) {
+        words.push("-json".to_owned());
+    }
+    words.extend(ours.iter().map(|word| (*word).to_owned()));
+    words
+}
+
+/// Puts Terraform's text into the log, where it cannot be taken for workflow commands; on GitHub
+/// folded under `title` when there is one.
+pub(super) fn quote(title: Option<&str>, level: Level, text: &str) -> Result<(), Error> {
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    let quotation = begin_quotation(title)?;
+    log_lines(level, text);
+    quotation.end().map_err(Error::Output)
+}
+
+/// Puts diagnostics into the log, each in the shape that people know from Terraform.
+pub(super) fn quote_diagnostics(diagnostics: &[Diagnostic]) -> Result<(), Error> {
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let quotation = begin_quotation(None)?;
+    for diagnostic in diagnostics {
+        log_lines(level(diagnostic.severity), &diagnostic.text());
+    }
+    quotation.end().map_err(Error::Output)
+}
+
+/// On GitHub the title is the fold's; elsewhere a line of its own.
+fn begin_quotation(title: Option<&str>) -> Result<Quotation, Error> {
+    if let Some(title) = title.filter(|_| !in_actions()) {
+        tracing::info!("{title}");
+    }
+    Quotation::begin(title).map_err(Error::Output)
+}
+
+/// A line of the log for each that is not empty.
+pub(super) fn log_lines(level: Level, text: &str) {
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        match level {
+            Level::ERROR => tracing::error!(target: "terraform", "{line}"),
+            Level::WARN => tracing::warn!(target: "terraform", "{line}"),
+            _ => tracing::info!(target: "terraform", "{line}"),
+        }
+    }
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARN,
+    }
+}
+
+/// Opens the root module to work on it; when that fails for what stands in its files, the report
+/// says where.
+pub(super) async fn open_root(session: &Session, report: &mut Report) -> Result<Root, Error> {
+    let opened = Root::open(session, Purpose::Lock).await;
+    if let Err(Error::Terraform(TerraformError::Failed { stderr, .. })) = &opened {
+        report.hear(found_by_validate(session, stderr).await.unwrap_or_default());
+    }
+    opened
+}
+
+/// `terraform init` tells its errors as text only; `validate` has the same ones with file and line.
+/// What else it finds comes of a root module that is not initialised, and is left out.
+async fn found_by_validate(session: &Session, stderr: &str) -> Result<Vec<Diagnostic>, Error> {
+    let terraform = Terraform::find(session.target.terraform_bin.as_deref(), session.module()?)?;
+    let arguments = ["validate".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
+    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?;
+    let json: Value = serde_json::from_str(&finished.stdout).unwrap_or_default();
+    let place = session.place_in_repository();
+    let found = json.get("diagnostics").and_then(Value::as_array).into_iter().flatten();
+    let found = found.filter_map(|json| Diagnostic::from_json(json, place.as_deref()));
+    let told = found.filter(|diagnostic| !diagnostic.summary.is_empty() && stderr.contains(&diagnostic.summary));
+    Ok(told.map(|diagnostic| diagnostic.map(|text| session.secrets.scrub(text).into_owned())).collect())
+}
+
+/// Shows warnings and errors at their lines of the code. GitHub shows ten of each for a step, and
+/// one error is ours.
+pub(super) fn annotate_code(diagnostics: &[Diagnostic]) -> Result<(), Error> {
+    let errors = annotations(diagnostics, Severity::Error, MOST_ANNOTATIONS - 1);
+    let warnings = annotations(diagnostics, Severity::Warning, MOST_ANNOTATIONS);
+    errors.iter().chain(&warnings).try_for_each(annotate).map_err(Error::Output)
+}

@@ -1,0 +1,233 @@
+//! Terraform's machine-readable UI, line by line: what of it is for people, and when it may be shown.
+//!
+//! A line that is not of that form (a wrapper's noise, an old Terraform) is text. Neither text nor
+//! a message decides anything: the exit code and the plan JSON do.
+
+use serde_json::Value;
+
+use super::diagnostic::{Diagnostic, Severity};
+
+/// Bytes that are kept of what is not JSON: `TF_LOG` can be endless.
+const MOST_TEXT: usize = 256 * 1024;
+
+/// What one line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// Words of Terraform's own that hold no value, such as "Interrupt received".
+    Notice(String),
+    /// What becomes of a resource. An ID or a provisioner's output in it can be a secret.
+    Progress(String),
+    /// A warning or an error, in Terraform's shape. A value in it can be a secret.
+    Diagnostic(Severity, String),
+    /// A line that is not JSON of Terraform's.
+    Text(String),
+    /// What the plan or the comment tells better, or nobody needs; or what nobody may see.
+    Nothing,
+}
+
+/// What one run of Terraform said, as far as it is needed later.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    root_module: Option<String>,
+    is_json: bool,
+    diagnostics: Vec<Diagnostic>,
+    text: String,
+    text_left_out: usize,
+    state: Option<String>,
+}
+
+impl Transcript {
+    /// Nothing was said yet. `root_module` is the root module's path from the root of the
+    /// repository, where there is one.
+    pub fn new(root_module: Option<String>) -> Transcript {
+        Transcript { root_module, ..Transcript::default() }
+    }
+
+    /// Takes a line.
+    pub fn hear(&mut self, line: &str) -> Said {
+        let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
+        let word = |name: &str| message.as_ref()?.get(name)?.as_str();
+        let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
+            if self.text.len() + line.len() < MOST_TEXT {
+                self.text.extend([line, "\n"]);
+            } else {
+                self.text_left_out += 1;
+            }
+            return Said::Text(line.to_owned());
+        };
+        self.is_json = true;
+        let text = text.trim().to_owned();
+        match kind {
+            // Version and summary stand in the plan; the values of outputs and of changed resources
+            // are only shown as the plan JSON allows.
+            "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
+            "change_summary" if is_of_a_plan(message) => Said::Nothing,
+            "log" => match message.get("state") {
+                Some(state) => {
+                    self.state = Some(state.to_string());
+                    Said::Nothing
+                }
+                None => Said::Notice(text),
+            },
+            "diagnostic" => {
+                let json = message.get("diagnostic").unwrap_or(&Value::Null);
+                match Diagnostic::from_json(json, self.root_module.as_deref()) {
+                    Some(diagnostic) => {
+                        let said = Said::Diagnostic(diagnostic.severity, diagnostic.text());
+                        self.diagnostics.push(diagnostic);
+                        said
+                    }
+                    None => Said::Progress(text),
+                }
+            }
+            _ => Said::Progress(text),
+        }
+    }
+
+    /// Whether Terraform spoke JSON at all.
+    pub fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// The warnings and errors, in their order.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The lines that were not JSON of Terraform's, as far as they were kept.
+    pub fn text(&self) -> String {
+        match self.text_left_out {
+            0 => self.text.clone(),
+            more => format!("{}({more} more lines that are not Terraform's)\n", self.text),
+        }
+    }
+
+    /// The state, when Terraform could write it neither to the backend nor to a file and printed it
+    /// as the last resort. It is full of secrets.
+    pub fn take_state(&mut self) -> Option<String> {
+        self.state.take()
+    }
+
+    /// Why Terraform failed: its errors, then whatever it wrote on standard error.
+    pub fn failure(&self, stderr: &str) -> String {
+        let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let mut parts: Vec<String> = errors.map(Diagnostic::text).collect();
+        if !stderr.trim().is_empty() {
+            parts.push(stderr.to_owned());
+        }
+        parts.join("\n")
+    }
+}
+
+fn is_of_a_plan(message: &Value) -> bool {
+    message.get("changes").and_then(|changes| changes.get("operation")).and_then(Value::as_str) == Some("plan")
+}
+
+/// Whether `plan` and `apply` of this version of Terraform or OpenTofu know `-json`: 0.15.3 was the
+/// first. A version that cannot be read is an older one.
+pub fn speaks_json(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-', '+']).map(str::parse::<u64>);
+    let mut number = || numbers.next().and_then(Result::ok);
+    match (number(), number(), number()) {
+        (Some(major), Some(minor), Some(patch)) => (major, minor, patch) >= (0, 15, 3),
+        _ => false,
+    }
+}
+
+/// The user's arguments without those that would change how we hear Terraform: its form, and an
+/// exit code that makes a plan with changes look like a failure.
+pub fn without_form(arguments: &[String]) -> Vec<String> {
+    let is_form = |word: &str| {
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
+        matches!(name.split('=').next(), Some("json" | "detailed-exitcode"))
+    };
+    arguments.iter().filter(|word| !is_form(word)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, said: &Said) {
+        assert_eq!(Transcript::default().hear(line), *said);
+    }
+
+    #[test]
+    fn each_kind_of_line_is_told_when_it_may_be() {
+        check(
+            r#"{"@message":"x: Creating...","type":"apply_start","hook":{}}"#,
+            &Said::Progress("x: Creating...".to_owned()),
+        );
+        check(r#"{"@message":"new","type":"not_known_yet"}"#, &Said::Progress("new".to_owned()));
+        check(
+            r#"{"@message":"\nInterrupt received.\n","type":"log"}"#,
+            &Said::Notice("Interrupt received.".to_owned()),
+        );
+        for kind in ["version", "planned_change", "resource_drift", "outputs"] {
+            check(&format!(r#"{{"@message":"x","type":"{kind}"}}"#), &Said::Nothing);
+        }
+        let summary = |operation: &str| {
+            format!(r#"{{"@message":"s","type":"change_summary","changes":{{"operation":"{operation}"}}}}"#)
+        };
+        check(&summary("plan"), &Said::Nothing);
+        check(&summary("apply"), &Said::Progress("s".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_json_of_terraform_is_text() {
+        for line in ["", "plain", "{", "[1]", "null", r#"{"type":"diagnostic"}"#, r#"{"@message":1,"type":"log"}"#] {
+            check(line, &Said::Text(line.to_owned()));
+        }
+        let mut transcript = Transcript::default();
+        transcript.hear("a wrapper's noise");
+        assert!(!transcript.is_json());
+        transcript.hear(r#"{"@message":"Terraform 1.11.4","type":"version"}"#);
+        assert!(transcript.is_json());
+        assert_eq!(transcript.text(), "a wrapper's noise\n");
+        for _ in 0..300 {
+            transcript.hear(&"x".repeat(1024));
+        }
+        assert!(transcript.text().len() <= MOST_TEXT + 100);
+        assert!(transcript.text().ends_with(" more lines that are not Terraform's)\n"));
+        let mut tofu = Transcript::default();
+        tofu.hear(r#"{"@level":"info","@message":"OpenTofu 1.6.0","@module":"tofu.ui","tofu":"1.6.0","type":"version","ui":"1.2"}"#);
+        assert!(tofu.is_json());
+    }
+
+    #[test]
+    fn a_dumped_state_is_kept_and_not_told() {
+        let mut transcript = Transcript::default();
+        let line = r#"{"@message":"Emergency state dump","type":"log","state":{"version":4,"serial":7}}"#;
+        assert_eq!(transcript.hear(line), Said::Nothing);
+        let state: Value = serde_json::from_str(&transcript.take_state().unwrap()).unwrap();
+        assert_eq!(state, serde_json::json!({"version": 4, "serial": 7}));
+    }
+
+    #[test]
+    fn a_failure_is_told_by_the_errors_and_standard_error() {
+        let mut transcript = Transcript::default();
+        transcript.hear(r#"{"@message":"","type":"diagnostic","diagnostic":{"severity":"warning","summary":"W"}}"#);
+        transcript.hear(r#"{"@message":"","type":"diagnostic","diagnostic":{"severity":"error","summary":"E"}}"#);
+        assert_eq!(transcript.diagnostics().len(), 2);
+        assert_eq!(transcript.failure("crashed\n"), "Error: E\n\ncrashed\n");
+        assert_eq!(Transcript::default().failure("as it was\n"), "as it was\n");
+    }
+
+    #[test]
+    fn the_version_says_whether_there_is_json() {
+        for version in ["0.15.3", "0.15.4-beta1", "1.0.0", "1.11.4", "1.6.0-alpha2+dev", "2.0.0"] {
+            assert!(speaks_json(version), "{version}");
+        }
+        for version in ["0.11.15", "0.12.31", "0.15.2", "unknown", "", "1"] {
+            assert!(!speaks_json(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_change_the_form_are_left_out() {
+        let given = ["-json", "--json=false", "-detailed-exitcode", "-var", "json", "-var=json=1", "-jsonx"];
+        let given: Vec<String> = given.map(str::to_owned).to_vec();
+        assert_eq!(without_form(&given), ["-var", "json", "-var=json=1", "-jsonx"]);
+    }
+}
