@@ -50,6 +50,7 @@ pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, 
         history: Vec::new(),
         run_url: None,
         outputs: Vec::new(),
+        next_step: None,
         notes: Vec::new(),
         now: options.now,
     };

@@ -37,6 +37,8 @@ pub struct CommentView<'a> {
     pub run_url: Option<&'a str>,
     /// The root module's outputs after the apply.
     pub outputs: Vec<OutputView>,
+    /// What to do next, a sentence, where neither lock nor gate nor failure says it.
+    pub next_step: Option<String>,
     /// What else is worth a line, such as "also changed by #41".
     pub notes: Vec<String>,
     /// The moment of writing.

@@ -114,6 +114,7 @@ impl Hostile {
                 OutputView { name: text.clone(), value: Some(json!({&text: [text]})) },
                 OutputView { name: text.clone(), value: None },
             ],
+            next_step: Some(text.clone()),
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };

@@ -48,6 +48,7 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         history: Vec::new(),
         run_url: Some(RUN),
         outputs: Vec::new(),
+        next_step: None,
         notes: Vec::new(),
         now: at("09:40:00"),
     }
