@@ -17,6 +17,7 @@ mod apply;
 mod architecture;
 mod bad_input;
 mod cancel;
+mod comments;
 mod contention;
 mod cost;
 mod foreign_plans;
