@@ -100,8 +100,9 @@ fn history(comment: &str, runs: &[(&str, &str)]) -> Vec<String> {
         let (time, step) = line.trim_start_matches("- ").split_once(" · ").expect("a time");
         assert!(time.contains(':'), "{line}");
         let named = runs.iter().find(|(_, url)| step.contains(&format!("[run]({url})")));
-        let step = step.split(" · [run](").next().unwrap_or_default();
-        format!("{step} · {}", named.map_or("no run", |(name, _)| name))
+        let (step, by) = step.split_once(" · [run](").unwrap_or((step, ""));
+        let by = by.split_once(')').map_or("", |(_, by)| by);
+        format!("{step} · {}{by}", named.map_or("no run", |(name, _)| name))
     };
     told.lines().filter(|line| line.starts_with("- ")).map(step).collect()
 }
@@ -143,13 +144,13 @@ fn the_comment_keeps_the_life_of_the_change_with_times_commits_and_runs() {
     assert_eq!(
         history(&comment, &runs),
         [
-            format!("planned by `octocat` · commit `{first}` · first plan"),
-            format!("waiting for the lock by `octocat` · commit `{second}` · second plan"),
-            format!("planned by `octocat` · commit `{second}` · second plan"),
-            format!("blocked by `octocat` · commit `{second}` · blocked apply"),
+            format!("planned · commit `{first}` · first plan by `octocat`"),
+            format!("waiting for the lock · commit `{second}` · second plan by `octocat`"),
+            format!("planned · commit `{second}` · second plan by `octocat`"),
+            format!("blocked · commit `{second}` · blocked apply by `octocat`"),
             format!("approved by `hubot` · commit `{second}` · no run"),
-            format!("applying by `octocat` · commit `{second}` · apply"),
-            format!("applied by `octocat` · commit `{second}` · apply"),
+            format!("applying · commit `{second}` · apply by `octocat`"),
+            format!("applied · commit `{second}` · apply by `octocat`"),
         ],
         "{comment}"
     );

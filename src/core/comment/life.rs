@@ -109,15 +109,19 @@ pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String
 
 fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let mut line = format!("- {} · {}", short_moment(event.at), event.phase.word());
-    if let Some(actor) = &event.actor {
-        line.extend([" by ", &ink.code(actor, 60)]);
+    let by = event.actor.as_ref().map_or_else(String::new, |actor| format!(" by {}", ink.code(actor, 60)));
+    // An approval is a person's; anything else is what a person's run came to.
+    let is_own = event.run_url.is_none();
+    if is_own {
+        line.push_str(&by);
     }
     if let Some(sha) = &event.head_sha {
         line.extend([" · commit ", &ink.code(&short_hash(sha, 7), 40)]);
     }
-    // Whoever may edit comments may have written this address.
-    if let Some(url) = event.run_url.as_deref().filter(|url| is_run_beside(url, view.run_url)) {
-        line.extend([" · ", &link("run", url)]);
+    if let Some(url) = &event.run_url {
+        // Whoever may edit comments may have written this address.
+        let run = if is_run_beside(url, view.run_url) { link("run", url) } else { "run".to_owned() };
+        line.extend([" · ", &run, &by]);
     }
     line.push('\n');
     line

@@ -94,10 +94,17 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Applied => with("applied", changes(true)),
         Phase::Blocked => with("not applied, approval is missing", changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
+        Phase::Failed if was_applying(view) => with("failed during the apply", changes(false)),
         Phase::Failed => "failed".to_owned(),
+        Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
         Phase::Cancelled => "cancelled".to_owned(),
         Phase::Skipped => "skipped".to_owned(),
     }
+}
+
+/// Whether this run had begun to apply: then a part of the change may be real.
+fn was_applying(view: &CommentView<'_>) -> bool {
+    view.history.iter().any(|event| event.phase == Phase::Applying && event.run_url.as_deref() == view.run_url)
 }
 
 fn changes(plan: &PlanSummary, done: bool) -> String {
@@ -146,11 +153,9 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(failure) = &view.failure else { return String::new() };
     let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
-    let why = match &failure.terraform_error_text {
-        // The rest of it stands below, in Terraform's own shape.
-        Some(_) => failure.why.trim_start().lines().next().unwrap_or_default(),
-        None => failure.why.as_str(),
-    };
+    // The rest of it stands below, in Terraform's own shape.
+    let headline = failure.terraform_error_text.as_deref().and_then(first_error);
+    let why = headline.unwrap_or(&failure.why);
     if !why.is_empty() {
         lines.push(ink.sentence(why, SENTENCE));
     }
@@ -174,13 +179,21 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     out
 }
 
+/// The first line of Terraform's first error, without its frame.
+fn first_error(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| Some(line.split_once("Error: ")?.1.trim())).filter(|line| !line.is_empty())
+}
+
 /// How the plan differs from the reviewed one.
 pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if view.difference.is_empty() {
         return String::new();
     }
     let mut lines = vec!["**The plan is not the one that was reviewed:**".to_owned()];
-    lines.extend(items(&view.difference, ink));
+    let step = view.difference.last().and_then(|last| last.strip_prefix("Next: "));
+    let told = view.difference.len() - usize::from(step.is_some());
+    lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink));
+    lines.extend(step.map(|step| next(step, ink)));
     alert("WARNING", &lines)
 }
 

@@ -326,7 +326,7 @@ fn after_the_apply_there_are_the_outputs_and_the_life() {
         history: vec![
             event("09:00:00", Phase::Planned),
             event("09:00:01", Phase::Planned),
-            event("09:30:00", Phase::Approved),
+            LifeEvent { run_url: None, ..event("09:30:00", Phase::Approved) },
             event("09:33:00", Phase::Applied),
         ],
         ..view(Some(&plan))
@@ -338,9 +338,9 @@ fn after_the_apply_there_are_the_outputs_and_the_life() {
             "### ✅ `environments/prod`: applied · **7 destroyed, 3 replaced, 1 forgotten** · 2 added, 5 changed",
             "> [!NOTE]\n> **7 resources were destroyed, 3 replaced, 1 forgotten**",
             "```\nendpoint = \"db-2.internal:5432\"\npassword = (sensitive value)\n```",
-            "**History** (UTC)\n\n- 21 Nov 09:00 · planned by `octocat` · commit `4f0c1d2` · \
-             [run](https://github.com/acme/infra/actions/runs/987/attempts/1)\n- 21 Nov 09:30 · approved by",
-            "\n- 21 Nov 09:33 · applied by",
+            "**History** (UTC)\n\n- 21 Nov 09:00 · planned · commit `4f0c1d2` · \
+             [run](https://github.com/acme/infra/actions/runs/987/attempts/1) by `octocat`\n\
+             - 21 Nov 09:30 · approved by `octocat` · commit `4f0c1d2`\n- 21 Nov 09:33 · applied · commit",
         ],
     );
     let life = life_from_comment(&text);
@@ -365,10 +365,29 @@ fn a_failure_says_what_why_and_what_next() {
         &comment(&failed, COMMENT_BUDGET),
         &[
             "### ❌ `environments/prod`: failed",
-            "> **terraform plan failed with exit code 1**\n>\n> The configuration is not valid.\n>\n> **Next:** Mend",
+            "> **terraform plan failed with exit code 1**\n>\n> Unsupported attribute\n>\n> **Next:** Mend",
             "```\n│ Error: Unsupported attribute\n```",
         ],
     );
+}
+
+#[test]
+fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
+    let plan = read(TARGET);
+    let history = vec![event("09:00:00", Phase::Applying), event("09:01:00", Phase::Cancelled)];
+    let cancelled =
+        CommentView { phase: Phase::Cancelled, next_step: Some("Run again.".to_owned()), ..view(Some(&plan)) };
+    in_order(&comment(&cancelled, COMMENT_BUDGET), &["`: cancelled\n", "**Next:** Run again.", "was to be replaced"]);
+    let broken = CommentView { history, ..cancelled };
+    in_order(&comment(&broken, COMMENT_BUDGET), &["`: cancelled during the apply · **1 to replace, incomplete**\n"]);
+}
+
+#[test]
+fn a_refusal_says_what_differs_and_what_to_do() {
+    let difference = vec!["the state changed since".to_owned(), "Next: plan again".to_owned()];
+    let plan = read(TARGET);
+    let text = comment(&CommentView { phase: Phase::Refused, difference, ..view(Some(&plan)) }, COMMENT_BUDGET);
+    in_order(&text, &["> - the state changed since\n>\n> **Next:** plan again\n"]);
 }
 
 #[test]
