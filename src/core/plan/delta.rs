@@ -192,7 +192,8 @@ fn compare_sensitive(before: Side<'_>, after: Side<'_>, unknown: bool) -> Option
     })
 }
 
-fn has_true(marks: &Value) -> bool {
+/// Whether anything is marked at all; most objects of marks are empty.
+pub(super) fn has_true(marks: &Value) -> bool {
     match marks {
         Value::Bool(mark) => *mark,
         Value::Array(items) => items.iter().any(has_true),

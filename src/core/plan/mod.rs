@@ -13,6 +13,7 @@ mod delta;
 mod error;
 mod scan;
 mod secrets;
+mod skip;
 
 #[cfg(test)]
 mod tests;

@@ -6,13 +6,12 @@
 
 use std::io::Read;
 
-use memchr::{memchr_iter, memchr2, memrchr};
+use memchr::{memchr_iter, memmem, memrchr};
+
+use super::skip::{Advance, Skip};
 
 /// How much is read at once.
 const CHUNK: usize = 128 * 1024;
-
-/// Deeper than any plan; Terraform's own types cannot nest like this.
-const MAX_DEPTH: usize = 1024;
 
 /// A stretch of the document, in bytes from its start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -314,101 +313,6 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// How far a walk over a string, an object or an array came in the bytes at hand.
-enum Advance {
-    /// To its end, so many bytes on.
-    Done(usize),
-    /// To the end of the bytes, not of the value.
-    More,
-    /// To a byte that cannot stand there.
-    Wrong(usize, &'static str),
-}
-
-/// A walk over a string, an object or an array that can be interrupted anywhere.
-#[derive(Default)]
-struct Skip {
-    /// The brackets that must still close, innermost last.
-    open: Vec<u8>,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl Skip {
-    fn advance(&mut self, bytes: &[u8]) -> Advance {
-        let mut at = 0;
-        loop {
-            if self.in_string {
-                let Some(rest) = bytes.get(at..) else { return Advance::More };
-                if self.escaped {
-                    if rest.is_empty() {
-                        return Advance::More;
-                    }
-                    self.escaped = false;
-                    at += 1;
-                    continue;
-                }
-                let Some(found) = quote_or_backslash(rest) else { return Advance::More };
-                at += found + 1;
-                if rest.get(found) == Some(&b'\\') {
-                    self.escaped = true;
-                    continue;
-                }
-                self.in_string = false;
-                if self.open.is_empty() {
-                    return Advance::Done(at);
-                }
-            }
-            let Some(rest) = bytes.get(at..) else { return Advance::More };
-            let Some(found) = rest.iter().position(|byte| matters(*byte)) else {
-                return Advance::More;
-            };
-            at += found;
-            match rest.get(found) {
-                Some(b'"') => self.in_string = true,
-                Some(b'{') => self.open.push(b'}'),
-                Some(b'[') => self.open.push(b']'),
-                close => {
-                    if self.open.pop().as_ref() != close {
-                        return Advance::Wrong(at, "the bracket that closes the last one opened");
-                    }
-                    if self.open.is_empty() {
-                        return Advance::Done(at + 1);
-                    }
-                }
-            }
-            if self.open.len() > MAX_DEPTH {
-                return Advance::Wrong(at, "less nesting");
-            }
-            at += 1;
-        }
-    }
-}
-
-/// Whether a byte outside a string says where a value ends.
-fn matters(byte: u8) -> bool {
-    matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')
-}
-
-/// The first quote or backslash. Most strings of a plan are short, so the first bytes are looked at
-/// here, eight at once, before a search that is made for long ones.
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = EACH << 7;
-    // Exact for the first byte that is zero.
-    let zero = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut at = 0;
-    for word in words.iter().take(4) {
-        let word = u64::from_le_bytes(*word);
-        let found = zero(word ^ (EACH * 0x22)) | zero(word ^ (EACH * 0x5C));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
-}
-
 /// The entries of an object that is at hand as a whole, each key and value as it is written; ends
 /// early where the object is not well formed.
 pub(super) fn entries(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -420,6 +324,22 @@ pub(super) fn entries(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         rest = after_comma(rest);
         Some((key, value))
     })
+}
+
+/// The value of an entry of an object that is at hand as a whole.
+///
+/// A key that stands only once in all the bytes is not searched for entry by entry. Should it then
+/// be the key of something further inside, more is returned than was asked for, never less.
+pub(super) fn entry<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let quoted = format!("\"{key}\":");
+    let mut found = memmem::find_iter(object, &quoted);
+    if plain && let (Some(at), None) = (found.next(), found.next()) {
+        return take_value(&mut object.get(at + quoted.len()..)?);
+    }
+    entries(object)
+        .find(|(own, _)| serde_json::from_slice::<String>(own).is_ok_and(|own| own == key))
+        .map(|(_, value)| value)
 }
 
 /// The elements of an array that is at hand as a whole, likewise.

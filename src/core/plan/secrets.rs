@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::delta::has_true;
 use super::scan;
 
 /// What stands in place of a sensitive value; Terraform's own words.
@@ -89,14 +90,10 @@ impl Marked {
         match marks {
             Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
             Value::Object(marks) if json.starts_with(b"{") => {
-                for (key, value) in scan::entries(json) {
-                    let mark = match key {
-                        [b'"', name @ .., b'"'] if !name.contains(&b'\\') => {
-                            std::str::from_utf8(name).ok().and_then(|name| marks.get(name))
-                        }
-                        _ => marks.get(&serde_json::from_slice::<String>(key)?),
-                    };
-                    self.add_json(value, mark.unwrap_or(&Value::Null))?;
+                for (key, mark) in marks.iter().filter(|(_, mark)| has_true(mark)) {
+                    if let Some(value) = scan::entry(json, key) {
+                        self.add_json(value, mark)?;
+                    }
                 }
             }
             Value::Array(marks) if json.starts_with(b"[") => {

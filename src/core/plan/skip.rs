@@ -1,0 +1,277 @@
+//! Skips a string, an object or an array by its quotes and brackets alone, building nothing.
+//!
+//! Objects and arrays are walked 64 bytes at once: a bit for each quote, then, by a running exclusive
+//! or, a bit for each byte inside a string, and what is left are the brackets. The way is simdjson's
+//! (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019), in plain integers.
+
+use memchr::memchr2;
+
+/// Deeper than any plan; Terraform's own types cannot nest like this.
+const MAX_DEPTH: usize = 1024;
+
+/// How far a walk over a string, an object or an array came in the bytes at hand.
+pub(super) enum Advance {
+    /// To its end, so many bytes on.
+    Done(usize),
+    /// To the end of the bytes, not of the value.
+    More,
+    /// To a byte that cannot stand there.
+    Wrong(usize, &'static str),
+}
+
+/// A walk over a string, an object or an array that can be interrupted anywhere.
+#[derive(Default)]
+pub(super) struct Skip {
+    /// The brackets that must still close, innermost last.
+    open: Vec<u8>,
+    in_string: bool,
+    /// The last byte was a backslash that takes away the meaning of the next.
+    escaped: bool,
+}
+
+impl Skip {
+    /// Goes on over `bytes`, which follow those of the last call.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Advance {
+        if self.open.is_empty() && (self.in_string || bytes.first() == Some(&b'"')) {
+            return self.string(bytes);
+        }
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        let mut at = 0;
+        for block in blocks {
+            let brackets = self.brackets(block);
+            if let Some(end) = self.close(brackets, block, at) {
+                return end;
+            }
+            at += 64;
+        }
+        // What is left is made a block by bytes that mean nothing.
+        let mut last = [b' '; 64];
+        let Some(beginning) = last.get_mut(..rest.len()) else { return Advance::More };
+        beginning.copy_from_slice(rest);
+        let escaped = self.escaped;
+        let brackets = self.brackets(&last);
+        // A backslash at the very end has not been followed by anything yet.
+        self.escaped = if rest.is_empty() { escaped } else { self.in_string && ends_escaped(rest, escaped) };
+        self.close(brackets, &last, at).unwrap_or(Advance::More)
+    }
+
+    /// A string that is not inside anything.
+    fn string(&mut self, bytes: &[u8]) -> Advance {
+        let mut at = 0;
+        if !self.in_string {
+            self.in_string = true;
+            at = 1;
+        }
+        loop {
+            let Some(rest) = bytes.get(at..) else { return Advance::More };
+            if self.escaped {
+                if rest.is_empty() {
+                    return Advance::More;
+                }
+                self.escaped = false;
+                at += 1;
+                continue;
+            }
+            let Some(found) = quote_or_backslash(rest) else { return Advance::More };
+            at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Advance::Done(at);
+            }
+            self.escaped = true;
+        }
+    }
+
+    /// The brackets of a block that stand outside strings, a bit for each.
+    fn brackets(&mut self, block: &[u8; 64]) -> u64 {
+        let Masks { mut quotes, backslashes, brackets } = Masks::of(block);
+        if backslashes != 0 || self.escaped {
+            quotes &= !self.escapes(backslashes);
+        }
+        // After each quote, all bits until the next.
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        if self.in_string {
+            inside = !inside;
+        }
+        self.in_string = inside >> 63 == 1;
+        brackets & !inside
+    }
+
+    /// Which bytes a backslash takes the meaning of.
+    fn escapes(&mut self, backslashes: u64) -> u64 {
+        let mut escaped = u64::from(self.escaped);
+        let mut left = backslashes & !escaped;
+        self.escaped = false;
+        while left != 0 {
+            let at = left.trailing_zeros();
+            if at == 63 {
+                self.escaped = true;
+                break;
+            }
+            let next = 1 << (at + 1);
+            escaped |= next;
+            // That one is no longer a backslash that means anything.
+            left &= !(next | (1 << at));
+        }
+        escaped
+    }
+
+    /// Opens and closes brackets; the walk's end, if it is among them.
+    fn close(&mut self, mut brackets: u64, block: &[u8; 64], at: usize) -> Option<Advance> {
+        while brackets != 0 {
+            let place = brackets.trailing_zeros() as usize;
+            brackets &= brackets - 1;
+            match block.get(place) {
+                Some(b'{') => self.open.push(b'}'),
+                Some(b'[') => self.open.push(b']'),
+                close => {
+                    if self.open.pop().as_ref() != close {
+                        return Some(Advance::Wrong(at + place, "the bracket that closes the last one opened"));
+                    }
+                    if self.open.is_empty() {
+                        return Some(Advance::Done(at + place + 1));
+                    }
+                }
+            }
+            if self.open.len() > MAX_DEPTH {
+                return Some(Advance::Wrong(at + place, "less nesting"));
+            }
+        }
+        None
+    }
+}
+
+/// Whether a piece of a string ends in a backslash that is not itself escaped.
+fn ends_escaped(bytes: &[u8], escaped_before: bool) -> bool {
+    let backslashes = bytes.iter().rev().take_while(|byte| **byte == b'\\').count();
+    let carried = escaped_before && backslashes == bytes.len();
+    (backslashes % 2 == 1) != carried
+}
+
+/// Where in 64 bytes those stand that matter, the first byte in the lowest bit.
+struct Masks {
+    quotes: u64,
+    backslashes: u64,
+    brackets: u64,
+}
+
+impl Masks {
+    fn of(block: &[u8; 64]) -> Self {
+        // The opening and the closing brackets differ in one bit each: `[` and `{`, `]` and `}`.
+        let bracket = |byte: u8| matches!(byte | 0x20, b'{' | b'}');
+        Masks {
+            quotes: bits(block, |byte| byte == b'"'),
+            backslashes: bits(block, |byte| byte == b'\\'),
+            brackets: bits(block, bracket),
+        }
+    }
+}
+
+/// A bit for each byte that is wanted. Written so that compilers use the processor's vectors.
+fn bits(block: &[u8; 64], wanted: impl Fn(u8) -> bool) -> u64 {
+    let mut own = [0; 64];
+    for (at, (own, byte)) in own.iter_mut().zip(block).enumerate() {
+        *own = if wanted(*byte) { 1 << (at % 8) } else { 0_u8 };
+    }
+    let (words, _) = own.as_chunks::<8>();
+    // Each byte has a bit of its own, so the sum of eight, in the highest byte of the product, has all.
+    let sums = words.iter().map(|word| u64::from_le_bytes(*word).wrapping_mul(EACH) >> 56);
+    sums.rev().fold(0, |all, sum| all << 8 | sum)
+}
+
+const EACH: u64 = u64::from_le_bytes([1; 8]);
+
+/// The highest bit of each byte that is zero.
+fn zeros(word: u64) -> u64 {
+    const LOW: u64 = EACH * 0x7F;
+    !(((word & LOW) + LOW) | word | LOW)
+}
+
+/// The first quote or backslash. Most strings of a plan are short, so the first bytes are looked at
+/// here, eight at once, before a search that is made for long ones.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words.iter().take(4) {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (EACH * 0x22)) | zeros(word ^ (EACH * 0x5C));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, a byte at a time and by definition: where the value ends, or where it is wrong.
+    fn by_bytes(bytes: &[u8]) -> Option<Result<usize, usize>> {
+        let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => {
+                    in_string = !in_string;
+                    if open.is_empty() && !in_string {
+                        return Some(Ok(at + 1));
+                    }
+                }
+                _ if in_string => {}
+                b'{' => open.push(b'}'),
+                b'[' => open.push(b']'),
+                b'}' | b']' if open.pop() != Some(*byte) => return Some(Err(at)),
+                b'}' | b']' if open.is_empty() => return Some(Ok(at + 1)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn by_blocks(bytes: &[u8], pieces: &[usize]) -> Option<Result<usize, usize>> {
+        let mut skip = Skip::default();
+        let mut at = 0;
+        let ends = pieces.iter().copied().filter(|end| *end < bytes.len()).chain([bytes.len()]);
+        for end in ends {
+            if end <= at {
+                continue;
+            }
+            match skip.advance(&bytes[at..end]) {
+                Advance::Done(length) => return Some(Ok(at + length)),
+                Advance::Wrong(length, _) => return Some(Err(at + length)),
+                Advance::More => at = end,
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        #[test]
+        fn blocks_end_where_bytes_do(
+            // Mostly of what matters, so that every block holds quotes, backslashes and brackets. A
+            // backslash outside a string is no JSON.
+            text in r#"(\{|\[)("([a-z{}\[\],]|\\["\\n]){0,80}"|[0-9:, ]{0,9}|\{|\}|\[|\]){0,40}\]?\}?"#,
+            mut pieces in prop::collection::vec(1_usize..600, 0..6),
+        ) {
+            pieces.sort_unstable();
+            prop_assert_eq!(by_blocks(text.as_bytes(), &pieces), by_bytes(text.as_bytes()));
+        }
+
+        #[test]
+        fn a_string_ends_at_its_quote(
+            text in r#""([a-z{}\[\]]|\\["\\n]){0,300}"?.{0,9}"#,
+            mut pieces in prop::collection::vec(1_usize..400, 0..6),
+        ) {
+            pieces.sort_unstable();
+            prop_assert_eq!(by_blocks(text.as_bytes(), &pieces), by_bytes(text.as_bytes()));
+        }
+    }
+}
