@@ -31,5 +31,6 @@ mod lock_faults;
 mod lock_headers;
 mod lock_store;
 mod plan;
+mod render;
 mod rescue;
 mod unlock;

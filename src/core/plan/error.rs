@@ -74,6 +74,13 @@ pub enum PlanError {
     },
 }
 
+/// Whether an object of JSON begins there: Terraform's own text has brackets too, but no `"key":`.
+fn begins_an_object(text: &str, at: usize) -> bool {
+    let rest = text.get(at..).unwrap_or_default();
+    let key = rest.trim_start().strip_prefix('{').and_then(|inner| inner.trim_start().strip_prefix('"'));
+    key.and_then(|key| key.split_once('"')).is_some_and(|(_, after)| after.trim_start().starts_with(':'))
+}
+
 fn looks_like(kind: Option<&str>) -> String {
     kind.map(|kind| format!("; it looks like {kind}")).unwrap_or_default()
 }
@@ -136,11 +143,13 @@ impl PlanError {
             }
             Err(_) => return Ok(Self::Binary),
         };
-        let begins_an_object = |line: &str| line.trim_start().starts_with(['{']);
-        let marks = ["{\"format_version\"", "\"resource_changes\"", "\"planned_values\""];
+        // A plan's own keys, and what wrappers write.
+        let marks = ["\"format_version\"", "\"resource_changes\"", "\"planned_values\"", "[command]", "::debug::"];
         Ok(if text.contains('\0') {
             Self::Binary
-        } else if text.lines().skip(1).any(begins_an_object) || marks.iter().any(|mark| text.contains(mark)) {
+        } else if text.match_indices('\n').any(|(at, _)| begins_an_object(text, at))
+            || marks.iter().any(|mark| text.contains(mark))
+        {
             Self::Noise { at, after: false }
         } else if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
             Self::NotAPlan { kind: None }
