@@ -21,7 +21,7 @@ fn marker(root: &str, workspace: &str) -> String {
 }
 
 /// The jobs of one run, side by side.
-fn matrix<'a>(world: &'a World, event: impl Fn() -> Event) -> Vec<Running<'a>> {
+fn matrix(world: &World, event: impl Fn() -> Event) -> Vec<Running<'_>> {
     let job = |(root, workspace): (&str, &str)| {
         Step::new(world, "plan", event()).with("working-directory", root).with("workspace", workspace).start()
     };

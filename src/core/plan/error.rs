@@ -74,11 +74,17 @@ pub enum PlanError {
     },
 }
 
-/// Whether an object of JSON begins there: Terraform's own text has brackets too, but no `"key":`.
-fn begins_an_object(text: &str, at: usize) -> bool {
-    let rest = text.get(at..).unwrap_or_default();
-    let key = rest.trim_start().strip_prefix('{').and_then(|inner| inner.trim_start().strip_prefix('"'));
-    key.and_then(|key| key.split_once('"')).is_some_and(|(_, after)| after.trim_start().starts_with(':'))
+/// Whether an object of JSON begins on a line: Terraform's own text has brackets too, but no
+/// `"key":`.
+fn has_an_object(text: &str) -> bool {
+    let mut begin = 0;
+    text.split_inclusive('\n').any(|line| {
+        let at = begin + line.len() - line.trim_start().len();
+        begin += line.len();
+        let inner = text.get(at..).and_then(|rest| rest.strip_prefix('{'));
+        let key = inner.and_then(|inner| inner.trim_start().strip_prefix('"')?.split_once('"'));
+        key.is_some_and(|(_, after)| after.trim_start().starts_with(':'))
+    })
 }
 
 fn looks_like(kind: Option<&str>) -> String {
@@ -147,9 +153,7 @@ impl PlanError {
         let marks = ["\"format_version\"", "\"resource_changes\"", "\"planned_values\"", "[command]", "::debug::"];
         Ok(if text.contains('\0') {
             Self::Binary
-        } else if text.match_indices('\n').any(|(at, _)| begins_an_object(text, at))
-            || marks.iter().any(|mark| text.contains(mark))
-        {
+        } else if has_an_object(text) || marks.iter().any(|mark| text.contains(mark)) {
             Self::Noise { at, after: false }
         } else if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
             Self::NotAPlan { kind: None }
