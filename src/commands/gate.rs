@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::report::Report;
+use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
@@ -185,6 +185,8 @@ pub(super) fn reviewed_commits(decision: &Decision) -> Vec<String> {
 pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
     let tallies = decision.tallies();
     report.pull_requests = tallies.iter().map(|tally| tally.number).collect();
+    report.heads = tallies.iter().map(|tally| (tally.number, tally.head.clone())).collect();
+    report.approvals = tallies.iter().filter_map(approvals).collect();
     report.head_sha = tallies
         .first()
         .map(|tally| tally.head.clone())
@@ -216,6 +218,11 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
     });
 }
 
+fn approvals(tally: &Tally) -> Option<(u64, Approvals)> {
+    let at = tally.counted.iter().filter_map(|counted| counted.at).max();
+    (!tally.counted.is_empty()).then(|| (tally.number, Approvals { by: names(tally), at }))
+}
+
 fn names(tally: &Tally) -> Vec<String> {
     tally.counted.iter().map(|counted| counted.login.clone()).collect()
 }
@@ -226,38 +233,51 @@ pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, r
     let (Some(&number), Some(head)) = (report.pull_requests.first(), report.head_sha.clone()) else { return };
     let found = async {
         let policy = policy(flags, target)?;
-        if policy.required_approvals == 0 {
-            return Ok(None);
-        }
         let found = session.github()?.reviews_of(&session.repository()?, number, &head).await?;
         Ok::<_, Error>(found.map(|found| (standing(&policy, &found), policy)))
     };
     match found.await {
-        Ok(Some(((tally, reasons), policy))) => report.gate = Some(announced(&policy, &tally, &reasons)),
+        Ok(Some(((tally, reasons), policy))) => {
+            let branch = match session.host.run().map(|run| &run.event) {
+                Some(Event::PullRequest(event)) => event.base_ref.as_str(),
+                _ => "its base",
+            };
+            report.gate = Some(announced(&policy, &tally, &reasons, branch));
+        }
         Ok(None) => {}
         Err(error) => tracing::warn!("how far the approvals are could not be told: {error}"),
     }
 }
 
-fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason]) -> GateView {
-    let mut blockers: Vec<String> = reasons
-        .iter()
-        .map(|reason| match reason {
-            Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty() => {
-                "nothing is applied before that".to_owned()
+fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -> GateView {
+    // That approvals are missing is the normal course of things, and the next step says it.
+    let is_usual =
+        |reason: &&Reason| matches!(reason, Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty());
+    let mut steps: Vec<String> = Vec::new();
+    for reason in reasons {
+        steps.push(match reason {
+            Reason::TooFewApprovals { needed, had, .. } => {
+                let approvals = match needed.saturating_sub(*had) {
+                    1 => "an approval".to_owned(),
+                    missing => format!("{missing} approvals"),
+                };
+                let commit: String = tally.head.chars().take(7).collect();
+                format!("{approvals} of `{commit}` by {}", tally.who_could)
             }
-            reason => reason.to_string(),
-        })
-        .collect();
+            reason => reason.next_step(),
+        });
+    }
+    let then = if steps.is_empty() { "" } else { "then " };
+    steps.push(format!("{then}merge, and the apply runs on {branch}"));
     if let Some(RequiredEnvironment(Some(name))) = &policy.environment {
-        blockers.push(format!("the run that applies it also needs an approval for the environment {name}"));
+        steps.push(format!("that run also needs an approval for the environment {name}"));
     }
     GateView {
         required: usize::try_from(policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: names(tally),
-        blockers,
-        who_can: format!("Who can approve: {}", tally.who_could),
-        next_step: String::new(),
+        blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(ToString::to_string).collect(),
+        who_can: String::new(),
+        next_step: steps.join("; "),
     }
 }
 

@@ -61,7 +61,12 @@ fn render(command: &RenderCommand) -> Result<(), Error> {
         Box::new(io::stdin().lock())
     } else {
         let path = &command.plan_json;
-        let file = File::open(path).map_err(|source| Error::FileUnreadable { path: path.clone(), source })?;
+        let unreadable = |source| Error::FileUnreadable { path: path.clone(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        // A directory can be opened, and only reading it fails.
+        if file.metadata().map_err(unreadable)?.is_dir() {
+            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+        }
         Box::new(BufReader::new(file))
     };
     let text = render::render(input, &options)?;

@@ -93,6 +93,7 @@ async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<String
     let named = named_in_queue(&run.git_ref);
     let group = session.github()?.pull_requests_of_group(&session.repository()?, branch, head_sha, named).await?;
     report.pull_requests = group.iter().map(|pull_request| pull_request.number).collect();
+    report.heads = group.iter().map(|pull_request| (pull_request.number, pull_request.head_sha.clone())).collect();
     Ok(group.into_iter().map(|pull_request| pull_request.head_sha).collect())
 }
 

@@ -51,6 +51,7 @@ pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, 
         run_url: None,
         outputs: Vec::new(),
         warnings: Vec::new(),
+        next_step: None,
         notes: Vec::new(),
         now: options.now,
     };

@@ -1,6 +1,9 @@
 //! What people are told: one report is filled while a command runs and told as the comment on the
 //! pull request, the job summary and the step outputs; on a laptop as text on standard output.
 
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
 use jiff::Timestamp;
 
 use super::running::annotate_code;
@@ -30,6 +33,10 @@ pub(super) struct Report {
     actor: String,
     /// The pull requests that are told.
     pub(super) pull_requests: Vec<u64>,
+    /// The head commit of each of them, where they are several.
+    pub(super) heads: BTreeMap<u64, String>,
+    /// Whose approvals of each of them count, and since when.
+    pub(super) approvals: BTreeMap<u64, Approvals>,
     pub(super) head_sha: Option<String>,
     pub(super) fingerprint: Option<String>,
     pub(super) plan: Option<PlanSummary>,
@@ -45,10 +52,19 @@ pub(super) struct Report {
     pub(super) notes: Vec<String>,
     /// What Terraform warned of and failed with, scrubbed.
     pub(super) diagnostics: Vec<Diagnostic>,
+    next_step: Option<String>,
     failure: Option<FailureView>,
-    history: Vec<LifeEvent>,
+    /// The life of the change up to now, as each pull request's comment tells it.
+    histories: BTreeMap<u64, Vec<LifeEvent>>,
     /// The comment on each of `pull_requests`, once there is one.
-    comments: Vec<(u64, CommentRef)>,
+    comments: BTreeMap<u64, CommentRef>,
+}
+
+/// The approvals of one pull request.
+pub(super) struct Approvals {
+    pub(super) by: Vec<String>,
+    /// When the last one was given.
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Report {
@@ -58,12 +74,14 @@ impl Report {
         Report {
             comment_id: reporting.comment_id.clone().unwrap_or_else(|| format!("{root}@{workspace}")),
             reporting: reporting.clone(),
-            root,
+            root: shown_root(session, root),
             workspace,
             environment: session.target.environment.clone(),
             run_url: session.host.run().map(crate::shell::runner::Run::url),
             actor: session.host.actor(),
             pull_requests: Vec::new(),
+            heads: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             head_sha: None,
             fingerprint: None,
             plan: None,
@@ -77,9 +95,10 @@ impl Report {
             outputs: Vec::new(),
             notes: Vec::new(),
             diagnostics: Vec::new(),
+            next_step: None,
             failure: None,
-            history: Vec::new(),
-            comments: Vec::new(),
+            histories: BTreeMap::new(),
+            comments: BTreeMap::new(),
         }
     }
 
@@ -101,13 +120,16 @@ impl Report {
     /// logged only.
     pub(super) async fn tell(&mut self, session: &Session, phase: Phase) {
         self.phase = phase;
-        if session.host.run().is_none() || self.reporting.comment != CommentMode::Always {
+        if session.host.run().is_none() {
             return;
         }
-        if let Err(error) = self.comment(session).await {
-            tracing::warn!("the comment could not be edited: {error}");
+        for (number, error) in self.comment(session).await {
+            tracing::warn!("the comment on #{number} could not be edited: {error}");
         }
-        self.history = self.life();
+        let told: Vec<u64> = self.comments.keys().copied().collect();
+        for number in told {
+            self.histories.insert(number, self.life(Some(number)));
+        }
     }
 
     /// Tells the result everywhere. A comment that cannot be posted does not undo the work: the
@@ -116,6 +138,9 @@ impl Report {
     pub(super) async fn conclude(mut self, session: &Session, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
             self.phase = error.phase();
+            if self.phase == Phase::Cancelled && !matches!(self.lock, LockView::Kept { .. }) {
+                self.next_step = Some(error.hint());
+            }
             // What the verdict, the gate or the difference tells already needs no failure block.
             if matches!(self.phase, Phase::Failed) {
                 self.failure = Some(FailureView {
@@ -127,48 +152,67 @@ impl Report {
             }
         }
         let commented = if session.host.run().is_some() {
-            self.comment(session).await
+            self.comment_everywhere(session).await
         } else {
-            write_out(&comment::comment(&self.view(), COMMENT_BUDGET)).map_err(Error::Output)
+            let view = self.view(None);
+            // A person reads it, or a program that wants to post it.
+            let is_read = std::io::stdout().is_terminal();
+            let text = if is_read { comment::for_terminal(&view) } else { comment::comment(&view, COMMENT_BUDGET) };
+            write_out(&text).map_err(Error::Output)
         };
-        if let Err(error) = &commented {
-            tracing::error!("the comment could not be posted: {error}");
-            self.notes.push(format!("The comment could not be posted: {error}"));
-        }
         let told = self.tell_runner().and(session.conclude_footprint());
         result.and(commented).and(told)
     }
 
     /// Tells the end of a step that was killed, on its pull requests and in the summary.
     pub(super) async fn conclude_killed(mut self, session: &Session) -> Result<(), Error> {
-        let commented = self.comment(session).await;
+        let commented = self.comment_everywhere(session).await;
         self.tell_summary()?;
         commented
     }
 
-    async fn comment(&mut self, session: &Session) -> Result<(), Error> {
-        if self.reporting.comment == CommentMode::Never || self.pull_requests.is_empty() {
-            return Ok(());
+    /// Comments on every pull request; what failed is told in the log and the summary, and the
+    /// first failure is the result.
+    async fn comment_everywhere(&mut self, session: &Session) -> Result<(), Error> {
+        let mut result = Ok(());
+        for (number, error) in self.comment(session).await {
+            tracing::error!("the comment on #{number} could not be posted: {error}");
+            self.notes.push(format!("The comment on #{number} could not be posted: {error}"));
+            result = result.and(Err(error));
         }
+        result
+    }
+
+    /// Comments on each pull request, whatever becomes of the others.
+    async fn comment(&mut self, session: &Session) -> Vec<(u64, Error)> {
+        let mut failed = Vec::new();
+        if self.reporting.comment != CommentMode::Never {
+            for number in self.pull_requests.clone() {
+                if let Err(error) = self.comment_on(session, number).await {
+                    failed.push((number, error));
+                }
+            }
+        }
+        failed
+    }
+
+    async fn comment_on(&mut self, session: &Session, number: u64) -> Result<(), Error> {
         let github = session.github()?;
         let repository = session.repository()?;
         let marker = comment::marker(&self.comment_id);
-        for number in self.pull_requests.clone() {
-            if !self.comments.iter().any(|(of, _)| *of == number) {
-                let existing = github.find_comment(&repository, number, &marker).await?;
-                let is_quiet = self.reporting.comment == CommentMode::ChangesOnly && self.phase == Phase::NoChanges;
-                if existing.is_none() && is_quiet {
-                    continue;
-                }
-                if self.history.is_empty() {
-                    self.history = existing.map(|found| comment::life_from_comment(&found.body)).unwrap_or_default();
-                }
+        if !self.comments.contains_key(&number) {
+            let existing = github.find_comment(&repository, number, &marker).await?;
+            // Whether there are changes is not known before the lock is held.
+            let is_quiet = matches!(self.phase, Phase::NoChanges | Phase::WaitingForLock);
+            if existing.is_none() && is_quiet && self.reporting.comment == CommentMode::ChangesOnly {
+                return Ok(());
             }
-            let body = comment::comment(&self.view(), COMMENT_BUDGET);
-            let posted = github.upsert_comment(&repository, number, &marker, &body).await?;
-            self.comments.retain(|(of, _)| *of != number);
-            self.comments.push((number, posted));
+            let life = || existing.map(|found| comment::life_from_comment(&found.body)).unwrap_or_default();
+            self.histories.entry(number).or_insert_with(life);
         }
+        let body = comment::comment(&self.view(Some(number)), COMMENT_BUDGET);
+        let posted = github.upsert_comment(&repository, number, &marker, &body).await?;
+        self.comments.insert(number, posted);
         Ok(())
     }
 
@@ -180,7 +224,11 @@ impl Report {
 
     fn tell_summary(&self) -> Result<(), Error> {
         if self.reporting.summary {
-            let summary = comment::job_summary(&self.view(), self.plan_text.as_deref(), SUMMARY_LIMIT - 1);
+            let summary = comment::job_summary(
+                &self.view(self.pull_requests.first().copied()),
+                self.plan_text.as_deref(),
+                SUMMARY_LIMIT - 1,
+            );
             write_summary(&summary).map_err(Error::Output)?;
         }
         Ok(())
@@ -219,24 +267,48 @@ impl Report {
         if let Some(approved) = self.approved {
             outputs.set("approved", approved.to_string());
         }
-        if let Some((_, comment)) = self.comments.first() {
+        if let Some(comment) = self.pull_requests.iter().find_map(|number| self.comments.get(number)) {
             outputs.set("comment-url", &comment.url);
         }
         outputs
     }
 
+    /// The commit that a pull request is told about: its own head.
+    fn head(&self, number: Option<u64>) -> Option<&str> {
+        let own = number.and_then(|number| self.heads.get(&number));
+        own.or(self.head_sha.as_ref()).map(String::as_str)
+    }
+
     /// The life of the change up to now. A phase that goes on, such as waiting, is one event.
-    fn life(&self) -> Vec<LifeEvent> {
-        let mut life = self.history.clone();
+    fn life(&self, number: Option<u64>) -> Vec<LifeEvent> {
+        let now = Timestamp::now();
+        let head_sha = self.head(number).map(str::to_owned);
+        let mut life = number.and_then(|number| self.histories.get(&number)).cloned().unwrap_or_default();
         let goes_on = |last: &LifeEvent| last.phase == self.phase && last.run_url == self.run_url;
         if !life.last().is_some_and(goes_on) {
-            life.push(LifeEvent {
-                at: Timestamp::now(),
+            let event = LifeEvent {
+                at: now,
                 phase: self.phase,
                 run_url: self.run_url.clone(),
                 actor: Some(self.actor.clone()),
-                head_sha: self.head_sha.clone(),
-            });
+                head_sha,
+            };
+            let approvals = number.and_then(|number| self.approvals.get(&number));
+            if let (Phase::Applying, Some(approvals)) = (self.phase, approvals) {
+                let approved = LifeEvent {
+                    at: approvals.at.unwrap_or(now),
+                    phase: Phase::Approved,
+                    run_url: None,
+                    actor: Some(approvals.by.join(", ")),
+                    ..event.clone()
+                };
+                if !life.contains(&approved) {
+                    // It was given before this run saw it.
+                    let at = life.partition_point(|event| event.at <= approved.at);
+                    life.insert(at, approved);
+                }
+            }
+            life.push(event);
         }
         life
     }
@@ -245,15 +317,16 @@ impl Report {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).cloned().collect()
     }
 
-    fn view(&self) -> CommentView<'_> {
+    /// What a pull request is told, or, without one, the summary.
+    fn view(&self, number: Option<u64>) -> CommentView<'_> {
         let now = Timestamp::now();
-        let history = self.life();
+        let history = self.life(number);
         CommentView {
             comment_id: &self.comment_id,
             root: &self.root,
             workspace: &self.workspace,
             environment: self.environment.as_deref(),
-            head_sha: self.head_sha.as_deref(),
+            head_sha: self.head(number),
             fingerprint: self.fingerprint.as_deref(),
             plan: self.plan.as_ref(),
             phase: self.phase,
@@ -265,10 +338,18 @@ impl Report {
             run_url: self.run_url.as_deref(),
             outputs: self.outputs.clone(),
             warnings: self.warnings(),
+            next_step: self.next_step.clone(),
             notes: self.notes.clone(),
             now,
         }
     }
+}
+
+/// On a laptop a dot names nothing to its reader: the directory's own name does.
+fn shown_root(session: &Session, root: String) -> String {
+    let own_name = || Some(std::env::current_dir().ok()?.file_name()?.to_string_lossy().into_owned());
+    let is_here = root == "." && session.host.run().is_none();
+    if is_here { own_name().unwrap_or(root) } else { root }
 }
 
 fn result_word(phase: Phase) -> &'static str {

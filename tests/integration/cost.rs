@@ -65,7 +65,7 @@ fn a_plan_and_an_apply_ask_for_little() {
     assert_eq!(plan.0, [&lock[..], &["GET list", "GET state"], &put, &["PUT record"]].concat());
     let comments = "/repos/acme/infra/issues/42/comments";
     let expected =
-        ["POST /graphql".to_owned(), format!("GET {comments}"), format!("GET {comments}"), format!("POST {comments}")];
+        ["POST /graphql".to_owned(), format!("GET {comments}"), format!("POST {comments}"), format!("GET {comments}")];
     assert_eq!(plan.1, expected);
     // The lock is read just before the apply and just after it.
     let reads = ["GET lock", "GET lock", "GET record", "GET state", "PUT audit"];

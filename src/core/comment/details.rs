@@ -13,6 +13,10 @@ use crate::core::plan::{Kind, ResourceSummary};
 const LINES: usize = 160;
 const FEW_LINES: usize = 24;
 
+/// Dangerous fold-outs that stand open, and the lines that each may have.
+const MOST_OPEN: usize = 3;
+const OPEN_LINES: usize = 30;
+
 /// Characters of an address.
 const ADDRESS: usize = 300;
 
@@ -24,8 +28,7 @@ const OMISSION: usize = 700;
 pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, place: Place) {
     push_outputs_after_apply(sheet, view, ink);
     let Some(plan) = view.plan else { return };
-    push_outputs(sheet, view, ink);
-
+    let outputs = outputs(view, ink);
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
@@ -34,21 +37,36 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
             .then_with(|| one.module_address.cmp(&other.module_address))
             .then_with(|| one.kind.cmp(&other.kind))
     });
+    // What is lost is read without a click, as long as that is short.
+    let dangerous = order.iter().filter(|resource| resource.kind.is_dangerous()).count();
+    let open = dangerous <= MOST_OPEN && view.phase != Phase::Applied;
     let mut room = Sheet::new(sheet.left().reserving(OMISSION));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
-    for resource in order {
+    let (lost, rest) = order.split_at(dangerous);
+    push_resources(&mut room, lost, ink, open, &mut left_out);
+    if left_out.is_empty() {
+        room.push(&outputs);
+    }
+    push_resources(&mut room, rest, ink, false, &mut left_out);
+    sheet.push(&room.finish());
+    push_left_out(sheet, &left_out, view, ink, place);
+}
+
+fn push_resources<'p>(
+    room: &mut Sheet,
+    resources: &[&'p ResourceSummary],
+    ink: &Ink<'_>,
+    open: bool,
+    left_out: &mut Vec<&'p ResourceSummary>,
+) {
+    for resource in resources {
         // Once something did not fit, nothing less dangerous takes its place.
-        if !left_out.is_empty() {
-            left_out.push(resource);
-            continue;
-        }
-        let fits = [LINES, FEW_LINES].into_iter().any(|lines| room.push(&fold_out(resource, ink, lines)));
+        let fits = left_out.is_empty()
+            && [LINES, FEW_LINES].into_iter().any(|lines| room.push(&fold_out(resource, ink, lines, open)));
         if !fits {
             left_out.push(resource);
         }
     }
-    sheet.push(&room.finish());
-    push_left_out(sheet, &left_out, view, ink, place);
 }
 
 /// Dangerous, changed, added, the rest.
@@ -61,7 +79,7 @@ fn detail_rank(kind: Kind) -> u8 {
     }
 }
 
-fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
+fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize, open: bool) -> String {
     let mark = if resource.kind.is_dangerous() {
         format!("<b>{}</b> ", verb(resource.kind))
     } else if resource.kind == Kind::NoOp {
@@ -72,14 +90,15 @@ fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize) -> String {
     };
     let address = html_code(&ink.address(&resource.address), ADDRESS);
     let lines = resource_lines(resource, ink, lines);
-    format!("<details>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
+    let open = if open && lines.len() <= OPEN_LINES { " open" } else { "" };
+    format!("<details{open}>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
-fn push_outputs(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
-    let Some(plan) = view.plan else { return };
+fn outputs(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let Some(plan) = view.plan else { return String::new() };
     // After the apply their real values stand there.
     if plan.outputs.is_empty() || (view.phase == Phase::Applied && !view.outputs.is_empty()) {
-        return;
+        return String::new();
     }
     let lines: Vec<String> = plan
         .outputs
@@ -87,12 +106,11 @@ fn push_outputs(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
         .flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink))
         .take(LINES)
         .collect();
-    let text = format!(
+    format!(
         "<details>\n<summary>{}</summary>\n\n{}\n\n</details>\n\n",
         many(plan.outputs.len(), "output"),
         fence("diff", &lines)
-    );
-    sheet.push(&text);
+    )
 }
 
 fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {

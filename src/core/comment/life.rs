@@ -12,7 +12,7 @@ use super::escape::{clip, link};
 use super::ink::Ink;
 use super::status::is_run_beside;
 use super::view::{CommentView, LifeEvent, Phase};
-use super::words::short_moment;
+use super::words::{many, short_hash, short_moment};
 
 const OPEN: &str = "<!-- stategate-life:";
 const CLOSE: &str = " -->";
@@ -20,8 +20,8 @@ const CLOSE: &str = " -->";
 /// Steps that are kept; a pull request that lives longer has its oldest forgotten.
 const KEPT: usize = 24;
 
-/// Steps that are shown.
-const SHOWN: usize = 8;
+/// Steps in sight.
+const SHOWN: usize = 6;
 
 /// A step as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -85,26 +85,44 @@ fn steps(history: &[LifeEvent]) -> Vec<&LifeEvent> {
     steps
 }
 
-/// The life in one line, once it has more than one step.
-pub(super) fn visible_line(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+/// The life as a list, once it has more than one step: the latest steps in sight, the earlier ones
+/// folded away; fewer of them when that takes more than `most` characters.
+pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String {
     let steps = steps(&view.history);
     if steps.len() < 2 {
         return String::new();
     }
-    let shown = steps.get(steps.len().saturating_sub(SHOWN)..).unwrap_or_default();
-    let mut parts: Vec<String> = shown
-        .iter()
-        .map(|event| {
-            let at = short_moment(event.at);
-            // Whoever may edit comments may have written this address.
-            let url = event.run_url.as_deref().filter(|url| is_run_beside(url, view.run_url));
-            let at = url.map_or_else(|| at.clone(), |url| link(&at, url));
-            let by = event.actor.as_deref().map(|actor| format!(" by {}", ink.code(actor, 60)));
-            format!("{} {at}{}", event.phase.word(), by.unwrap_or_default())
-        })
-        .collect();
-    if steps.len() > shown.len() {
-        parts.insert(0, "…".to_owned());
+    let lines: Vec<String> = steps.iter().map(|event| line(event, view, ink)).collect();
+    let (earlier, latest) = lines.split_at(lines.len().saturating_sub(SHOWN));
+    let earlier = match earlier {
+        [] => String::new(),
+        some => format!(
+            "<details>\n<summary>{}</summary>\n\n{}\n</details>\n\n",
+            many(some.len(), "earlier step"),
+            some.concat()
+        ),
+    };
+    let history = |earlier: &str| format!("**History** (UTC)\n\n{earlier}{}", latest.concat());
+    let fits = |text: &String| text.chars().count() <= most;
+    [history(&earlier), history("")].into_iter().find(fits).unwrap_or_default()
+}
+
+fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    let mut line = format!("- {} · {}", short_moment(event.at), event.phase.word());
+    let by = event.actor.as_ref().map_or_else(String::new, |actor| format!(" by {}", ink.code(actor, 60)));
+    // An approval is a person's; anything else is what a person's run came to.
+    let is_own = event.run_url.is_none();
+    if is_own {
+        line.push_str(&by);
     }
-    format!("<sub>{} (UTC)</sub>\n", parts.join(" → "))
+    if let Some(sha) = &event.head_sha {
+        line.extend([" · commit ", &ink.code(&short_hash(sha, 7), 40)]);
+    }
+    if let Some(url) = &event.run_url {
+        // Whoever may edit comments may have written this address.
+        let run = if is_run_beside(url, view.run_url) { link("run", url) } else { "run".to_owned() };
+        line.extend([" · ", &run, &by]);
+    }
+    line.push('\n');
+    line
 }

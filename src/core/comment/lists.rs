@@ -106,7 +106,7 @@ pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView
     Fitted { notice, block }
 }
 
-/// `2 resources will be destroyed, 1 replaced`.
+/// `2 resources will be destroyed, 1 replaced`; in the tense of where the change stands.
 fn headline(dangers: &[Danger], phase: Phase) -> String {
     let words = [
         (Kind::Destroy, "destroyed"),
@@ -114,7 +114,6 @@ fn headline(dangers: &[Danger], phase: Phase) -> String {
         (Kind::Forget, "forgotten"),
         (Kind::Unknown, "changed in a way that is not known here"),
     ];
-    let done = phase == Phase::Applied;
     let mut out = String::new();
     for (kind, word) in words {
         let count = dangers.iter().filter(|danger| danger.kind == kind).count();
@@ -122,10 +121,13 @@ fn headline(dangers: &[Danger], phase: Phase) -> String {
             continue;
         }
         if out.is_empty() {
-            let tense = match (done, count) {
-                (true, 1) => "was",
-                (true, _) => "were",
-                (false, _) => "will be",
+            let tense = match (phase, count) {
+                (Phase::Applied, 1) => "was",
+                (Phase::Applied, _) => "were",
+                (Phase::Blocked | Phase::Refused, _) => "would be",
+                (Phase::Failed | Phase::Cancelled, 1) => "was to be",
+                (Phase::Failed | Phase::Cancelled, _) => "were to be",
+                _ => "will be",
             };
             out = format!("{} {tense} {word}", many(count, "resource"));
         } else {

@@ -13,6 +13,7 @@ mod ink;
 mod life;
 mod lists;
 mod note;
+mod plain;
 mod status;
 mod warnings;
 mod words;
@@ -46,8 +47,16 @@ pub fn marker(comment_id: &str) -> String {
 /// The comment, at most `budget` code points and 262,144 bytes long.
 pub fn comment(view: &CommentView<'_>, budget: usize) -> String {
     let budget = Budget { chars: budget, bytes: COMMENT_BYTES };
-    let opening = format!("{}\n{}\n", marker(view.comment_id), life::hidden_line(&view.history));
+    let hidden = life::hidden_line(&view.history);
+    let opening = [format!("{}\n", marker(view.comment_id)), hidden, "\n".to_owned()];
     write(view, budget, &opening, Place::Comment)
+}
+
+/// The same for a person at a terminal: plain text, without anything that only GitHub needs.
+pub fn for_terminal(view: &CommentView<'_>) -> String {
+    let whole = Budget { chars: usize::MAX, bytes: usize::MAX };
+    let view = CommentView { history: Vec::new(), ..view.clone() };
+    plain::text(&write(&view, whole, &[], Place::Summary))
 }
 
 /// The job summary: the comment without its markers, and Terraform's own text (scrubbed and fenced
@@ -55,11 +64,11 @@ pub fn comment(view: &CommentView<'_>, budget: usize) -> String {
 pub fn job_summary(view: &CommentView<'_>, plan_text: Option<&str>, limit_bytes: usize) -> String {
     let whole = Budget { chars: limit_bytes, bytes: limit_bytes };
     let Some(plan_text) = plan_text.filter(|text| !text.trim().is_empty()) else {
-        return write(view, whole, "", Place::Summary);
+        return write(view, whole, &[], Place::Summary);
     };
     // What we say comes first, but leaves at least half of the room to Terraform.
     let held_back = (plan_text.len() + plan_text.lines().count() * 8).min(limit_bytes / 2);
-    let told = write(view, whole.reserving(held_back), "", Place::Summary);
+    let told = write(view, whole.reserving(held_back), &[], Place::Summary);
     let room = limit_bytes.saturating_sub(told.len());
     told + &details::plan_text(plan_text, &Ink::new(view.plan), room)
 }
@@ -72,12 +81,14 @@ enum Place {
 }
 
 /// Writes in the order of reading, having put aside what must not be lost further down.
-fn write(view: &CommentView<'_>, budget: Budget, opening: &str, place: Place) -> String {
+fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Place) -> String {
     let ink = Ink::new(view.plan);
     let mut sheet = Sheet::new(budget);
-    let closing = life::visible_line(view, &ink);
+    let closing = life::told(view, &ink, budget.chars / 8);
 
-    sheet.push(opening);
+    for line in opening {
+        sheet.push(line);
+    }
     let verdict = status::verdict(view, &ink);
     if !sheet.push(&verdict) {
         // Too little even for one line: at least say what it is about, without any foreign text.
@@ -88,6 +99,7 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &str, place: Place) ->
         status::difference(view, &ink),
         status::lock(view, &ink),
         status::gate(view, &ink),
+        status::next_step(view, &ink),
     ];
     // The dangers come after these, but must not be crowded out by them.
     let dangers = lists::dangers(view, &ink);

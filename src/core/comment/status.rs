@@ -37,7 +37,9 @@ fn is_quiet(view: &CommentView<'_>) -> bool {
 
 /// The root module first, then workspace and environment where they are not the usual ones.
 fn about(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
-    let mut about = format!("{} {}", icon(view), ink.code(view.root, NAME));
+    // A dot names nothing: the root module is where the repository begins.
+    let root = if view.root == "." { "Root module".to_owned() } else { ink.code(view.root, NAME) };
+    let mut about = format!("{} {root}", icon(view));
     let mut where_else = Vec::new();
     if view.workspace != "default" && !view.workspace.is_empty() {
         where_else.push(format!("workspace {}", ink.code(view.workspace, NAME)));
@@ -92,33 +94,37 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Applied => with("applied", changes(true)),
         Phase::Blocked => with("not applied, approval is missing", changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
+        Phase::Failed if was_applying(view) => with("failed during the apply", changes(false)),
         Phase::Failed => "failed".to_owned(),
+        Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
         Phase::Cancelled => "cancelled".to_owned(),
         Phase::Skipped => "skipped".to_owned(),
     }
+}
+
+/// Whether this run had begun to apply: then a part of the change may be real.
+fn was_applying(view: &CommentView<'_>) -> bool {
+    view.history.iter().any(|event| event.phase == Phase::Applying && event.run_url.as_deref() == view.run_url)
 }
 
 fn changes(plan: &PlanSummary, done: bool) -> String {
     if !plan.has_changes() {
         return "no changes".to_owned();
     }
-    let mut text = counts(&plan.counts, done);
-    let mut add = |what: &str| {
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
-        text.push_str(what);
-    };
+    // What is lost, or may be, comes first and stands out.
+    let (mut loud, calm) = counts(&plan.counts, done);
+    if !plan.unknown_actions.is_empty() {
+        loud.push("something unknown".to_owned());
+    }
     if plan.errored {
-        add("**planning failed**");
+        loud.push("planning failed".to_owned());
     }
     if plan.complete == Some(false) && !plan.errored || plan.counts.deferred > 0 {
-        add("**incomplete**");
+        loud.push("incomplete".to_owned());
     }
-    if !plan.unknown_actions.is_empty() {
-        add("**with something unknown**");
-    }
-    if text.is_empty() { "only the state's record changes".to_owned() } else { text }
+    let loud = if loud.is_empty() { String::new() } else { format!("**{}**", loud.join(", ")) };
+    let parts: Vec<String> = [loud, calm.join(", ")].into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "only the state's record changes".to_owned() } else { parts.join(" · ") }
 }
 
 fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
@@ -147,11 +153,9 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(failure) = &view.failure else { return String::new() };
     let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
-    let why = match &failure.terraform_error_text {
-        // The rest of it stands below, in Terraform's own shape.
-        Some(_) => failure.why.trim_start().lines().next().unwrap_or_default(),
-        None => failure.why.as_str(),
-    };
+    // The rest of it stands below, in Terraform's own shape.
+    let headline = failure.terraform_error_text.as_deref().and_then(first_error);
+    let why = headline.unwrap_or(&failure.why);
     if !why.is_empty() {
         lines.push(ink.sentence(why, SENTENCE));
     }
@@ -175,13 +179,21 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     out
 }
 
+/// The first line of Terraform's first error, without its frame.
+fn first_error(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| Some(line.split_once("Error: ")?.1.trim())).filter(|line| !line.is_empty())
+}
+
 /// How the plan differs from the reviewed one.
 pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if view.difference.is_empty() {
         return String::new();
     }
     let mut lines = vec!["**The plan is not the one that was reviewed:**".to_owned()];
-    lines.extend(items(&view.difference, ink));
+    let step = view.difference.last().and_then(|last| last.strip_prefix("Next: "));
+    let told = view.difference.len() - usize::from(step.is_some());
+    lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink));
+    lines.extend(step.map(|step| next(step, ink)));
     alert("WARNING", &lines)
 }
 
@@ -307,26 +319,24 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         return alert("WARNING", &lines);
     }
     // While it waits, that is the normal course of things: short and calm.
-    let mut lines = vec![format!("**Approval** {count}")];
-    if !gate.blockers.is_empty() {
-        let mut blockers: Vec<String> =
-            gate.blockers.iter().take(ENTRIES).map(|blocker| ink.sentence(blocker, SENTENCE)).collect();
-        if gate.blockers.len() > ENTRIES {
-            blockers.push(format!("and {} more", gate.blockers.len() - ENTRIES));
-        }
-        if let [only] = blockers.as_slice() {
-            lines = vec![format!("**Approval** {count} · {only}")];
-        } else {
-            lines.extend(blockers.into_iter().map(|blocker| format!("- {blocker}")));
-        }
-        if !gate.next_step.contains(&gate.who_can) {
-            lines.push(ink.sentence(&gate.who_can, SENTENCE));
-        }
-        if !gate.next_step.is_empty() {
-            lines.push(next(&gate.next_step, ink));
+    let mut lines = Vec::new();
+    match gate.blockers.as_slice() {
+        // Where nobody is asked, there is nothing to count.
+        [] if gate.required == 0 => {}
+        [] => lines.push(format!("**Approval** {count}")),
+        [only] => lines.push(format!("**Approval** {count} · {}", ink.sentence(only, SENTENCE))),
+        many => {
+            lines.push(format!("**Approval** {count}"));
+            lines.extend(items(many, ink));
         }
     }
-    paragraph(&lines)
+    if !gate.blockers.is_empty() && !gate.who_can.is_empty() && !gate.next_step.contains(&gate.who_can) {
+        lines.push(ink.sentence(&gate.who_can, SENTENCE));
+    }
+    if !gate.next_step.is_empty() {
+        lines.push(next(&gate.next_step, ink));
+    }
+    if lines.is_empty() { String::new() } else { paragraph(&lines) }
 }
 
 /// Lines under each other, a list apart from them.
@@ -348,6 +358,11 @@ fn paragraph(lines: &[String]) -> String {
 
 fn next(step: &str, ink: &Ink<'_>) -> String {
     format!("**Next:** {}", ink.sentence(step, SENTENCE))
+}
+
+/// What to do next, where nothing else says it.
+pub(super) fn next_step(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+    view.next_step.as_ref().map_or_else(String::new, |step| format!("{}\n\n", next(step, ink)))
 }
 
 /// Sentences as a list, the last ones counted when they are many.

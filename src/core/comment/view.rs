@@ -40,6 +40,8 @@ pub struct CommentView<'a> {
     pub outputs: Vec<OutputView>,
     /// What Terraform warned of.
     pub warnings: Vec<Diagnostic>,
+    /// What to do next, a sentence, where neither lock nor gate nor failure says it.
+    pub next_step: Option<String>,
     /// What else is worth a line, such as "also changed by #41".
     pub notes: Vec<String>,
     /// The moment of writing.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::escape::{clip, code};
+use super::escape::clip;
 use super::ink::Ink;
 use super::view::Phase;
 use crate::core::plan::{Counts, Kind, ResourceSummary};
@@ -64,33 +64,31 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_second() - from.as_second()).unwrap_or(0)
 }
 
-/// The counts in words, what is lost in bold; `done` for after an apply.
-pub(super) fn counts(counts: &Counts, done: bool) -> String {
-    let verbs = [
-        (counts.add, "to add", "added", false),
-        (counts.change, "to change", "changed", false),
-        (counts.replace, "to replace", "replaced", true),
-        (counts.destroy, "to destroy", "destroyed", true),
-        (counts.import, "to import", "imported", false),
-        (counts.moved, "to move", "moved", false),
-        (counts.forget, "to forget", "forgotten", true),
-        (counts.read, "to read", "read", false),
-    ];
-    let mut parts: Vec<String> = verbs
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, future, past, bold)| {
-            let text = format!("{} {}", grouped(count), if done { past } else { future });
-            if bold { format!("**{text}**") } else { text }
-        })
-        .collect();
+/// The counts in words, what is lost and all the rest; `done` for after an apply.
+pub(super) fn counts(counts: &Counts, done: bool) -> (Vec<String>, Vec<String>) {
+    let words = |verbs: &[(usize, &str, &str)]| -> Vec<String> {
+        let some = verbs.iter().filter(|(count, ..)| *count > 0);
+        some.map(|(count, future, past)| format!("{} {}", grouped(*count), if done { past } else { future })).collect()
+    };
+    let lost = words(&[
+        (counts.destroy, "to destroy", "destroyed"),
+        (counts.replace, "to replace", "replaced"),
+        (counts.forget, "to forget", "forgotten"),
+    ]);
+    let mut rest = words(&[
+        (counts.add, "to add", "added"),
+        (counts.change, "to change", "changed"),
+        (counts.import, "to import", "imported"),
+        (counts.moved, "to move", "moved"),
+        (counts.read, "to read", "read"),
+    ]);
     if counts.actions > 0 {
-        parts.push(many(counts.actions, "action"));
+        rest.push(many(counts.actions, "action"));
     }
     if counts.outputs > 0 {
-        parts.push(many(counts.outputs, "output"));
+        rest.push(many(counts.outputs, "output"));
     }
-    parts.join(", ")
+    (lost, rest)
 }
 
 /// What will happen to a resource, as a verb.
@@ -153,7 +151,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         }
         Some("read_because_check_nested") => parts.push("for a check".to_owned()),
         Some("replace_because_cannot_update" | "") | None => {}
-        Some(other) => parts.push(code(other, 80)),
+        Some(other) => parts.push(ink.code(other, 80)),
     }
     if resource.kind == Kind::Replace && !resource.forced_by.is_empty() {
         parts.push(forced_by(&resource.forced_by, ink));
@@ -168,7 +166,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         _ => {}
     }
     if resource.kind == Kind::Unknown {
-        parts.push(format!("actions {}", code(&resource.actions.join(", "), 80)));
+        parts.push(format!("actions {}", ink.code(&resource.actions.join(", "), 80)));
     }
     if let Some(key) = &resource.deposed {
         parts.push(format!("the deposed object {}, left over from an earlier replacement", ink.code(key, 40)));

@@ -7,6 +7,9 @@ use std::io::Read;
 
 use super::scan::{Position, ScanError, Scanner};
 
+/// How far a document that is no JSON is looked through for some, in bytes.
+const LOOKED_THROUGH: usize = 256 * 1024;
+
 /// Why a document is not a plan that we can read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -29,8 +32,17 @@ pub enum PlanError {
     #[error("this is the log of a running command (`-json`), not a plan")]
     Log,
     /// JSON without any part of a plan.
-    #[error("this JSON is not a plan: it has no `planned_values` and no `resource_changes`")]
-    NotAPlan,
+    #[error("this JSON is not a plan: it has no `planned_values` and no `resource_changes`{}", looks_like(*.kind))]
+    NotAPlan {
+        /// What it seems to be instead.
+        kind: Option<&'static str>,
+    },
+    /// Text for people, without any JSON in it.
+    #[error("this is text, not JSON")]
+    Text,
+    /// Neither text nor a plan file.
+    #[error("this is binary data, not JSON")]
+    Binary,
     /// Text around the JSON.
     #[error(
         "line {}, column {}: there is text {} the plan JSON", .at.line, .at.column,
@@ -62,6 +74,23 @@ pub enum PlanError {
     },
 }
 
+/// Whether an object of JSON begins on a line: Terraform's own text has brackets too, but no
+/// `"key":`.
+fn has_an_object(text: &str) -> bool {
+    let mut begin = 0;
+    text.split_inclusive('\n').any(|line| {
+        let at = begin + line.len() - line.trim_start().len();
+        begin += line.len();
+        let inner = text.get(at..).and_then(|rest| rest.strip_prefix('{'));
+        let key = inner.and_then(|inner| inner.trim_start().strip_prefix('"')?.split_once('"'));
+        key.is_some_and(|(_, after)| after.trim_start().starts_with(':'))
+    })
+}
+
+fn looks_like(kind: Option<&str>) -> String {
+    kind.map(|kind| format!("; it looks like {kind}")).unwrap_or_default()
+}
+
 fn in_path(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" (in `{path}`)") }
 }
@@ -74,10 +103,11 @@ impl PlanError {
             Self::Empty => "Write it with `terraform show -json PLANFILE`, and look whether that command failed.",
             Self::BinaryPlan => "Turn it into JSON first: `terraform show -json PLANFILE`.",
             Self::Utf16 => "Save it as UTF-8; in PowerShell: `| Out-File -Encoding utf8`.",
-            Self::State | Self::NotAPlan => {
+            Self::State | Self::NotAPlan { .. } | Self::Binary => {
                 "Give the JSON of a saved plan: `terraform plan -out PLANFILE`, then \
                  `terraform show -json PLANFILE`."
             }
+            Self::Text => "Terraform prints JSON only when asked: `terraform show -json PLANFILE`.",
             Self::Log => {
                 "Save the plan with `terraform plan -out PLANFILE`, then give the output of \
                  `terraform show -json PLANFILE`."
@@ -94,7 +124,7 @@ impl PlanError {
     /// What can be told from the first bytes.
     pub(super) fn check_head<R: Read>(scanner: &mut Scanner<R>) -> Result<(), Self> {
         match scanner.head(4)? {
-            b"PK\x03\x04" => return Err(Self::BinaryPlan),
+            [b'P', b'K', 3 | 5 | 7, ..] => return Err(Self::BinaryPlan),
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return Err(Self::Utf16),
             [0xEF, 0xBB, 0xBF, ..] => scanner.bump(3),
             _ => {}
@@ -102,8 +132,34 @@ impl PlanError {
         match scanner.peek()? {
             None => Err(Self::Empty),
             Some(b'{') => Ok(()),
-            Some(_) => Err(Self::Noise { at: scanner.position(), after: false }),
+            Some(_) => Err(Self::not_an_object(scanner)?),
         }
+    }
+
+    /// Something else than an object stands at the beginning: what is it?
+    fn not_an_object<R: Read>(scanner: &mut Scanner<R>) -> Result<Self, ScanError> {
+        let at = scanner.position();
+        let head = scanner.head(LOOKED_THROUGH)?;
+        let whole = head.len() < LOOKED_THROUGH;
+        let text = match std::str::from_utf8(head) {
+            Ok(text) => text,
+            // The cut may have gone through a character.
+            Err(error) if !whole && error.error_len().is_none() => {
+                head.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default()
+            }
+            Err(_) => return Ok(Self::Binary),
+        };
+        // A plan's own keys, and what wrappers write.
+        let marks = ["\"format_version\"", "\"resource_changes\"", "\"planned_values\"", "[command]", "::debug::"];
+        Ok(if text.contains('\0') {
+            Self::Binary
+        } else if has_an_object(text) || marks.iter().any(|mark| text.contains(mark)) {
+            Self::Noise { at, after: false }
+        } else if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            Self::NotAPlan { kind: None }
+        } else {
+            Self::Text
+        })
     }
 
     /// After the document, there is only white space.
@@ -123,6 +179,7 @@ impl PlanError {
         };
         let problem = match inner.classify() {
             serde_json::error::Category::Data => "a value of another type than a plan has here",
+            _ if inner.to_string().contains("invalid unicode code point") => "this is not UTF-8",
             _ => "this is not valid JSON",
         };
         let path = if path == "." { String::new() } else { path.to_owned() };

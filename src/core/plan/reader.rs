@@ -73,6 +73,8 @@ struct Signs {
     plan: bool,
     state: bool,
     log: bool,
+    /// What it is instead of a plan.
+    other: Option<&'static str>,
 }
 
 impl Signs {
@@ -81,6 +83,9 @@ impl Signs {
         match key {
             b"\"serial\"" | b"\"lineage\"" | b"\"values\"" => self.state = true,
             b"\"@level\"" | b"\"@message\"" => self.log = true,
+            b"\"provider_schemas\"" => self.other = Some("the output of `terraform providers schema -json`"),
+            b"\"valid\"" => self.other = Some("the output of `terraform validate -json`"),
+            b"\"provider_selections\"" => self.other = Some("the output of `terraform version -json`"),
             _ => {}
         }
     }
@@ -90,7 +95,7 @@ impl Signs {
             Self { plan: true, .. } => Ok(()),
             Self { log: true, .. } => Err(PlanError::Log),
             Self { state: true, .. } => Err(PlanError::State),
-            _ if whole => Err(PlanError::NotAPlan),
+            _ if whole => Err(PlanError::NotAPlan { kind: self.other }),
             _ => Ok(()),
         }
     }
@@ -179,7 +184,9 @@ impl<R: Read> Document<'_, '_, R> {
                 }
                 other => {
                     signs.see(other);
-                    self.unknown_part(other)?;
+                    if self.unknown_part(other)? {
+                        signs.other = Some("the output of `terraform output -json`");
+                    }
                 }
             }
         }
@@ -188,14 +195,27 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// A part that later versions may bring: skipped, but told when it seems to hold changes.
-    fn unknown_part(&mut self, key: &[u8]) -> Result<(), PlanError> {
+    ///
+    /// Whether it seems to be an output of the root module, as `terraform output -json` tells it.
+    fn unknown_part(&mut self, key: &[u8]) -> Result<bool, PlanError> {
         let name = String::from_utf8_lossy(key).trim_matches('"').to_owned();
-        let null = self.scanner.peek()? == Some(b'n');
-        let empty = self.scanner.value()?.length() <= "[]".len();
-        if (name.ends_with("_changes") || name.ends_with("_invocations")) && !null && !empty {
+        let (empty, of_an_output) = match self.scanner.peek()? {
+            Some(b'{') => {
+                let (mut first, mut of_an_output) = (true, 0);
+                self.scanner.open(b'{')?;
+                while self.scanner.next_key(&mut first)? {
+                    of_an_output += u32::from(matches!(self.scanner.key(), b"\"sensitive\"" | b"\"value\""));
+                    self.scanner.value()?;
+                }
+                (first, of_an_output)
+            }
+            Some(b'n') => (self.scanner.value().map(|_| true)?, 0),
+            _ => (self.scanner.value()?.length() <= "[]".len(), 0),
+        };
+        if (name.ends_with("_changes") || name.ends_with("_invocations")) && !empty {
             self.totals.unknown(name);
         }
-        Ok(())
+        Ok(of_an_output == 2)
     }
 
     fn format_version(&mut self, version: Option<String>) {

@@ -210,7 +210,7 @@ fn missing_and_empty_fields_are_read() {
 
 #[test]
 fn what_is_no_plan_is_named_with_a_remedy() {
-    let cases: [(&[u8], &str, &str); 12] = [
+    let cases: [(&[u8], &str, &str); 29] = [
         (b"", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b" \n\n ", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b"PK\x03\x04\x14\x00\x08", "binary format", "terraform show -json PLANFILE"),
@@ -219,7 +219,44 @@ fn what_is_no_plan_is_named_with_a_remedy() {
         (b"{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":3}", "this is a state", "-out PLANFILE"),
         (b"{\"@level\":\"info\",\"@message\":\"x\"}\n{}", "the log of a running command", "-out PLANFILE"),
         (b"{\"a\":1}", "this JSON is not a plan", "-out PLANFILE"),
+        (b"[1, 2]", "this JSON is not a plan", "-out PLANFILE"),
+        (b"\"text\"\n", "this JSON is not a plan", "-out PLANFILE"),
+        (b"null", "this JSON is not a plan", "-out PLANFILE"),
+        (
+            b"{\"url\":{\"sensitive\":false,\"type\":\"string\",\"value\":\"x\"}}",
+            "it looks like the output of `terraform output -json`",
+            "-out PLANFILE",
+        ),
+        (
+            b"{\"format_version\":\"1.0\",\"provider_schemas\":{}}",
+            "`terraform providers schema -json`",
+            "-out PLANFILE",
+        ),
+        (
+            b"{\"format_version\":\"1.0\",\"valid\":true,\"diagnostics\":[]}",
+            "`terraform validate -json`",
+            "-out PLANFILE",
+        ),
+        (
+            b"{\"terraform_version\":\"1.11.4\",\"provider_selections\":{}}",
+            "`terraform version -json`",
+            "-out PLANFILE",
+        ),
+        (EVERYTHING_TEXT.as_bytes(), "this is text, not JSON", "terraform show -json PLANFILE"),
+        (b"No changes. Your infrastructure matches the configuration.\n", "this is text", "terraform show -json"),
+        (b"\x1b[31mError:\x1b[0m no plan file", "this is text", "terraform show -json"),
+        (b"\x1f\x8b\x08\x00\x00", "this is binary data", "-out PLANFILE"),
+        (b"\x00\x01\x02", "this is binary data", "-out PLANFILE"),
+        (b"PK\x05\x06", "binary format", "terraform show -json PLANFILE"),
+        (b"PK", "this is text", "terraform show -json PLANFILE"),
+        (
+            b"{\"resource_changes\":[{\"address\":\"a.\xff\",\"change\":{\"actions\":[\"create\"]}}]}",
+            "this is not UTF-8 (in `resource_changes[0].address`)",
+            "Write it again",
+        ),
         (b"[command]/bin/terraform show\n{}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
+        (b"::debug::x {\"resource_changes\":[]}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
+        (b"Warning: x\n\n  {\n\"a\": 1}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
         (b"{\"resource_changes\":[]}\n::debug::x", "line 2, column 1: there is text after", "terraform_wrapper: false"),
         (
             b"{\"planned_values\":{},\n\"resource_changes\":[{\"addr",

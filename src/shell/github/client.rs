@@ -129,8 +129,9 @@ pub struct GitHub {
     pub(super) pauses: Pauses,
     /// The login of the token's owner; `None` when it may not ask.
     pub(super) viewer: OnceCell<Option<String>>,
-    /// Where our comments are, once found, so that an edit needs no search.
-    pub(super) known_comments: Mutex<HashMap<(String, u64, String), CommentRef>>,
+    /// Where our comments are, once looked for, so that an edit needs no search; `None` when there
+    /// was none.
+    pub(super) known_comments: Mutex<HashMap<(String, u64, String), Option<CommentRef>>>,
 }
 
 impl std::fmt::Debug for GitHub {

@@ -91,18 +91,17 @@ impl GitHub {
         pull_request: u64,
         marker: &str,
     ) -> Result<Option<Comment>, GitHubError> {
-        let mut ours = self.our_comments(repository, pull_request, marker).await?;
-        if ours.is_empty() {
-            return Ok(None);
-        }
-        let comment = ours.remove(0);
-        self.remember(repository, pull_request, marker, &comment.at).await;
-        Ok(Some(comment))
+        let ours = self.our_comments(repository, pull_request, marker, None).await?;
+        let oldest = ours.into_iter().next();
+        let at = oldest.as_ref().map(|comment| comment.at.clone());
+        self.remember(repository, pull_request, marker, at).await;
+        Ok(oldest)
     }
 
     /// Writes our comment: edits the one with this marker, or creates it.
     ///
-    /// Further comments of ours with the same marker (two jobs started at once) are folded away.
+    /// Of several with the same marker (two jobs began at once) the oldest stays, and whoever sees
+    /// the others folds them away: the later of two writers always does.
     ///
     /// # Errors
     ///
@@ -117,25 +116,62 @@ impl GitHub {
         let body = if first_line(body) == marker { body.to_owned() } else { format!("{marker}\n{body}") };
         let place = (repository.to_string(), pull_request, marker.to_owned());
         let known = self.known_comments.lock().await.get(&place).cloned();
-        if let Some(known) = known {
-            match self.edit_comment(repository, &known, &body).await {
+        if let Some(Some(known)) = &known {
+            match self.edit_comment(repository, known, &body).await {
                 // Somebody deleted it: then a new one is made.
                 Err(error) if error.is_not_found() => {}
                 edited => return edited,
             }
         }
-        let mut ours = self.our_comments(repository, pull_request, marker).await?;
-        let written = if ours.is_empty() {
-            self.create_comment(repository, pull_request, marker, &body).await?
-        } else {
-            let first = ours.remove(0);
-            self.edit_comment(repository, &first.at, &body).await?
+        // That there is none was seen a moment ago, and what came since is seen below.
+        let ours = match known {
+            Some(None) => Vec::new(),
+            _ => self.our_comments(repository, pull_request, marker, None).await?,
         };
-        for duplicate in &ours {
-            self.minimize(&duplicate.at).await;
-        }
-        self.remember(repository, pull_request, marker, &written).await;
+        let written = match ours.split_first() {
+            Some((oldest, others)) => self.edit_oldest(repository, oldest, others, &body).await?,
+            None => self.create_only(repository, pull_request, marker, &body).await?,
+        };
+        self.remember(repository, pull_request, marker, Some(written.clone())).await;
         Ok(written)
+    }
+
+    /// Creates our comment, unless another job was quicker.
+    async fn create_only(
+        &self,
+        repository: &Repository,
+        pull_request: u64,
+        marker: &str,
+        body: &str,
+    ) -> Result<CommentRef, GitHubError> {
+        let created = self.create_comment(repository, pull_request, marker, body).await?;
+        let ours = match self.our_comments(repository, pull_request, marker, Some(created.id)).await {
+            Ok(ours) => ours,
+            Err(error) => {
+                tracing::warn!(%error, "whether another job wrote the same comment could not be told");
+                return Ok(created);
+            }
+        };
+        match ours.split_first() {
+            Some((oldest, others)) if oldest.at.id < created.id => {
+                self.edit_oldest(repository, oldest, others, body).await
+            }
+            _ => Ok(created),
+        }
+    }
+
+    async fn edit_oldest(
+        &self,
+        repository: &Repository,
+        oldest: &Comment,
+        others: &[Comment],
+        body: &str,
+    ) -> Result<CommentRef, GitHubError> {
+        let edited = self.edit_comment(repository, &oldest.at, body).await?;
+        for other in others {
+            self.minimize(&other.at).await;
+        }
+        Ok(edited)
     }
 
     /// Writes a comment that stays as it is, such as a note on a holder's pull request.
@@ -157,17 +193,18 @@ impl GitHub {
         self.create_comment(repository, pull_request, marker, &body).await
     }
 
-    async fn remember(&self, repository: &Repository, pull_request: u64, marker: &str, at: &CommentRef) {
+    async fn remember(&self, repository: &Repository, pull_request: u64, marker: &str, at: Option<CommentRef>) {
         let place = (repository.to_string(), pull_request, marker.to_owned());
-        self.known_comments.lock().await.insert(place, at.clone());
+        self.known_comments.lock().await.insert(place, at);
     }
 
-    /// Our comments with this marker, the oldest first.
+    /// Our comments with this marker, the oldest first; `created` is one that is known to be ours.
     async fn our_comments(
         &self,
         repository: &Repository,
         pull_request: u64,
         marker: &str,
+        created: Option<u64>,
     ) -> Result<Vec<Comment>, GitHubError> {
         let path = format!("{}/issues/{pull_request}/comments", repository.path());
         let all: Vec<Wire> = self.get_all(&path, NEEDS, |page: Vec<Wire>| page).await?;
@@ -175,11 +212,10 @@ impl GitHub {
             .into_iter()
             .filter(|comment| first_line(comment.body.as_deref().unwrap_or_default()) == marker)
             .collect();
-        if ours.is_empty() {
-            return Ok(Vec::new());
+        if ours.iter().any(|comment| Some(comment.id) != created) {
+            let viewer = self.viewer().await?;
+            ours.retain(|comment| Some(comment.id) == created || is_ours(comment, viewer.as_deref()));
         }
-        let viewer = self.viewer().await?;
-        ours.retain(|comment| is_ours(comment, viewer.as_deref()));
         ours.sort_by_key(|comment| comment.id);
         Ok(ours.into_iter().map(Comment::from).collect())
     }
@@ -253,7 +289,7 @@ impl GitHub {
                 return Err(error);
             };
             tokio::time::sleep(*pause).await;
-            let found = self.our_comments(repository, pull_request, marker).await?;
+            let found = self.our_comments(repository, pull_request, marker, None).await?;
             if let Some(comment) = found.into_iter().next_back() {
                 return Ok(comment.at);
             }

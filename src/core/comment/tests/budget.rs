@@ -32,7 +32,7 @@ fn three_hundred_destroys_among_five_thousand_creates_are_all_named() {
         let line = format!("> - **destroy** `module.app.aws_instance.old[{index}]`: no longer in the configuration\n");
         assert!(text.contains(&line), "{index}");
     }
-    assert!(text.contains("5,000 to add, **300 to destroy**"));
+    assert!(text.contains("**300 to destroy** · 5,000 to add"));
     assert!(text.contains("left out for want of room"), "{}", &text[text.len() - 800..]);
     assert!(text.contains(&format!("the [job summary]({RUN}) has more")));
 

@@ -115,6 +115,7 @@ impl Hostile {
                 OutputView { name: text.clone(), value: None },
             ],
             warnings: vec![warning(&text), warning(&format!("{text} too"))],
+            next_step: Some(text.clone()),
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };

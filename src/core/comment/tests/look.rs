@@ -22,8 +22,8 @@ fn everything_stands_in_the_order_of_danger() {
         &text,
         &[
             "<!-- stategate:environments/prod@default -->\n",
-            "### ⚠️ `environments/prod`: 2 to add, 5 to change, **3 to replace**, **7 to destroy**, \
-             1 to import, 1 to move, **1 to forget**, 3 outputs\n",
+            "### ⚠️ `environments/prod`: **7 to destroy, 3 to replace, 1 to forget** · 2 to add, 5 to change, \
+             1 to import, 1 to move, 3 outputs\n",
             "4 unchanged · commit `4f0c1d2` · plan `9c1f4e77ab02` · Terraform 1.11.4 · [full plan](https://github.com/acme/",
             "> [!CAUTION]\n> **7 resources will be destroyed, 3 replaced, 1 forgotten**\n",
             "> - **destroy** `terraform_data.retired`: no longer in the configuration\n",
@@ -34,10 +34,10 @@ fn everything_stands_in_the_order_of_danger() {
             "> - **replace** `terraform_data.tainted`: it is tainted\n",
             "> - **forget** `terraform_data.handed_over`: no longer in the configuration\n",
             "> [!WARNING]\n> **1 check did not pass**\n>\n> - `check.hostile`: ",
-            "<summary>3 outputs</summary>",
             "<summary><b>destroy</b> <code>terraform_data.retired</code></summary>",
             "<summary><b>replace</b> <code>terraform_data.database</code></summary>",
             "<summary><b>destroy</b> <code>module.queue.terraform_data.queue</code></summary>",
+            "<summary>3 outputs</summary>",
             "<summary>change <code>terraform_data.boot</code></summary>",
             "<summary>add <code>terraform_data.copy</code></summary>",
             "<summary>move <code>terraform_data.new_name</code></summary>",
@@ -135,7 +135,7 @@ fn what_is_missing_or_unknown_is_never_calm() {
     let text = comment(&view(Some(&read(TARGET))), COMMENT_BUDGET);
     in_order(
         &text,
-        &["⚠️", "**1 to replace**", "**incomplete**", "asked for with `-replace`", "**The plan is not complete:**"],
+        &["⚠️", "**1 to replace, incomplete**", "asked for with `-replace`", "**The plan is not complete:**"],
     );
 
     let mut plan = json!({"format_version": "2.1", "resource_changes": [
@@ -153,7 +153,7 @@ fn what_is_missing_or_unknown_is_never_calm() {
         &text,
         &[
             "### ⚠️",
-            "1 action, **planning failed**, **incomplete**, **with something unknown**",
+            "**something unknown, planning failed, incomplete** · 1 action",
             "> - **unknown action** `a.b`: actions `frobnicate`",
             "does not know:** `format version 2.1` and `frobnicate`.",
             "**Planning ended in an error:**",
@@ -233,16 +233,85 @@ fn the_gate_is_quiet_until_it_keeps_something_out() {
         &["**Approval** 1 of 2, by `hubot`", "- 1 approval is missing", "**Next:** Get another", "[!CAUTION]"],
     );
     let blocked = CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(Some(&plan)) };
+    let text = comment(&blocked, COMMENT_BUDGET);
+    assert!(text.contains("**7 resources would be destroyed, 3 replaced"), "{text}");
     in_order(
-        &comment(&blocked, COMMENT_BUDGET),
+        &text,
         &[
-            "### ⛔ `environments/prod`: not applied, approval is missing · 2 to add",
+            "### ⛔ `environments/prod`: not applied, approval is missing · **7 to destroy",
             "> [!WARNING]\n> **Nothing was applied. Approvals: 1 of 2, by `hubot`.**",
             "> - `octocat` requests changes",
             "**Next:**",
             "[!CAUTION]",
         ],
     );
+}
+
+#[test]
+fn where_nobody_is_asked_no_approvals_are_counted() {
+    let gate = GateView { next_step: "merge, and the apply runs on main".to_owned(), ..GateView::default() };
+    let text = comment(&CommentView { gate: Some(gate), root: ".", ..view(Some(&read(TARGET))) }, COMMENT_BUDGET);
+    in_order(&text, &["### ⚠️ Root module: ", "**Next:** merge, and the apply runs on main"]);
+    assert!(!text.contains("Approval"), "{text}");
+}
+
+#[test]
+fn what_is_lost_is_read_without_a_click_when_it_is_little() {
+    let destroys = |count: usize| {
+        let one =
+            |index| json!({"address": format!("a.b[{index}]"), "change": {"actions": ["delete"], "before": {"x": 1}}});
+        let change = json!({"address": "a.c", "change": {"actions": ["create"], "after": {"x": 1}}});
+        let changes: Vec<Value> = (0..count).map(one).chain([change]).collect();
+        plan_of(&json!({"resource_changes": changes}))
+    };
+    let opened = |plan: &PlanSummary, phase| {
+        comment(&CommentView { phase, ..view(Some(plan)) }, COMMENT_BUDGET).matches("<details open>").count()
+    };
+    assert_eq!(opened(&destroys(3), Phase::Planned), 3);
+    assert_eq!(opened(&destroys(4), Phase::Planned), 0);
+    assert_eq!(opened(&destroys(3), Phase::Applied), 0);
+}
+
+#[test]
+fn a_long_life_is_told_in_full_and_its_beginning_folded_away() {
+    let history: Vec<LifeEvent> = (0..20)
+        .map(|minute| LifeEvent {
+            head_sha: Some(format!("{minute:07}")),
+            ..event(&format!("09:{minute:02}:00"), Phase::Planned)
+        })
+        .collect();
+    let text = comment(&CommentView { history, ..view(Some(&read(TARGET))) }, COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "**History**",
+            "<summary>14 earlier steps</summary>",
+            "commit `0000000`",
+            "</details>",
+            "commit `0000014`",
+            "commit `0000019`",
+        ],
+    );
+    assert_eq!(text.matches("· [run](").count(), 20);
+}
+
+#[test]
+fn a_terminal_shows_words_and_no_marks() {
+    let plan = read(EVERYTHING);
+    let history = vec![event("09:00:00", Phase::Planned), event("09:30:00", Phase::Planned)];
+    let text = for_terminal(&CommentView { history, ..view(Some(&plan)) });
+    in_order(
+        &text,
+        &[
+            "⚠️ environments/prod: 7 to destroy, 3 to replace, 1 to forget · 2 to add",
+            "  CAUTION\n  7 resources will be destroyed",
+            "  - destroy terraform_data.tenant[\"globex\"]: its key is no longer in for_each",
+            "    -/+ resource \"terraform_data\" \"database\" {",
+        ],
+    );
+    for mark in ["<!-- stategate", "<details", "<summary", "```diff", "### ", "**destroy**"] {
+        assert!(!text.contains(mark), "{mark} in\n{text}");
+    }
 }
 
 #[test]
@@ -257,7 +326,7 @@ fn after_the_apply_there_are_the_outputs_and_the_life() {
         history: vec![
             event("09:00:00", Phase::Planned),
             event("09:00:01", Phase::Planned),
-            event("09:30:00", Phase::Approved),
+            LifeEvent { run_url: None, ..event("09:30:00", Phase::Approved) },
             event("09:33:00", Phase::Applied),
         ],
         ..view(Some(&plan))
@@ -266,11 +335,12 @@ fn after_the_apply_there_are_the_outputs_and_the_life() {
     in_order(
         &text,
         &[
-            "### ✅ `environments/prod`: applied · 2 added, 5 changed, **3 replaced**, **7 destroyed**",
+            "### ✅ `environments/prod`: applied · **7 destroyed, 3 replaced, 1 forgotten** · 2 added, 5 changed",
             "> [!NOTE]\n> **7 resources were destroyed, 3 replaced, 1 forgotten**",
             "```\nendpoint = \"db-2.internal:5432\"\npassword = (sensitive value)\n```",
-            "planned [21 Nov 09:00](https://github.com/acme/infra/actions/runs/987/attempts/1) by `octocat` → approved",
-            "→ applied [21 Nov 09:33]",
+            "**History** (UTC)\n\n- 21 Nov 09:00 · planned · commit `4f0c1d2` · \
+             [run](https://github.com/acme/infra/actions/runs/987/attempts/1) by `octocat`\n\
+             - 21 Nov 09:30 · approved by `octocat` · commit `4f0c1d2`\n- 21 Nov 09:33 · applied · commit",
         ],
     );
     let life = life_from_comment(&text);
@@ -295,10 +365,29 @@ fn a_failure_says_what_why_and_what_next() {
         &comment(&failed, COMMENT_BUDGET),
         &[
             "### ❌ `environments/prod`: failed",
-            "> **terraform plan failed with exit code 1**\n>\n> The configuration is not valid.\n>\n> **Next:** Mend",
+            "> **terraform plan failed with exit code 1**\n>\n> Unsupported attribute\n>\n> **Next:** Mend",
             "```\n│ Error: Unsupported attribute\n```",
         ],
     );
+}
+
+#[test]
+fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
+    let plan = read(TARGET);
+    let history = vec![event("09:00:00", Phase::Applying), event("09:01:00", Phase::Cancelled)];
+    let cancelled =
+        CommentView { phase: Phase::Cancelled, next_step: Some("Run again.".to_owned()), ..view(Some(&plan)) };
+    in_order(&comment(&cancelled, COMMENT_BUDGET), &["`: cancelled\n", "**Next:** Run again.", "was to be replaced"]);
+    let broken = CommentView { history, ..cancelled };
+    in_order(&comment(&broken, COMMENT_BUDGET), &["`: cancelled during the apply · **1 to replace, incomplete**\n"]);
+}
+
+#[test]
+fn a_refusal_says_what_differs_and_what_to_do() {
+    let difference = vec!["the state changed since".to_owned(), "Next: plan again".to_owned()];
+    let plan = read(TARGET);
+    let text = comment(&CommentView { phase: Phase::Refused, difference, ..view(Some(&plan)) }, COMMENT_BUDGET);
+    in_order(&text, &["> - the state changed since\n>\n> **Next:** plan again\n"]);
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         run_url: Some(RUN),
         outputs: Vec::new(),
         warnings: Vec::new(),
+        next_step: None,
         notes: Vec::new(),
         now: at("09:40:00"),
     }

@@ -86,6 +86,7 @@ async fn a_comment_is_created_once_and_then_edited_in_place() {
         [
             "GET /repos/acme/infra/issues/42/comments?per_page=100&page=1",
             "POST /repos/acme/infra/issues/42/comments",
+            "GET /repos/acme/infra/issues/42/comments?per_page=100&page=1",
             "PATCH /repos/acme/infra/issues/comments/1000",
         ]
     );
@@ -145,13 +146,63 @@ async fn further_comments_of_ours_are_folded_away() {
     let fake = conversation(None, comments).await;
     let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
     assert_eq!(at.id, 3);
-    let folded: Vec<Value> = fake
-        .asked()
-        .iter()
-        .filter(|asked| asked.body["query"].to_string().contains("minimizeComment"))
-        .map(|asked| asked.body["variables"]["id"].clone())
-        .collect();
-    assert_eq!(folded, ["IC_5"]);
+    assert_eq!(folded(&fake), ["IC_5"]);
+}
+
+/// Between our look and our write, others write too.
+async fn written_meanwhile(others: Vec<Value>) -> Fake {
+    let stored = Mutex::new(Vec::<Value>::new());
+    Fake::start(move |asked| {
+        let mut stored = stored.lock().unwrap();
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("POST", "/graphql") => Reply::message(403, "no"),
+            ("GET", _) => Reply::json(&json!(*stored)),
+            ("POST", _) => {
+                let mut new = comment(1000, "github-actions[bot]", "Bot", "");
+                new["body"] = asked.body["body"].clone();
+                stored.extend(others.clone());
+                stored.push(new.clone());
+                Reply::status(201, &new)
+            }
+            ("PATCH", path) => {
+                let id: u64 = path.rsplit_once('/').unwrap().1.parse().unwrap();
+                Reply::json(&comment(id, "github-actions[bot]", "Bot", MARKER))
+            }
+            other => panic!("{other:?}"),
+        }
+    })
+    .await
+}
+
+fn folded(fake: &Fake) -> Vec<Value> {
+    let asked = fake.asked();
+    let minimizing = asked.iter().filter(|asked| asked.body["query"].to_string().contains("minimizeComment"));
+    minimizing.map(|asked| asked.body["variables"]["id"].clone()).collect()
+}
+
+#[tokio::test]
+async fn of_two_jobs_that_create_the_same_comment_the_older_stays() {
+    // The other job was quicker: its comment gets our text, ours is folded away.
+    let others = vec![
+        comment(998, "octocat", "User", MARKER),
+        comment(999, "github-actions[bot]", "Bot", MARKER),
+        comment(1001, "github-actions[bot]", "Bot", "<!-- stategate:infra@blue -->"),
+    ];
+    let fake = written_meanwhile(others).await;
+    let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
+    assert_eq!((at.id, folded(&fake)), (999, vec![json!("IC_1000")]));
+    assert!(fake.lines().contains(&"PATCH /repos/acme/infra/issues/comments/999".to_owned()), "{:?}", fake.lines());
+
+    // We were quicker: the other job sees it and folds its own away.
+    let fake = written_meanwhile(vec![comment(1001, "github-actions[bot]", "Bot", MARKER)]).await;
+    let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
+    assert_eq!((at.id, folded(&fake).len()), (1000, 0));
+
+    // A person pasted our marker: nothing of theirs is touched.
+    let fake = written_meanwhile(vec![comment(998, "octocat", "User", MARKER)]).await;
+    let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
+    assert_eq!((at.id, folded(&fake).len()), (1000, 0));
+    assert!(!fake.lines().iter().any(|line| line.starts_with("PATCH")), "{:?}", fake.lines());
 }
 
 #[tokio::test]
@@ -203,5 +254,6 @@ async fn a_lost_answer_to_a_new_comment_makes_no_second_comment() {
     let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
     assert_eq!(at.id, 78);
     let methods: Vec<String> = fake.asked().into_iter().map(|asked| asked.method).collect();
-    assert_eq!(methods, ["GET", "POST", "GET", "POST"]);
+    // The last look is for another job's comment.
+    assert_eq!(methods, ["GET", "POST", "GET", "POST", "GET"]);
 }

@@ -180,10 +180,11 @@ async fn a_rate_limit_is_waited_for_as_long_as_is_reasonable() {
         Reply::json(&json!([])),
         limited(),
         Reply::status(201, &comment(9, "github-actions[bot]", "Bot", "")),
+        Reply::json(&json!([])),
     ])
     .await;
     fake.client().upsert_comment(&infra(), 42, "<!-- m -->", "b").await.unwrap();
-    assert_eq!(fake.lines().len(), 3);
+    assert_eq!(fake.lines().len(), 4);
 }
 
 #[test]
