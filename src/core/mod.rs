@@ -7,5 +7,7 @@ pub mod comment;
 pub mod liveness;
 pub mod lock_info;
 pub mod locking;
+pub mod network;
 pub mod plan;
 pub mod record;
+pub mod refusal;
