@@ -10,6 +10,7 @@ use crate::core::backend::BackendError;
 use crate::core::comment::Phase;
 use crate::core::plan::PlanError;
 use crate::core::record::RecordError;
+use crate::core::refusal::Refusal;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
@@ -103,8 +104,8 @@ pub enum Error {
 
     #[error(transparent)]
     Terraform(#[from] TerraformError),
-    #[error("{command} exited with code {code}: the state's bucket could not be used")]
-    InitRefusedByAws { command: String, code: i32, stderr: String },
+    #[error("{refusal} ({command} exited with code {code})")]
+    InitRefusedByAws { refusal: Refusal, command: String, code: i32, stderr: String },
     #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
     #[error("{path} is left over from an apply whose state could not be uploaded")]
@@ -204,7 +205,7 @@ impl Error {
             Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job; or set --on-plan-change apply where an approval alone is enough.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
-            Error::InitRefusedByAws { .. } => "See that the bucket of the backend block exists in that region, and that there are AWS credentials which may list and read it (in a job: an earlier step such as aws-actions/configure-aws-credentials, and the permission id-token: write).".to_owned(),
+            Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),

@@ -2,7 +2,7 @@
 //! lock, tells the pull request what would change, and applies only what was approved.
 //!
 //! The rooms, from the inside out: [`core`] decides and touches nothing; [`shell`] touches the
-//! world and decides nothing; [`commands`] gather facts, ask the core and act. `ARCHITECTURE.md`
+//! world and decides nothing, over [`net`]; [`commands`] gather facts, ask the core and act. `ARCHITECTURE.md`
 //! names the invariants.
 
 pub mod cli;
@@ -10,4 +10,5 @@ pub mod commands;
 pub mod core;
 pub mod error;
 pub mod log;
+pub mod net;
 pub mod shell;

@@ -10,7 +10,9 @@ use super::running::shown;
 use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
+use crate::core::network::Network;
 use crate::core::plan::Secrets;
+use crate::core::refusal::Refusal;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
@@ -54,6 +56,7 @@ impl Session {
                 api_url: run.api_url.clone(),
                 graphql_url: run.graphql_url.clone(),
                 token,
+                network: Network::from_env(&variable),
                 pauses: Pauses::default(),
             })?),
             _ => None,
@@ -202,9 +205,10 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
     }
     match finished.check() {
         Ok(_) => Ok(()),
-        Err(TerraformError::Failed { command, code, stderr }) if speaks_of_aws(&stderr) => {
-            Err(Error::InitRefusedByAws { command, code, stderr: scrub(&stderr) })
-        }
+        Err(TerraformError::Failed { command, code, stderr }) => match Refusal::from_terraform(&stderr) {
+            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, code, stderr: scrub(&stderr) }),
+            None => Err(Error::from(TerraformError::Failed { command, code, stderr }.map_stderr(scrub))),
+        },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
 }
@@ -239,19 +243,4 @@ fn environment_secrets() -> Secrets {
     ];
     let values: Vec<String> = names.into_iter().filter_map(variable).collect();
     Secrets::from_values(values.iter().map(String::as_str))
-}
-
-/// Whether `terraform init` failed because of AWS: it speaks to the bucket before we can. This
-/// only chooses the exit code and the hint, so Terraform's text may decide it.
-fn speaks_of_aws(stderr: &str) -> bool {
-    [
-        "operation error S3",
-        "operation error STS",
-        "operation error DynamoDB",
-        "No valid credential sources found",
-        "NoSuchBucket",
-        "S3 bucket",
-    ]
-    .iter()
-    .any(|sign| stderr.contains(sign))
 }

@@ -5,12 +5,14 @@
 //! The file can hold credentials. They are kept as secrets, and no error quotes a value of it.
 
 mod keys;
+mod roles;
 mod settings;
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::network::Network;
 pub use settings::BackendError;
 
 /// The S3 backend of one root module in one workspace.
@@ -43,14 +45,44 @@ pub struct Backend {
     pub endpoints: Endpoints,
     /// Where credentials come from, beside the SDK's default chain.
     pub credentials: Credentials,
-    /// Attempts in all for a request that may be repeated; the SDK's default when `None`.
+    /// Proxies and certificates, for all of AWS.
+    pub network: Network,
+    /// Attempts in all for a request that may be repeated; Terraform's default when `None`.
     pub max_attempts: Option<u32>,
-    /// FIPS endpoints.
-    pub use_fips: bool,
-    /// Dual-stack (IPv6) endpoints.
-    pub use_dualstack: bool,
-    /// Settings that Terraform honours and we cannot.
-    ignored: Vec<&'static str>,
+    /// Slow down when the service asks for it, instead of only repeating (`retry_mode = "adaptive"`).
+    pub adaptive_retries: bool,
+    /// FIPS endpoints; `None` leaves it to the profile.
+    pub use_fips: Option<bool>,
+    /// Dual-stack (IPv6) endpoints; `None` leaves it to the profile.
+    pub use_dualstack: Option<bool>,
+    /// Which accounts the credentials may belong to.
+    pub accounts: Accounts,
+    /// `insecure = true`, which we do not follow.
+    insecure: bool,
+}
+
+/// `allowed_account_ids` or `forbidden_account_ids`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Accounts {
+    /// Any.
+    #[default]
+    Any,
+    /// Only these.
+    Only(Vec<String>),
+    /// All but these.
+    AllBut(Vec<String>),
+}
+
+impl Accounts {
+    /// Whether credentials of this account may be used.
+    pub fn allow(&self, account: &str) -> bool {
+        let has = |accounts: &[String]| accounts.iter().any(|known| known == account);
+        match self {
+            Accounts::Any => true,
+            Accounts::Only(accounts) => has(accounts),
+            Accounts::AllBut(accounts) => !has(accounts),
+        }
+    }
 }
 
 /// The encryption headers of the state's objects.
@@ -100,6 +132,21 @@ pub struct Credentials {
     pub assume_role: Option<AssumeRole>,
     /// A role to take with an OIDC token; replaces what would be found otherwise.
     pub web_identity: Option<WebIdentity>,
+    /// The region whose STS is asked for roles (`sts_region`).
+    pub sts_region: Option<String>,
+    /// The machine's own metadata service.
+    pub metadata: Metadata,
+}
+
+/// Where EC2's metadata service is, which knows a machine's credentials.
+#[derive(Debug, Clone, Default)]
+pub struct Metadata {
+    /// Whether to ask it; `None` leaves it to `AWS_EC2_METADATA_DISABLED`.
+    pub enabled: Option<bool>,
+    /// Its address, where it is not the usual one.
+    pub endpoint: Option<String>,
+    /// The usual address is the IPv6 one.
+    pub ipv6: bool,
 }
 
 /// An access key.
@@ -134,8 +181,6 @@ pub struct AssumeRole {
     pub transitive_tag_keys: Vec<String>,
     /// Who is behind the session, where the trust policy asks for it.
     pub source_identity: Option<String>,
-    /// The region whose STS is asked (`sts_region`).
-    pub sts_region: Option<String>,
 }
 
 /// `assume_role_with_web_identity`.
@@ -189,8 +234,8 @@ pub enum BackendWarning {
     /// The backend names no lock. We take the S3 lockfile anyway, so that runs of ours exclude
     /// each other; Terraform elsewhere neither takes nor respects it.
     TerraformDoesNotLock,
-    /// Terraform honours this setting, we do not.
-    IgnoredSetting(&'static str),
+    /// Terraform would take any certificate for the bucket's; we do not.
+    Insecure,
 }
 
 impl Backend {
@@ -207,7 +252,7 @@ impl Backend {
     pub fn warnings(&self) -> Vec<BackendWarning> {
         let unlocked = !self.use_lockfile && self.dynamodb_table.is_none();
         let mut warnings: Vec<_> = unlocked.then_some(BackendWarning::TerraformDoesNotLock).into_iter().collect();
-        warnings.extend(self.ignored.iter().copied().map(BackendWarning::IgnoredSetting));
+        warnings.extend(self.insecure.then_some(BackendWarning::Insecure));
         warnings
     }
 }
@@ -219,12 +264,11 @@ impl std::fmt::Display for BackendWarning {
                 "the backend locks nothing: stategate takes the S3 lockfile, but Terraform on a \
                  laptop will not respect it; set `use_lockfile = true` in the backend block",
             ),
-            BackendWarning::IgnoredSetting(name) => {
-                write!(
-                    f,
-                    "the backend setting `{name}` is not supported by stategate and has no effect on its own requests"
-                )
-            }
+            BackendWarning::Insecure => f.write_str(
+                "the backend setting `insecure` has no effect on stategate: whoever could pass for \
+                 the bucket could give the same lock to everybody; name the store's certificate \
+                 authority with `custom_ca_bundle` instead",
+            ),
         }
     }
 }

@@ -8,6 +8,8 @@ pub mod diagnostic;
 pub mod liveness;
 pub mod lock_info;
 pub mod locking;
+pub mod network;
 pub mod plan;
 pub mod record;
+pub mod refusal;
 pub mod transcript;

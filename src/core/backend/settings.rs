@@ -10,7 +10,12 @@ use md5::{Digest as _, Md5};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{AssumeRole, Backend, Credentials, Encryption, Endpoints, Keys, WebIdentity, WebIdentityToken};
+use super::roles::{Role, WebRole};
+use super::{Accounts, Backend, Credentials, Encryption, Endpoints, Keys, Metadata};
+use crate::core::network::Network;
+
+/// Looks up an environment variable.
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Why the backend could not be read. No message quotes a value: the file can hold credentials.
 #[derive(Debug, thiserror::Error)]
@@ -85,19 +90,23 @@ struct Block {
 }
 
 #[derive(Deserialize)]
-struct Settings {
+pub(super) struct Settings {
     access_key: Option<String>,
     acl: Option<String>,
-    assume_role: Option<Role>,
+    allowed_account_ids: Option<Vec<String>>,
+    pub(super) assume_role: Option<Role>,
     assume_role_with_web_identity: Option<WebRole>,
     bucket: Option<String>,
     custom_ca_bundle: Option<String>,
     dynamodb_endpoint: Option<String>,
     dynamodb_table: Option<String>,
+    ec2_metadata_service_endpoint: Option<String>,
+    ec2_metadata_service_endpoint_mode: Option<String>,
     encrypt: Option<bool>,
     endpoint: Option<String>,
     endpoints: Option<EndpointSettings>,
-    external_id: Option<String>,
+    pub(super) external_id: Option<String>,
+    forbidden_account_ids: Option<Vec<String>>,
     force_path_style: Option<bool>,
     http_proxy: Option<String>,
     https_proxy: Option<String>,
@@ -108,12 +117,14 @@ struct Settings {
     no_proxy: Option<String>,
     profile: Option<String>,
     region: Option<String>,
-    role_arn: Option<String>,
+    retry_mode: Option<String>,
+    pub(super) role_arn: Option<String>,
     secret_key: Option<String>,
-    session_name: Option<String>,
+    pub(super) session_name: Option<String>,
     shared_config_files: Option<Vec<String>>,
     shared_credentials_file: Option<String>,
     shared_credentials_files: Option<Vec<String>>,
+    skip_metadata_api_check: Option<bool>,
     skip_s3_checksum: Option<bool>,
     sse_customer_key: Option<String>,
     sts_endpoint: Option<String>,
@@ -125,11 +136,11 @@ struct Settings {
     use_path_style: Option<bool>,
     workspace_key_prefix: Option<String>,
     // The flat spelling of `assume_role`, before Terraform 1.6 and in OpenTofu.
-    assume_role_duration_seconds: Option<u64>,
-    assume_role_policy: Option<String>,
-    assume_role_policy_arns: Option<Vec<String>>,
-    assume_role_tags: Option<BTreeMap<String, String>>,
-    assume_role_transitive_tag_keys: Option<Vec<String>>,
+    pub(super) assume_role_duration_seconds: Option<u64>,
+    pub(super) assume_role_policy: Option<String>,
+    pub(super) assume_role_policy_arns: Option<Vec<String>>,
+    pub(super) assume_role_tags: Option<BTreeMap<String, String>>,
+    pub(super) assume_role_transitive_tag_keys: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -139,43 +150,13 @@ struct EndpointSettings {
     sts: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Role {
-    duration: Option<String>,
-    external_id: Option<String>,
-    policy: Option<String>,
-    policy_arns: Option<Vec<String>>,
-    #[serde(rename = "role_arn")]
-    arn: Option<String>,
-    session_name: Option<String>,
-    source_identity: Option<String>,
-    tags: Option<BTreeMap<String, String>>,
-    transitive_tag_keys: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct WebRole {
-    duration: Option<String>,
-    policy: Option<String>,
-    policy_arns: Option<Vec<String>>,
-    #[serde(rename = "role_arn")]
-    arn: Option<String>,
-    session_name: Option<String>,
-    web_identity_token: Option<String>,
-    web_identity_token_file: Option<String>,
-}
-
 impl Backend {
     /// Reads the backend in effect.
     ///
     /// `terraform_tfstate` is the content of `.terraform/terraform.tfstate`, which `init` writes
     /// and which knows `-backend-config`; `workspace` is Terraform's; `env` looks up environment
     /// variables.
-    pub fn read(
-        terraform_tfstate: &[u8],
-        workspace: &str,
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Backend, BackendError> {
+    pub fn read(terraform_tfstate: &[u8], workspace: &str, env: Env<'_>) -> Result<Backend, BackendError> {
         let file: File = from_json(&mut serde_json::Deserializer::from_slice(terraform_tfstate))?;
         let block = file.backend.ok_or(BackendError::NoBackend)?;
         if block.kind != "s3" {
@@ -199,9 +180,10 @@ fn from_json<'a, T: Deserialize<'a>>(
 }
 
 impl Settings {
-    fn into_backend(mut self, workspace: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Backend, BackendError> {
+    fn into_backend(mut self, workspace: &str, env: Env<'_>) -> Result<Backend, BackendError> {
         let from_env = |names: &[&str]| names.iter().find_map(|name| given(env(name)));
-        let ignored = self.ignored();
+        let network = self.take_network(env);
+        let accounts = self.take_accounts();
         let credentials = self.take_credentials(env)?;
         let endpoints = self.endpoints.take().unwrap_or_default();
         let bucket = given(self.bucket.take()).ok_or(BackendError::Missing { setting: "bucket" })?;
@@ -235,25 +217,67 @@ impl Settings {
                 .max_retries
                 .or_else(|| from_env(&["AWS_MAX_ATTEMPTS"])?.parse().ok())
                 .filter(|attempts| *attempts > 0),
-            use_fips: self.use_fips_endpoint.unwrap_or(false),
-            use_dualstack: self.use_dualstack_endpoint.unwrap_or(false),
-            ignored,
+            adaptive_retries: match given(self.retry_mode).or_else(|| from_env(&["AWS_RETRY_MODE"])).as_deref() {
+                None | Some("standard" | "legacy") => false,
+                Some("adaptive") => true,
+                Some(_) => {
+                    let (setting, why) = ("retry_mode", "is neither \"standard\" nor \"adaptive\"");
+                    return Err(BackendError::Invalid { setting, why });
+                }
+            },
+            use_fips: self.use_fips_endpoint.or_else(|| switch(env, "AWS_USE_FIPS_ENDPOINT")),
+            use_dualstack: self.use_dualstack_endpoint.or_else(|| switch(env, "AWS_USE_DUALSTACK_ENDPOINT")),
+            network,
+            accounts,
+            insecure: self.insecure.unwrap_or(false),
         })
     }
 
-    /// Settings that are set and that we cannot honour.
-    fn ignored(&self) -> Vec<&'static str> {
-        let set = [
-            ("custom_ca_bundle", self.custom_ca_bundle.is_some()),
-            ("http_proxy", self.http_proxy.is_some()),
-            ("https_proxy", self.https_proxy.is_some()),
-            ("no_proxy", self.no_proxy.is_some()),
-            ("insecure", self.insecure == Some(true)),
-        ];
-        set.into_iter().filter_map(|(name, set)| set.then_some(name)).collect()
+    /// The block's own proxies and bundle, then the environment's. Without an `https_proxy`
+    /// anywhere, Terraform takes `http_proxy` for both.
+    fn take_network(&mut self, env: Env<'_>) -> Network {
+        let from_env = Network::from_env(env);
+        let http_proxy = given(self.http_proxy.take()).map(SecretString::from);
+        let https_proxy = given(self.https_proxy.take()).map(SecretString::from);
+        Network {
+            https_proxy: https_proxy.or(from_env.https_proxy).or_else(|| http_proxy.clone()),
+            http_proxy: http_proxy.or(from_env.http_proxy),
+            no_proxy: given(self.no_proxy.take()).or(from_env.no_proxy),
+            ca_bundle: given(self.custom_ca_bundle.take())
+                .or_else(|| given(env("AWS_CA_BUNDLE")))
+                .map(|file| expand(&file, env)),
+        }
     }
 
-    fn take_credentials(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, BackendError> {
+    fn take_metadata(&mut self, env: Env<'_>) -> Result<Metadata, BackendError> {
+        let setting = "ec2_metadata_service_endpoint_mode";
+        let mode = given(self.ec2_metadata_service_endpoint_mode.take())
+            .or_else(|| given(env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")));
+        let ipv6 = match mode.as_deref() {
+            None => false,
+            Some(mode) if mode.eq_ignore_ascii_case("IPv4") => false,
+            Some(mode) if mode.eq_ignore_ascii_case("IPv6") => true,
+            Some(_) => return Err(BackendError::Invalid { setting, why: "is neither \"IPv4\" nor \"IPv6\"" }),
+        };
+        let names = ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_METADATA_URL"];
+        Ok(Metadata {
+            enabled: self.skip_metadata_api_check.map(|skip| !skip),
+            endpoint: given(self.ec2_metadata_service_endpoint.take())
+                .or_else(|| names.iter().find_map(|name| given(env(name)))),
+            ipv6,
+        })
+    }
+
+    fn take_accounts(&mut self) -> Accounts {
+        let given = |accounts: Option<Vec<String>>| accounts.filter(|accounts| !accounts.is_empty());
+        match (given(self.allowed_account_ids.take()), given(self.forbidden_account_ids.take())) {
+            (Some(allowed), _) => Accounts::Only(allowed),
+            (None, Some(forbidden)) => Accounts::AllBut(forbidden),
+            (None, None) => Accounts::Any,
+        }
+    }
+
+    fn take_credentials(&mut self, env: Env<'_>) -> Result<Credentials, BackendError> {
         let secret = |text: Option<String>| given(text).map(SecretString::from);
         let keys = match (given(self.access_key.take()), secret(self.secret_key.take())) {
             (Some(access_key), Some(secret_key)) => {
@@ -265,71 +289,19 @@ impl Settings {
         };
         let mut shared_credentials_files = self.shared_credentials_files.take().unwrap_or_default();
         shared_credentials_files.extend(given(self.shared_credentials_file.take()));
-        let web_identity =
-            self.assume_role_with_web_identity.take().map(|role| role.into_web_identity(env)).transpose()?;
+        let expanded = |files: Vec<String>| files.iter().map(|file| expand(file, env)).collect();
+        // Keys in the block come before a token, for Terraform too.
+        let web_role = self.assume_role_with_web_identity.take().filter(|_| keys.is_none());
+        let web_identity = web_role.map(|role| role.into_web_identity(env)).transpose()?;
         Ok(Credentials {
             keys,
             profile: given(self.profile.take()),
-            shared_config_files: self.shared_config_files.take().unwrap_or_default(),
-            shared_credentials_files,
+            shared_config_files: expanded(self.shared_config_files.take().unwrap_or_default()),
+            shared_credentials_files: expanded(shared_credentials_files),
+            sts_region: given(self.sts_region.take()),
+            metadata: self.take_metadata(env)?,
             assume_role: self.take_assume_role()?,
             web_identity,
-        })
-    }
-
-    /// The nested spelling, else the flat one.
-    fn take_assume_role(&mut self) -> Result<Option<AssumeRole>, BackendError> {
-        let sts_region = given(self.sts_region.take());
-        if let Some(role) = self.assume_role.take() {
-            let role_arn = given(role.arn).ok_or(BackendError::Missing { setting: "assume_role.role_arn" })?;
-            return Ok(Some(AssumeRole {
-                role_arn,
-                session_name: given(role.session_name),
-                external_id: given(role.external_id),
-                duration: duration("assume_role.duration", role.duration)?,
-                policy: given(role.policy),
-                policy_arns: role.policy_arns.unwrap_or_default(),
-                tags: role.tags.unwrap_or_default().into_iter().collect(),
-                transitive_tag_keys: role.transitive_tag_keys.unwrap_or_default(),
-                source_identity: given(role.source_identity),
-                sts_region,
-            }));
-        }
-        let Some(role_arn) = given(self.role_arn.take()) else { return Ok(None) };
-        Ok(Some(AssumeRole {
-            role_arn,
-            session_name: given(self.session_name.take()),
-            external_id: given(self.external_id.take()),
-            duration: self.assume_role_duration_seconds.map(Duration::from_secs),
-            policy: given(self.assume_role_policy.take()),
-            policy_arns: self.assume_role_policy_arns.take().unwrap_or_default(),
-            tags: self.assume_role_tags.take().unwrap_or_default().into_iter().collect(),
-            transitive_tag_keys: self.assume_role_transitive_tag_keys.take().unwrap_or_default(),
-            source_identity: None,
-            sts_region,
-        }))
-    }
-}
-
-impl WebRole {
-    fn into_web_identity(self, env: &dyn Fn(&str) -> Option<String>) -> Result<WebIdentity, BackendError> {
-        let role_arn = given(self.arn)
-            .or_else(|| given(env("AWS_ROLE_ARN")))
-            .ok_or(BackendError::Missing { setting: "assume_role_with_web_identity.role_arn" })?;
-        let file = || given(self.web_identity_token_file).or_else(|| given(env("AWS_WEB_IDENTITY_TOKEN_FILE")));
-        let token = match given(self.web_identity_token) {
-            Some(token) => WebIdentityToken::Inline(SecretString::from(token)),
-            None => WebIdentityToken::File(
-                file().ok_or(BackendError::Missing { setting: "assume_role_with_web_identity.web_identity_token" })?,
-            ),
-        };
-        Ok(WebIdentity {
-            role_arn,
-            duration: duration("assume_role_with_web_identity.duration", self.duration)?,
-            session_name: given(self.session_name).or_else(|| given(env("AWS_ROLE_SESSION_NAME"))),
-            policy: given(self.policy),
-            policy_arns: self.policy_arns.unwrap_or_default(),
-            token,
         })
     }
 }
@@ -359,8 +331,33 @@ fn encryption(
     Ok(Encryption::Customer { key: SecretString::from(key), key_md5 })
 }
 
+/// A switch in the environment. Terraform takes any text for a yes; an explicit no is a no here.
+fn switch(env: Env<'_>, name: &str) -> Option<bool> {
+    given(env(name)).map(|text| !text.eq_ignore_ascii_case("false"))
+}
+
+/// A path as Terraform reads it: `$NAME` and `${NAME}` from the environment, `~` for the home.
+pub(super) fn expand(path: &str, env: Env<'_>) -> String {
+    let mut expanded = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let (name, next) = match after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+            Some(parts) => parts,
+            None => after.split_at(after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len())),
+        };
+        expanded.push_str(&env(name).unwrap_or_default());
+        rest = next;
+    }
+    expanded.push_str(rest);
+    match (expanded.strip_prefix('~'), env("HOME")) {
+        (Some(below), Some(home)) if below.is_empty() || below.starts_with('/') => format!("{home}{below}"),
+        _ => expanded,
+    }
+}
+
 /// A duration in Go's spelling, such as `1h30m`.
-fn duration(setting: &'static str, text: Option<String>) -> Result<Option<Duration>, BackendError> {
+pub(super) fn duration(setting: &'static str, text: Option<String>) -> Result<Option<Duration>, BackendError> {
     let Some(text) = given(text) else { return Ok(None) };
     match text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()) {
         Some(duration) => Ok(Some(duration)),
@@ -369,6 +366,6 @@ fn duration(setting: &'static str, text: Option<String>) -> Result<Option<Durati
 }
 
 /// An empty string counts as not given, as in Terraform.
-fn given(text: Option<String>) -> Option<String> {
+pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }

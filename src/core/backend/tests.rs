@@ -1,5 +1,7 @@
 //! What `init` really writes, and every way in which it can be unusable.
 
+use secrecy::ExposeSecret;
+
 use super::*;
 
 fn config(extra: &str) -> String {
@@ -107,11 +109,11 @@ fn roles_are_read_in_both_spellings() {
     let nested = read(
         r#""assume_role":{"role_arn":"arn:r","duration":"1h30m","external_id":"e","policy":null,"policy_arns":["arn:p"],"session_name":"s","source_identity":null,"tags":{"a":"b"},"transitive_tag_keys":null},"sts_region":"eu-west-1""#,
     );
+    assert_eq!(nested.credentials.sts_region.as_deref(), Some("eu-west-1"));
     let role = nested.credentials.assume_role.unwrap();
     assert_eq!(role.role_arn, "arn:r");
     assert_eq!(role.duration, Some(Duration::from_mins(90)));
     assert_eq!(role.tags, [("a".to_owned(), "b".to_owned())]);
-    assert_eq!(role.sts_region.as_deref(), Some("eu-west-1"));
     let flat = read(r#""role_arn":"arn:r","session_name":"s","assume_role_duration_seconds":900"#);
     let role = flat.credentials.assume_role.unwrap();
     assert_eq!((role.role_arn.as_str(), role.duration), ("arn:r", Some(Duration::from_mins(15))));
@@ -125,10 +127,91 @@ fn roles_are_read_in_both_spellings() {
 
 #[test]
 fn what_cannot_be_honoured_is_named() {
-    let backend = read(r#""use_lockfile":true,"insecure":true,"https_proxy":"http://p""#);
-    let names: Vec<_> = backend.warnings().iter().map(ToString::to_string).collect();
-    assert_eq!(names.len(), 2);
-    assert!(names[0].contains("`https_proxy`") && names[1].contains("`insecure`"));
+    let backend = read(r#""use_lockfile":true,"insecure":true"#);
+    assert_eq!(backend.warnings(), [BackendWarning::Insecure]);
+    let said = backend.warnings()[0].to_string();
+    assert!(said.contains("`insecure`") && said.contains("`custom_ca_bundle`"), "{said}");
+}
+
+/// The proxies for `http://` and for `https://`.
+fn proxies(backend: &Backend) -> [Option<&str>; 2] {
+    [&backend.network.http_proxy, &backend.network.https_proxy].map(|p| p.as_ref().map(ExposeSecret::expose_secret))
+}
+
+#[test]
+fn proxies_and_certificates_are_the_blocks_then_the_environments() {
+    let env = [
+        ("HTTPS_PROXY", "http://env:1"),
+        ("http_proxy", "http://env:2"),
+        ("NO_PROXY", "env"),
+        ("AWS_CA_BUNDLE", "~/env.pem"),
+        ("HOME", "/home/octocat"),
+    ];
+    let backend = read_env("", "default", &env).unwrap();
+    assert_eq!(proxies(&backend), [Some("http://env:2"), Some("http://env:1")]);
+    assert_eq!(backend.network.no_proxy.as_deref(), Some("env"));
+    assert_eq!(backend.network.ca_bundle.as_deref(), Some("/home/octocat/env.pem"));
+    let block = r#""http_proxy":"http://block:2","https_proxy":"http://block:1","no_proxy":"block","custom_ca_bundle":"/ca/${NAME}.pem""#;
+    let mut env = env.to_vec();
+    env.push(("NAME", "acme"));
+    let backend = read_env(block, "default", &env).unwrap();
+    assert_eq!(proxies(&backend), [Some("http://block:2"), Some("http://block:1")]);
+    assert_eq!(backend.network.no_proxy.as_deref(), Some("block"));
+    assert_eq!(backend.network.ca_bundle.as_deref(), Some("/ca/acme.pem"));
+    let alone = read(r#""http_proxy":"http://block:2""#);
+    assert_eq!(proxies(&alone), [Some("http://block:2"); 2]);
+    let both = read_env(r#""http_proxy":"http://block:2""#, "default", &env).unwrap();
+    assert_eq!(proxies(&both), [Some("http://block:2"), Some("http://env:1")]);
+}
+
+#[test]
+fn the_other_settings_are_terraforms() {
+    let plain = read("");
+    assert!(!plain.adaptive_retries && plain.use_fips.is_none() && plain.use_dualstack.is_none());
+    assert_eq!(plain.accounts, Accounts::Any);
+    assert_eq!(plain.credentials.metadata.enabled, None);
+    let set = r#""retry_mode":"adaptive","use_fips_endpoint":true,"use_dualstack_endpoint":false,"allowed_account_ids":["111122223333"],"skip_metadata_api_check":true,"ec2_metadata_service_endpoint":"http://imds","ec2_metadata_service_endpoint_mode":"IPv6""#;
+    let env = [("AWS_RETRY_MODE", "standard"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")];
+    let backend = read_env(set, "default", &env).unwrap();
+    assert!(backend.adaptive_retries);
+    assert_eq!((backend.use_fips, backend.use_dualstack), (Some(true), Some(false)));
+    assert!(backend.accounts.allow("111122223333") && !backend.accounts.allow("444455556666"));
+    let metadata = backend.credentials.metadata;
+    assert_eq!(
+        (metadata.enabled, metadata.endpoint.as_deref(), metadata.ipv6),
+        (Some(false), Some("http://imds"), true)
+    );
+    let env = [("AWS_RETRY_MODE", "adaptive"), ("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_METADATA_URL", "http://old")];
+    let backend = read_env(r#""forbidden_account_ids":["111122223333"]"#, "default", &env).unwrap();
+    assert!(backend.adaptive_retries);
+    assert_eq!(backend.use_fips, Some(true));
+    assert!(!backend.accounts.allow("111122223333") && backend.accounts.allow("444455556666"));
+    assert_eq!(backend.credentials.metadata.endpoint.as_deref(), Some("http://old"));
+    for (wrong, setting) in
+        [(r#""retry_mode":"often""#, "retry_mode"), (r#""ec2_metadata_service_endpoint_mode":"4""#, "mode")]
+    {
+        assert!(read_env(wrong, "default", &[]).unwrap_err().to_string().contains(setting));
+    }
+}
+
+#[test]
+fn paths_are_expanded_as_terraform_does() {
+    let env = |name: &str| match name {
+        "HOME" => Some("/home/octocat".to_owned()),
+        "NAME" => Some("acme".to_owned()),
+        _ => None,
+    };
+    for (path, expanded) in [
+        ("~/.aws/config", "/home/octocat/.aws/config"),
+        ("~", "/home/octocat"),
+        ("~other/x", "~other/x"),
+        ("$NAME/${NAME}.pem", "acme/acme.pem"),
+        ("$HOME/x", "/home/octocat/x"),
+        ("a/$UNKNOWN/b", "a//b"),
+        ("plain", "plain"),
+    ] {
+        assert_eq!(settings::expand(path, &env), expanded, "{path}");
+    }
 }
 
 #[test]
@@ -150,7 +233,7 @@ fn bad_input_names_the_place() {
 fn nothing_secret_is_ever_printed() {
     let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
     let secrets = format!(
-        r#""access_key":"AKID","secret_key":"s3cr3t-1","token":"s3cr3t-2","encrypt":true,"sse_customer_key":"{key}","assume_role_with_web_identity":{{"role_arn":"r","web_identity_token":"s3cr3t-3"}}"#
+        r#""access_key":"AKID","secret_key":"s3cr3t-1","token":"s3cr3t-2","encrypt":true,"sse_customer_key":"{key}","assume_role_with_web_identity":{{"role_arn":"r","web_identity_token":"s3cr3t-3"}},"https_proxy":"http://u:s3cr3t-5@p:1","http_proxy":"http://u:s3cr3t-6@p:1""#
     );
     let debug = format!("{:?}", read(&secrets));
     assert!(debug.contains("AKID") && !debug.contains("s3cr3t") && !debug.contains(key), "{debug}");

@@ -3,16 +3,27 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use http::Uri;
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
+pub(super) use super::answer::parse;
+use super::answer::{Answer, plain};
 use super::comments::CommentRef;
 use super::error::GitHubError;
+use super::transport;
+use crate::core::network::Network;
+use crate::net::{self, Trouble};
+
+/// A renamed repository is one redirect away.
+const MOST_REDIRECTS: usize = 3;
+/// However often GitHub says that a rate limit is over at once.
+const MOST_TRIES: u32 = 20;
 
 /// How GitHub is reached.
 #[derive(Debug, Clone)]
@@ -23,6 +34,8 @@ pub struct Connection {
     pub graphql_url: String,
     /// The token.
     pub token: SecretString,
+    /// Proxies and certificates.
+    pub network: Network,
     /// How long to wait for what.
     pub pauses: Pauses,
 }
@@ -30,6 +43,8 @@ pub struct Connection {
 /// How long to wait for what.
 #[derive(Debug, Clone)]
 pub struct Pauses {
+    /// The most that a connection may take, through a proxy and TLS included.
+    pub connect: Duration,
     /// The most that one answer may take.
     pub answer: Duration,
     /// Before each further try of a request that may be sent again.
@@ -46,6 +61,7 @@ pub struct Pauses {
 impl Default for Pauses {
     fn default() -> Self {
         Self {
+            connect: Duration::from_secs(10),
             answer: Duration::from_secs(30),
             tries: [500, 2_000, 5_000].map(Duration::from_millis).to_vec(),
             index: [1, 2, 4, 8, 15].map(Duration::from_secs).to_vec(),
@@ -121,10 +137,10 @@ pub(super) fn segment(text: &str) -> String {
 
 /// A connection to GitHub with one token.
 pub struct GitHub {
-    rest: Octocrab,
+    client: Octocrab,
+    api_url: Uri,
     /// An Enterprise Server has GraphQL beside its REST API, not below it.
-    graphql: Octocrab,
-    graphql_path: String,
+    graphql_url: Uri,
     token: SecretString,
     pub(super) pauses: Pauses,
     /// The login of the token's owner; `None` when it may not ask.
@@ -136,10 +152,7 @@ pub struct GitHub {
 
 impl std::fmt::Debug for GitHub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GitHub")
-            .field("graphql_path", &self.graphql_path)
-            .field("token", &"***")
-            .finish_non_exhaustive()
+        f.debug_struct("GitHub").field("api_url", &self.api_url).field("token", &"***").finish_non_exhaustive()
     }
 }
 
@@ -163,7 +176,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Patch => "PATCH",
@@ -177,66 +190,28 @@ impl Method {
     }
 }
 
-/// An answer, with what we use of its headers.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
-    pub(super) has_next_page: bool,
-    /// GitHub's clock.
-    pub(super) date: Option<Timestamp>,
-    has_links: bool,
-    retry_after: Option<u64>,
-    limit_remaining: Option<u64>,
-    limit_reset: Option<i64>,
-    accepted_permissions: Option<String>,
-}
-
 impl GitHub {
     /// Prepares a connection; nothing is sent yet. Must be called within the async runtime.
     ///
     /// # Errors
     ///
-    /// When a URL or the token cannot be one, or the machine has no CA certificates.
+    /// When a URL or the token cannot be one.
     pub fn connect(connection: Connection) -> Result<Self, GitHubError> {
         let setup = |why: String| GitHubError::Setup { why };
-        let Connection { api_url, graphql_url, token, pauses } = connection;
+        let Connection { api_url, graphql_url, token, network, pauses } = connection;
         let secret = token.expose_secret();
         if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(setup("the token is empty or holds white space".to_owned()));
         }
-        let api_url = api_url.trim_end_matches('/');
-        let build = |base: &str| {
-            Octocrab::builder()
-                .base_uri(base)
-                .map_err(|error| setup(format!("`{base}` is not a URL: {}", causes(&error))))?
-                .personal_token(token.clone())
-                .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
-                .set_connect_timeout(Some(pauses.answer))
-                .set_read_timeout(Some(pauses.answer))
-                .set_write_timeout(Some(pauses.answer))
-                .build()
-                .map_err(|error| setup(causes(&error)))
-        };
-        for url in [api_url, &graphql_url] {
-            if !url.starts_with("https://") && !url.starts_with("http://") {
-                return Err(setup(format!("`{url}` is not a URL")));
-            }
-        }
-        let rest = build(api_url)?;
-        let (graphql, graphql_path) = match graphql_url.strip_prefix(api_url) {
-            Some(path) if path.starts_with('/') => (rest.clone(), path.to_owned()),
-            _ => {
-                let (base, path) = graphql_url
-                    .rsplit_once('/')
-                    .filter(|(base, _)| !base.ends_with('/'))
-                    .ok_or_else(|| setup(format!("`{graphql_url}` has no path")))?;
-                (build(base)?, format!("/{path}"))
-            }
+        let url = |text: &str| {
+            let url = text.trim_end_matches('/').parse::<Uri>().ok();
+            url.filter(|url| matches!(url.scheme_str(), Some("https" | "http")) && url.host().is_some())
+                .ok_or_else(|| setup(format!("`{text}` is not a URL")))
         };
         Ok(Self {
-            rest,
-            graphql,
-            graphql_path,
+            client: transport::client(&network, pauses.connect),
+            api_url: url(&api_url)?,
+            graphql_url: url(&graphql_url)?,
             token,
             pauses,
             viewer: OnceCell::new(),
@@ -283,7 +258,7 @@ impl GitHub {
         may_fail: &[&str],
     ) -> Result<T, GitHubError> {
         let body = serde_json::json!({ "query": query, "variables": variables });
-        let call = Call { method: Method::GraphQl, path: &self.graphql_path, body: Some(&body), needs };
+        let call = Call { method: Method::GraphQl, path: self.graphql_url.path(), body: Some(&body), needs };
         let answer = self.send(call).await?;
         let reply: GraphQlReply = parse(&call, &answer.body)?;
         let fatal = reply
@@ -295,26 +270,28 @@ impl GitHub {
         }
         serde_path_to_error::deserialize(reply.data).map_err(|error| GitHubError::Unreadable {
             method: "POST",
-            path: self.graphql_path.clone(),
+            path: self.graphql_url.path().to_owned(),
             why: error.to_string(),
         })
     }
 
-    /// Sends a request until it has an answer that sending it again would not better.
+    /// Sends a request until it has an answer that sending it again would not better. Only what
+    /// may be repeated is; whoever writes looks whether it was done before writing again.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, GitHubError> {
         let mut tries = 0;
         let mut waited = Duration::ZERO;
         let mut pauses = self.pauses.tries.iter();
         loop {
             tries += 1;
-            let outcome = match tokio::time::timeout(self.pauses.answer, self.once(call)).await {
+            let answering = tokio::time::timeout(self.pauses.answer, self.once(call, tries));
+            let outcome = match answering.await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(format!("no answer in {} s", self.pauses.answer.as_secs())),
+                Err(_) => Err(Trouble::Connection(format!("no answer in {} s", self.pauses.answer.as_secs()))),
             };
             let error = match outcome {
                 Ok(answer) if answer.is_rate_limited(call.method) => {
                     let pause = answer.rate_limit_pause(waited, self.pauses.rate_limit_least);
-                    if waited + pause > self.pauses.rate_limit {
+                    if waited + pause > self.pauses.rate_limit || tries >= MOST_TRIES {
                         return Err(answer.rate_limit_error(call, pause));
                     }
                     tracing::warn!(path = call.path, seconds = pause.as_secs(), "GitHub's rate limit: waiting");
@@ -326,12 +303,15 @@ impl GitHub {
                 Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
                 Ok(answer) if answer.status >= 500 => answer.error(call),
                 Ok(answer) => return Err(answer.error(call)),
-                Err(why) => GitHubError::Unreachable {
-                    method: call.method.name(),
-                    path: call.path.to_owned(),
-                    tries,
-                    why: self.scrub(&why),
-                },
+                Err(trouble) => {
+                    let is_final = trouble.is_final();
+                    let (method, path) = (call.method.name(), call.path.to_owned());
+                    let error = GitHubError::Unreachable { method, path, tries, trouble };
+                    if is_final {
+                        return Err(error);
+                    }
+                    error
+                }
             };
             match pauses.next() {
                 Some(pause) if call.method.may_repeat() => {
@@ -343,159 +323,43 @@ impl GitHub {
         }
     }
 
-    async fn once(&self, call: Call<'_>) -> Result<Answer, String> {
-        let sent = match call.method {
-            Method::Get => self.rest._get(call.path).await,
-            Method::Patch => self.rest._patch(call.path, call.body).await,
-            Method::Post => self.rest._post(call.path, call.body).await,
-            Method::GraphQl => self.graphql._post(call.path, call.body).await,
+    /// Sends it once, and again where GitHub says that the thing is elsewhere now.
+    async fn once(&self, call: Call<'_>, attempt: u32) -> Result<Answer, Trouble> {
+        let mut to = match call.method {
+            Method::GraphQl => self.graphql_url.clone(),
+            _ => format!("{}{}", self.api_url.to_string().trim_end_matches('/'), call.path)
+                .parse()
+                .map_err(|error| Trouble::Connection(format!("{} is not a path: {error}", call.path)))?,
         };
-        let response = sent.map_err(|error| causes(&error))?;
-        let header = |name: &str| {
-            let value = response.headers().get(name)?.to_str().ok()?;
-            Some(value.to_owned())
-        };
-        let link = header("link");
-        Ok(Answer {
-            status: response.status().as_u16(),
-            has_next_page: link.as_ref().is_some_and(|l| l.contains("rel=\"next\"")),
-            has_links: link.is_some(),
-            date: header("date").and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()),
-            retry_after: header("retry-after").and_then(|v| v.parse().ok()),
-            limit_remaining: header("x-ratelimit-remaining").and_then(|v| v.parse().ok()),
-            limit_reset: header("x-ratelimit-reset").and_then(|v| v.parse().ok()),
-            accepted_permissions: header("x-accepted-github-permissions"),
-            body: self.rest.body_to_string(response).await.map_err(|error| causes(&error))?,
-        })
-    }
-
-    /// Takes the token out of a text that should never have held it.
-    fn scrub(&self, text: &str) -> String {
-        plain(&text.replace(self.token.expose_secret(), "***"))
+        for _ in 0..=MOST_REDIRECTS {
+            let since = Instant::now();
+            let method = call.method.name();
+            let sent = transport::send(&self.client, &self.token, method, &to, call.body).await;
+            net::log_exchange(method, &to, attempt, since, sent.as_ref().map(|answer| answer.status));
+            let answer = sent?;
+            match answer.redirect(&to) {
+                Some(next) => to = next,
+                None => return Ok(answer),
+            }
+        }
+        Err(Trouble::Connection(format!("GitHub sends us on more than {MOST_REDIRECTS} times")))
     }
 }
 
 #[derive(Deserialize)]
-struct GraphQlReply {
+pub(super) struct GraphQlReply {
     #[serde(default)]
     data: Value,
     #[serde(default)]
-    errors: Vec<GraphQlError>,
+    pub(super) errors: Vec<GraphQlError>,
 }
 
 #[derive(Deserialize)]
-struct GraphQlError {
+pub(super) struct GraphQlError {
     #[serde(default)]
     message: String,
     #[serde(default)]
-    r#type: Option<String>,
+    pub(super) r#type: Option<String>,
     #[serde(default)]
     path: Vec<Value>,
-}
-
-impl Answer {
-    fn is_rate_limited(&self, method: Method) -> bool {
-        let says_so = || self.message().to_ascii_lowercase().contains("rate limit");
-        match self.status {
-            429 => true,
-            403 => self.retry_after.is_some() || self.limit_remaining == Some(0) || says_so(),
-            200 if method == Method::GraphQl => serde_json::from_str::<GraphQlReply>(&self.body).is_ok_and(|reply| {
-                let is_limit = |e: &GraphQlError| e.r#type.as_deref() == Some("RATE_LIMITED");
-                reply.errors.iter().any(is_limit)
-            }),
-            _ => false,
-        }
-    }
-
-    /// What GitHub asks for; where it does not say, at least `least`, and more each time.
-    fn rate_limit_pause(&self, waited: Duration, least: Duration) -> Duration {
-        if let Some(seconds) = self.retry_after {
-            return Duration::from_secs(seconds);
-        }
-        match (self.limit_remaining, self.limit_reset) {
-            (Some(0), Some(reset)) => {
-                let now = self.date.unwrap_or_else(Timestamp::now).as_second();
-                // One more second: GitHub counts in whole ones.
-                Duration::from_secs(u64::try_from(reset - now).unwrap_or(0) + 1)
-            }
-            _ => least.max(waited * 2),
-        }
-    }
-
-    fn rate_limit_error(&self, call: Call<'_>, pause: Duration) -> GitHubError {
-        let now = self.date.unwrap_or_else(Timestamp::now);
-        GitHubError::RateLimited {
-            method: call.method.name(),
-            path: call.path.to_owned(),
-            until: now.checked_add(pause).ok(),
-            message: self.message(),
-        }
-    }
-
-    fn error(&self, call: Call<'_>) -> GitHubError {
-        let method = call.method.name();
-        let path = call.path.to_owned();
-        let message = self.message();
-        // GitHub names the permissions itself on some answers: `issues=write; pull_requests=write`.
-        let needs = || match &self.accepted_permissions {
-            Some(accepted) => plain(&accepted.replace('_', "-").replace('=', ": ")),
-            None => call.needs.to_owned(),
-        };
-        match self.status {
-            401 => GitHubError::Unauthorized { method, path, message },
-            403 => GitHubError::Forbidden { method, path, needs: needs(), message },
-            404 => GitHubError::NotFound { method, path, needs: call.needs.to_owned(), message },
-            422 => GitHubError::Invalid { method, path, message },
-            status => GitHubError::Status { method, path, status, message },
-        }
-    }
-
-    /// GitHub's own words, or the start of whatever else came.
-    fn message(&self) -> String {
-        #[derive(Deserialize)]
-        struct Message {
-            message: String,
-        }
-        match serde_json::from_str::<Message>(&self.body) {
-            Ok(said) => plain(&said.message),
-            Err(_) if self.body.trim().is_empty() => "no further words".to_owned(),
-            Err(_) => plain(&self.body),
-        }
-    }
-}
-
-/// Reads an answer's JSON.
-pub(super) fn parse<T: DeserializeOwned>(call: &Call<'_>, body: &str) -> Result<T, GitHubError> {
-    let mut json = serde_json::Deserializer::from_str(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| GitHubError::Unreadable {
-        method: call.method.name(),
-        path: call.path.to_owned(),
-        why: error.to_string(),
-    })
-}
-
-/// A text from outside as one short line without control characters.
-pub(super) fn plain(text: &str) -> String {
-    const MOST: usize = 300;
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
-    if text.chars().nth(MOST).is_some() {
-        line.push('…');
-    }
-    line.trim().to_owned()
-}
-
-/// An error's own words and those of what caused it.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        // octocrab repeats its cause, and appends a backtrace.
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        if !words.iter().any(|word| word.contains(&said)) {
-            words.push(said);
-        }
-        next = error.source();
-    }
-    words.join(": ")
 }

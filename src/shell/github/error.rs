@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::net::Trouble;
+
 /// GitHub could not be asked, or said no. Never holds the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +15,7 @@ pub enum GitHubError {
         why: String,
     },
     /// No answer came.
-    #[error("GitHub did not answer {method} {path} ({tries} tries): {why}")]
+    #[error("GitHub did not answer {method} {path} ({tries} tries): {trouble}")]
     Unreachable {
         /// The request's method.
         method: &'static str,
@@ -21,8 +23,8 @@ pub enum GitHubError {
         path: String,
         /// How often it was sent.
         tries: u32,
-        /// What the connection said.
-        why: String,
+        /// Why not.
+        trouble: Trouble,
     },
     /// 401: the token is not (or no longer) one.
     #[error("GitHub refused the token for {method} {path}: {message}")]
@@ -122,12 +124,13 @@ impl GitHubError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Setup { .. } => "check GITHUB_API_URL and GITHUB_GRAPHQL_URL, and that the machine has its CA \
-                 certificates (SSL_CERT_FILE names others)"
-                .to_owned(),
-            Self::Unreachable { .. } => {
-                "check https://www.githubstatus.com and the runner's network, then re-run the job".to_owned()
+            Self::Setup { .. } => "check GITHUB_API_URL, GITHUB_GRAPHQL_URL and the token".to_owned(),
+            Self::Unreachable { trouble: Trouble::Connection(_) | Trouble::Slow { .. }, .. } => {
+                "check https://www.githubstatus.com and the runner's network (where the way out is a proxy, set \
+                 HTTPS_PROXY), then re-run the job"
+                    .to_owned()
             }
+            Self::Unreachable { trouble, .. } => trouble.hint().to_owned(),
             Self::Unauthorized { .. } => "give a valid token: `github-token: ${{ github.token }}` in the action, or \
                  STATEGATE_GITHUB_TOKEN; the job's own token ends with the job"
                 .to_owned(),

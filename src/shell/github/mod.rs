@@ -4,6 +4,7 @@
 //! is decided here. Answers are read into small structs of our own, in which unknown words and
 //! missing accounts are values, not errors: one odd review must not hide the others.
 
+mod answer;
 mod approvals;
 mod client;
 mod comments;
@@ -11,6 +12,7 @@ mod environments;
 mod error;
 mod people;
 mod runs;
+mod transport;
 
 pub use approvals::Wanted;
 pub use client::{Connection, GitHub, Pauses, Repository};

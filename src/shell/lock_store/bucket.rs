@@ -84,6 +84,10 @@ impl Bucket {
         S3 { client: &self.0.clients.s3, backend: &self.0.backend }
     }
 
+    pub(super) fn sts(&self) -> &aws_sdk_sts::Client {
+        &self.0.clients.sts
+    }
+
     pub(super) fn is_amazon(&self) -> bool {
         self.0.clients.is_amazon
     }

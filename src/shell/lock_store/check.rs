@@ -5,7 +5,7 @@ use super::HeldLock;
 use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
 use super::s3::Attempts;
-use crate::core::backend::Store;
+use crate::core::backend::{Accounts, Store};
 
 /// No object has this `ETag`, and no lock item this `Info`.
 const NO_TAG: &str = "\"stategate-matches-nothing\"";
@@ -14,6 +14,7 @@ const NO_TAG: &str = "\"stategate-matches-nothing\"";
 /// 404 and 412. In S3 only where the service is Amazon's own; another might ignore the condition
 /// and delete somebody's lock, so there [`HeldLock::check_store`] asks, of our own lock.
 pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
+    check_account(bucket).await?;
     for store in bucket.backend().stores() {
         let answer = match store {
             Store::S3 if bucket.is_amazon() => bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await,
@@ -26,6 +27,24 @@ pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
         tolerate(answer)?;
     }
     Ok(())
+}
+
+/// Are the credentials of an account that the backend allows? Asked only where it names some.
+async fn check_account(bucket: &Bucket) -> Result<(), AwsError> {
+    let accounts = &bucket.backend().accounts;
+    if *accounts == Accounts::Any {
+        return Ok(());
+    }
+    let place = || "the credentials' account".to_owned();
+    let answer = bucket.sts().get_caller_identity().send().await;
+    let answer = answer.map_err(|error| AwsError::from_sdk("GetCallerIdentity", place(), error))?;
+    match answer.account {
+        Some(account) if accounts.allow(&account) => Ok(()),
+        account => {
+            let kind = AwsErrorKind::Account(account.unwrap_or_default());
+            Err(AwsError::new("GetCallerIdentity", place(), kind))
+        }
+    }
 }
 
 impl HeldLock {

@@ -7,6 +7,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use crate::core::refusal::{Denial, Refusal, is_bad_credentials};
+use crate::net::Trouble;
+
 /// A request to AWS that did not do what it should.
 #[derive(Debug)]
 pub struct AwsError {
@@ -24,12 +27,7 @@ pub struct AwsError {
 #[non_exhaustive]
 pub enum AwsErrorKind {
     /// 403: the caller is known and may not.
-    AccessDenied {
-        /// Which policy said no, where AWS tells.
-        by: Option<Policy>,
-        /// AWS's own words; it names the caller, the action and the resource.
-        message: String,
-    },
+    AccessDenied(Denial),
     /// The caller's credentials are wrong or have expired; the service's error code.
     BadCredentials(String),
     /// No credentials were found, or none could be had.
@@ -57,10 +55,14 @@ pub enum AwsErrorKind {
     IgnoresConditions,
     /// The service failed, with this status.
     Server(u16),
+    /// The account is not one that the backend allows; its number.
+    Account(String),
     /// No answer in time.
     Timeout,
     /// The connection failed; why.
-    Unreachable(String),
+    Unreachable(Trouble),
+    /// The KMS key cannot be used as it is; the service's words.
+    Key(String),
     /// The request was refused as invalid.
     Invalid {
         /// The service's error code.
@@ -72,19 +74,6 @@ pub enum AwsErrorKind {
     Unexpected(&'static str),
 }
 
-/// Which policy denied a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// The KMS key's policy, or the caller's right to use the key.
-    Kms,
-    /// The bucket's (or table's) own policy.
-    Resource,
-    /// The caller's IAM policies.
-    Identity,
-    /// The organization's policies, or a permissions boundary.
-    Boundary,
-}
-
 impl AwsErrorKind {
     /// May the request have been carried out, or be carried out still?
     pub(super) fn is_unclear(&self) -> bool {
@@ -94,9 +83,8 @@ impl AwsErrorKind {
                 | AwsErrorKind::Throttled
                 | AwsErrorKind::Server(_)
                 | AwsErrorKind::Timeout
-                | AwsErrorKind::Unreachable(_)
                 | AwsErrorKind::Unexpected(_)
-        )
+        ) || matches!(self, AwsErrorKind::Unreachable(trouble) if !trouble.is_final())
     }
 }
 
@@ -119,38 +107,21 @@ impl AwsError {
                 meaning(status, error.code().unwrap_or_default(), error.message().unwrap_or_default(), region)
             }
             SdkError::ResponseError(_) => AwsErrorKind::Unexpected("the answer cannot be read"),
-            other => match credentials_error(other) {
-                Some(error) => AwsErrorKind::MissingCredentials(chain(error)),
-                None => match other {
-                    SdkError::DispatchFailure(failure) if failure.is_timeout() => AwsErrorKind::Timeout,
-                    SdkError::DispatchFailure(failure) if !failure.is_user() => AwsErrorKind::Unreachable(chain(other)),
-                    _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(other) },
-                },
-            },
+            other => not_answered(other),
         };
         AwsError { operation, resource, kind, source: Some(Box::new(error)) }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> String {
-        let Self { operation, resource, .. } = self;
+        let resource = &self.resource;
         match &self.kind {
-            AwsErrorKind::AccessDenied { by, .. } => {
-                let action = self.action();
-                let arn = self.arn();
-                match by {
-                    Some(Policy::Kms) => format!(
-                        "allow the role `kms:GenerateDataKey` and `kms:Decrypt` on the state's key, in the key's policy and in IAM (for {operation} on {resource})"
-                    ),
-                    Some(Policy::Resource) => format!("let the bucket's policy allow `{action}` on `{arn}`"),
-                    Some(Policy::Boundary) => format!(
-                        "the organization's policies or a permissions boundary deny `{action}` on `{arn}`; ask whoever owns them"
-                    ),
-                    Some(Policy::Identity) | None => format!("allow the role `{action}` on `{arn}`"),
-                }
-            }
-            AwsErrorKind::BadCredentials(_) => {
-                "renew the credentials (an expired session, or a key of another account)".to_owned()
+            AwsErrorKind::AccessDenied(denial) => denial.remedy(&self.action(), &self.arn()),
+            AwsErrorKind::BadCredentials(code) => Refusal::BadCredentials(code.clone()).hint(),
+            AwsErrorKind::Account(_) => Refusal::Account.hint(),
+            AwsErrorKind::Key(_) => {
+                "see that the key of `kms_key_id` exists in that region, is enabled, and may be used by this role"
+                    .to_owned()
             }
             AwsErrorKind::MissingCredentials(_) => {
                 "give this job AWS credentials, for example with aws-actions/configure-aws-credentials and `permissions: id-token: write`".to_owned()
@@ -164,9 +135,8 @@ impl AwsError {
             AwsErrorKind::NoConditions | AwsErrorKind::IgnoresConditions => {
                 "this store cannot lock with a lockfile; use one with conditional writes, such as Amazon S3".to_owned()
             }
-            AwsErrorKind::Timeout | AwsErrorKind::Unreachable(_) => {
-                "check the network, `endpoints` and the proxy, then run this again".to_owned()
-            }
+            AwsErrorKind::Timeout => "check the network, `endpoints` and the proxy, then run this again".to_owned(),
+            AwsErrorKind::Unreachable(trouble) => trouble.hint().to_owned(),
             AwsErrorKind::Conflict | AwsErrorKind::Throttled | AwsErrorKind::Server(_) => {
                 "this is AWS's trouble, not the configuration's: run this again".to_owned()
             }
@@ -183,6 +153,7 @@ impl AwsError {
             "HeadObject" => "s3:GetObject".to_owned(),
             "ListObjectsV2" => "s3:ListBucket".to_owned(),
             "GetItem" | "PutItem" | "DeleteItem" => format!("dynamodb:{}", self.operation),
+            "GetCallerIdentity" => "sts:GetCallerIdentity".to_owned(),
             operation => format!("s3:{operation}"),
         }
     }
@@ -199,21 +170,11 @@ impl AwsError {
 fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>) -> AwsErrorKind {
     let invalid = || AwsErrorKind::Invalid { code: code.to_owned(), message: message.to_owned() };
     match code {
+        code if is_bad_credentials(code) => AwsErrorKind::BadCredentials(code.to_owned()),
+        code if code.starts_with("KMS.") => AwsErrorKind::Key(message.to_owned()),
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" => {
-            AwsErrorKind::AccessDenied { by: denying_policy(message), message: message.to_owned() }
+            AwsErrorKind::AccessDenied(Denial::read(message))
         }
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "RequestTimeTooSkewed"
-        | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "InvalidClientTokenId"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignatureException" => AwsErrorKind::BadCredentials(code.to_owned()),
         "NoSuchBucket" => AwsErrorKind::NoSuchBucket,
         "NoSuchKey" | "NotFound" => AwsErrorKind::NotFound,
         "ResourceNotFoundException" => AwsErrorKind::NoSuchTable,
@@ -233,7 +194,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         _ => match status {
             301 | 307 | 308 => AwsErrorKind::WrongRegion { region: bucket_region },
             400 if names_a_condition(message) => AwsErrorKind::NoConditions,
-            403 => AwsErrorKind::AccessDenied { by: denying_policy(message), message: message.to_owned() },
+            403 => AwsErrorKind::AccessDenied(Denial::read(message)),
             404 => AwsErrorKind::NotFound,
             409 => AwsErrorKind::Conflict,
             412 => AwsErrorKind::Precondition,
@@ -252,19 +213,30 @@ fn names_a_condition(message: &str) -> bool {
     ["if-match", "if-none-match", "conditional"].iter().any(|word| message.contains(word))
 }
 
-/// AWS names the policy in its message, for callers of the same account.
-fn denying_policy(message: &str) -> Option<Policy> {
-    let has = |word: &str| message.contains(word);
-    if has("kms:") {
-        Some(Policy::Kms)
-    } else if has("resource-based policy") {
-        Some(Policy::Resource)
-    } else if has("service control policy") || has("resource control policy") || has("permissions boundary") {
-        Some(Policy::Boundary)
-    } else if has("identity-based policy") || has("session policy") {
-        Some(Policy::Identity)
-    } else {
-        None
+/// Why a request has no answer: the way there, or the credentials for it.
+fn not_answered<E>(error: &SdkError<E, HttpResponse>) -> AwsErrorKind
+where
+    E: Error + 'static,
+{
+    if let Some(trouble) = Trouble::find(error) {
+        return AwsErrorKind::Unreachable(trouble.clone());
+    }
+    if let Some(why) = credentials_error(error) {
+        let why = chain(why);
+        return match why
+            .split_whitespace()
+            .find(|word| is_bad_credentials(word.trim_matches([':', '(', ')', '"', ','])))
+        {
+            Some(code) => AwsErrorKind::BadCredentials(code.trim_matches([':', '(', ')', '"', ',']).to_owned()),
+            None => AwsErrorKind::MissingCredentials(why),
+        };
+    }
+    match error {
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => AwsErrorKind::Timeout,
+        SdkError::DispatchFailure(failure) if !failure.is_user() => {
+            AwsErrorKind::Unreachable(Trouble::Connection(chain(error)))
+        }
+        _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(error) },
     }
 }
 
@@ -310,9 +282,13 @@ impl Error for AwsError {
 impl fmt::Display for AwsErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AwsErrorKind::AccessDenied { message, .. } if message.is_empty() => f.write_str("access denied"),
-            AwsErrorKind::AccessDenied { message, .. } => write!(f, "access denied: {message}"),
-            AwsErrorKind::BadCredentials(code) => write!(f, "the credentials are not accepted ({code})"),
+            AwsErrorKind::AccessDenied(denial) if denial.message.is_empty() => f.write_str("access denied"),
+            AwsErrorKind::AccessDenied(denial) => write!(f, "access denied: {}", denial.message),
+            AwsErrorKind::Account(account) => {
+                write!(f, "the credentials are of the account {account}, which the backend does not allow")
+            }
+            AwsErrorKind::Key(message) => write!(f, "the KMS key cannot be used: {message}"),
+            AwsErrorKind::BadCredentials(code) => write!(f, "{}", Refusal::BadCredentials(code.clone())),
             AwsErrorKind::MissingCredentials(why) => write!(f, "no credentials: {why}"),
             AwsErrorKind::NoSuchBucket => f.write_str("the bucket does not exist"),
             AwsErrorKind::NoSuchTable => f.write_str("the table does not exist"),
@@ -328,7 +304,7 @@ impl fmt::Display for AwsErrorKind {
             }
             AwsErrorKind::Server(status) => write!(f, "the service failed with status {status}"),
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
-            AwsErrorKind::Unreachable(why) => write!(f, "the connection failed: {why}"),
+            AwsErrorKind::Unreachable(trouble) => write!(f, "{trouble}"),
             AwsErrorKind::Invalid { code, message } => write!(f, "refused as invalid ({code}): {message}"),
             AwsErrorKind::Unexpected(what) => f.write_str(what),
         }
@@ -336,57 +312,4 @@ impl fmt::Display for AwsErrorKind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        let kind = |status, code: &str| meaning(status, code, "", None);
-        assert_eq!(kind(412, "PreconditionFailed"), AwsErrorKind::Precondition);
-        assert_eq!(kind(412, ""), AwsErrorKind::Precondition);
-        assert_eq!(kind(400, "ConditionalCheckFailedException"), AwsErrorKind::Precondition);
-        assert_eq!(kind(409, "ConditionalRequestConflict"), AwsErrorKind::Conflict);
-        assert_eq!(kind(503, "SlowDown"), AwsErrorKind::Throttled);
-        assert_eq!(kind(500, "InternalError"), AwsErrorKind::Server(500));
-        assert_eq!(kind(404, "NoSuchBucket"), AwsErrorKind::NoSuchBucket);
-        assert_eq!(kind(404, "NoSuchKey"), AwsErrorKind::NotFound);
-        assert_eq!(kind(400, "ExpiredToken"), AwsErrorKind::BadCredentials("ExpiredToken".into()));
-        assert_eq!(kind(400, "ResourceNotFoundException"), AwsErrorKind::NoSuchTable);
-        assert_eq!(kind(501, "NotImplemented"), AwsErrorKind::NoConditions);
-        assert_eq!(meaning(400, "InvalidArgument", "Unsupported header If-Match", None), AwsErrorKind::NoConditions);
-        assert_eq!(
-            meaning(301, "PermanentRedirect", "", Some("eu-west-1".into())),
-            AwsErrorKind::WrongRegion { region: Some("eu-west-1".into()) }
-        );
-    }
-
-    #[test]
-    fn only_definite_answers_are_clear() {
-        for (status, code) in [(500, ""), (503, "SlowDown"), (409, ""), (408, ""), (429, ""), (502, ""), (504, "")] {
-            assert!(meaning(status, code, "", None).is_unclear(), "{status} {code}");
-        }
-        for (status, code) in
-            [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "InvalidArgument"), (412, ""), (501, "")]
-        {
-            assert!(!meaning(status, code, "", None).is_unclear(), "{status} {code}");
-        }
-    }
-
-    #[test]
-    fn a_denial_names_the_policy_the_action_and_the_resource() {
-        let error = |operation, message: &str| {
-            let kind = meaning(403, "AccessDenied", message, None);
-            AwsError::new(operation, "s3://tfstate/a.tflock".into(), kind)
-        };
-        let iam = error(
-            "DeleteObject",
-            "User: u is not authorized to perform: s3:DeleteObject because no identity-based policy allows the s3:DeleteObject action",
-        );
-        assert!(iam.hint().contains("`s3:DeleteObject` on `arn:aws:s3:::tfstate/a.tflock`"), "{}", iam.hint());
-        let kms = error("PutObject", "User: u is not authorized to perform: kms:GenerateDataKey on this resource");
-        assert!(kms.hint().contains("kms:GenerateDataKey"));
-        let bucket = error("GetObject", "with an explicit deny in a resource-based policy");
-        assert!(bucket.hint().contains("bucket's policy"));
-        assert!(error("HeadObject", "").hint().contains("s3:GetObject"));
-    }
-}
+mod tests;

@@ -5,8 +5,10 @@ mod acquire;
 mod bucket;
 mod check;
 mod client;
+mod credentials;
 mod dynamodb;
 mod error;
+mod http;
 mod perform;
 mod release;
 mod s3;
@@ -23,7 +25,7 @@ use crate::core::locking::Target;
 pub use acquire::acquire;
 pub use bucket::Bucket;
 pub use check::preflight;
-pub use error::{AwsError, AwsErrorKind, Policy};
+pub use error::{AwsError, AwsErrorKind};
 pub use release::{read_locks, release_ours, remove};
 
 /// An object as it was read.

@@ -18,6 +18,7 @@ use secrecy::ExposeSecret as _;
 use super::error::{AwsError, AwsErrorKind};
 use super::{Object, ObjectHead};
 use crate::core::backend::{Backend, Encryption};
+use crate::net::Trouble;
 
 /// Does the SDK repeat a request by itself? The steps of the lock's protocol are never repeated
 /// behind its back: a second attempt that is refused would hide what the first one did.
@@ -89,7 +90,11 @@ impl S3<'_> {
             Err(error) => return absent(AwsError::from_sdk("GetObject", self.place(key), error)),
         };
         let cut = |error: ByteStreamError| {
-            AwsError::new("GetObject", self.place(key), AwsErrorKind::Unreachable(error.to_string()))
+            AwsError::new(
+                "GetObject",
+                self.place(key),
+                AwsErrorKind::Unreachable(Trouble::Connection(error.to_string())),
+            )
         };
         let last_modified = answer.last_modified.as_ref().and_then(timestamp);
         let object = Object {

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::core::network::Network;
 use crate::shell::github::{Connection, GitHub, Pauses};
 
 /// What the client asked.
@@ -103,7 +104,9 @@ impl Fake {
             api_url: format!("{}{api}", self.url),
             graphql_url: format!("{}{graphql}", self.url),
             token: "ghs_secret".into(),
+            network: Network::default(),
             pauses: Pauses {
+                connect: Duration::from_millis(500),
                 answer: Duration::from_millis(500),
                 tries: vec![Duration::from_millis(1); 3],
                 index: vec![Duration::from_millis(1); 5],

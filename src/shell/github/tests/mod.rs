@@ -15,6 +15,7 @@ use self::fake::{Fake, Reply};
 use self::gate::wanted;
 use super::*;
 use crate::core::approval::{Arrival, Policy};
+use crate::core::network::Network;
 
 fn infra() -> Repository {
     "acme/infra".parse().unwrap()
@@ -93,6 +94,7 @@ async fn an_unreachable_host_is_named_without_the_token() {
         api_url: format!("http://{closed}"),
         graphql_url: format!("http://{closed}/graphql"),
         token: "ghs_secret".into(),
+        network: Network::default(),
         pauses: fake.client().pauses.clone(),
     };
     let github = GitHub::connect(connection.clone()).unwrap();

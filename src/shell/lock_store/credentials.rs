@@ -1,0 +1,215 @@
+//! Where the credentials come from: the same places as for Terraform, in its order, which is not
+//! the SDK's own.
+
+use std::time::Duration;
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::client::EndpointMode;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_s3::config::IdentityCache;
+use secrecy::ExposeSecret as _;
+
+use super::http::AwsHttp;
+use crate::core::backend::{self, AssumeRole, Backend, Metadata, WebIdentity, WebIdentityToken};
+
+const SESSION_NAME: &str = "stategate";
+/// What Terraform asks for where `assume_role` names no duration, in seconds.
+const TERRAFORMS_DURATION: i32 = 900;
+
+/// A profile named in the block alone; else the environment's keys, its token, the profile of the
+/// environment, the container's role, the machine's.
+pub(super) fn chain(backend: &Backend, http: AwsHttp) -> CredentialsProviderChain {
+    let region = backend.region.clone().map(Region::new);
+    let config = ProviderConfig::without_region()
+        .with_region(region)
+        .with_http_client(http)
+        .with_use_fips(backend.use_fips)
+        .with_use_dual_stack(backend.use_dualstack);
+    let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
+    if let Some(files) = profile_files(&backend.credentials) {
+        profile = profile.profile_files(files);
+    }
+    if let Some(name) = &backend.credentials.profile {
+        return CredentialsProviderChain::first_try("Profile", profile.profile_name(name).build());
+    }
+    let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+    let container = EcsCredentialsProvider::builder().configure(&config).build();
+    let chain = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("WebIdentityToken", web_identity)
+        .or_else("Profile", profile.build())
+        .or_else("EcsContainer", container);
+    match machine(&backend.credentials.metadata, &config) {
+        Some(machine) => chain.or_else("Ec2InstanceMetadata", machine),
+        None => chain,
+    }
+}
+
+/// The machine's own role, unless the block says not to ask. (That `false` asks in spite of
+/// `AWS_EC2_METADATA_DISABLED`, as for Terraform, is not in the SDK's reach.)
+fn machine(metadata: &Metadata, config: &ProviderConfig) -> Option<ImdsCredentialsProvider> {
+    if metadata.enabled == Some(false) {
+        return None;
+    }
+    let mut client = imds::Client::builder().configure(config);
+    if metadata.ipv6 {
+        client = client.endpoint_mode(EndpointMode::IpV6);
+    }
+    if let Some(endpoint) = &metadata.endpoint {
+        client = match client.endpoint(endpoint) {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!("the metadata service's address {endpoint} is none, it is not asked: {error}");
+                return None;
+            }
+        };
+    }
+    Some(ImdsCredentialsProvider::builder().configure(config).imds_client(client.build()).build())
+}
+
+/// The files that the block names in place of the usual ones.
+#[expect(deprecated, reason = "the new names are in a crate meant for the SDK's own use")]
+pub(super) fn profile_files(
+    credentials: &backend::Credentials,
+) -> Option<aws_config::profile::profile_file::ProfileFiles> {
+    use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+    let (config, keys) = (&credentials.shared_config_files, &credentials.shared_credentials_files);
+    if config.is_empty() && keys.is_empty() {
+        return None;
+    }
+    let mut files = ProfileFiles::builder()
+        .include_default_config_file(config.is_empty())
+        .include_default_credentials_file(keys.is_empty());
+    for file in config {
+        files = files.with_file(ProfileFileKind::Config, file);
+    }
+    for file in keys {
+        files = files.with_file(ProfileFileKind::Credentials, file);
+    }
+    Some(files.build())
+}
+
+/// The same configuration with the credentials of the backend's roles in place of those found.
+pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig) -> SdkConfig {
+    let web_identity = backend.credentials.web_identity.clone().map(Role::WebIdentity);
+    let assumed = backend.credentials.assume_role.clone().map(Role::Assumed);
+    for role in web_identity.into_iter().chain(assumed) {
+        let provider = RoleCredentials { sts: sts(backend, &config), role };
+        config = config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .identity_cache(IdentityCache::lazy().build())
+            .build();
+    }
+    config
+}
+
+/// STS where the backend has it.
+pub(super) fn sts(backend: &Backend, config: &SdkConfig) -> aws_sdk_sts::Client {
+    let mut sts = aws_sdk_sts::config::Builder::from(config);
+    sts.set_endpoint_url(backend.endpoints.sts.clone().or_else(|| config.endpoint_url().map(str::to_owned)));
+    if let Some(region) = &backend.credentials.sts_region {
+        sts = sts.region(Region::new(region.clone()));
+    }
+    aws_sdk_sts::Client::from_conf(sts.build())
+}
+
+/// Takes a role by STS whenever credentials are due. The SDK's own providers leave out several
+/// of the backend's settings: `endpoints.sts`, an inline token, session tags that are passed on.
+#[derive(Debug)]
+struct RoleCredentials {
+    sts: aws_sdk_sts::Client,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Role {
+    Assumed(AssumeRole),
+    WebIdentity(WebIdentity),
+}
+
+impl ProvideCredentials for RoleCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            match &self.role {
+                Role::Assumed(role) => self.assume(role).await,
+                Role::WebIdentity(identity) => self.assume_with_web_identity(identity).await,
+            }
+        })
+    }
+}
+
+impl RoleCredentials {
+    async fn assume(&self, role: &AssumeRole) -> Result<Credentials, CredentialsError> {
+        let mut request = self
+            .sts
+            .assume_role()
+            .role_arn(&role.role_arn)
+            .role_session_name(role.session_name.as_deref().unwrap_or(SESSION_NAME))
+            .set_external_id(role.external_id.clone())
+            .set_source_identity(role.source_identity.clone())
+            .set_policy(role.policy.clone())
+            .duration_seconds(seconds(role.duration).unwrap_or(TERRAFORMS_DURATION));
+        for arn in &role.policy_arns {
+            request = request.policy_arns(policy_arn(arn));
+        }
+        for (key, value) in &role.tags {
+            let tag = aws_sdk_sts::types::Tag::builder().key(key).value(value).build();
+            request = request.tags(tag.map_err(CredentialsError::invalid_configuration)?);
+        }
+        for key in &role.transitive_tag_keys {
+            request = request.transitive_tag_keys(key);
+        }
+        let answer = request.send().await.map_err(CredentialsError::provider_error)?;
+        session(answer.credentials())
+    }
+
+    async fn assume_with_web_identity(&self, identity: &WebIdentity) -> Result<Credentials, CredentialsError> {
+        let token = match &identity.token {
+            WebIdentityToken::Inline(token) => token.expose_secret().to_owned(),
+            WebIdentityToken::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
+                CredentialsError::provider_error(format!("web identity token file {path}: {error}"))
+            })?,
+        };
+        let mut request = self
+            .sts
+            .assume_role_with_web_identity()
+            .role_arn(&identity.role_arn)
+            .role_session_name(identity.session_name.as_deref().unwrap_or(SESSION_NAME))
+            .web_identity_token(token.trim())
+            .set_policy(identity.policy.clone())
+            .set_duration_seconds(seconds(identity.duration));
+        for arn in &identity.policy_arns {
+            request = request.policy_arns(policy_arn(arn));
+        }
+        let answer = request.send().await.map_err(CredentialsError::provider_error)?;
+        session(answer.credentials())
+    }
+}
+
+fn seconds(duration: Option<Duration>) -> Option<i32> {
+    i32::try_from(duration?.as_secs()).ok()
+}
+
+fn policy_arn(arn: &str) -> aws_sdk_sts::types::PolicyDescriptorType {
+    aws_sdk_sts::types::PolicyDescriptorType::builder().arn(arn).build()
+}
+
+fn session(given: Option<&aws_sdk_sts::types::Credentials>) -> Result<Credentials, CredentialsError> {
+    let given = given.ok_or_else(|| CredentialsError::provider_error("STS answered without credentials"))?;
+    let expires = std::time::SystemTime::try_from(*given.expiration()).ok();
+    let token = Some(given.session_token().to_owned());
+    Ok(Credentials::new(given.access_key_id(), given.secret_access_key(), token, expires, "STS"))
+}
