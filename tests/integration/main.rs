@@ -35,5 +35,5 @@ mod lock_store;
 mod outsiders;
 mod plan;
 mod rescue;
+mod setup_wrapper;
 mod unlock;
-mod wrapper;
