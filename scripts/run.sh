@@ -41,4 +41,6 @@ else
   install_binary "$here/release.txt" "$temp"
 fi
 
+# It may hold a password, and Terraform's providers need not know it.
+unset STATEGATE_DOWNLOAD_BASE_URL
 exec "$binary" "$@"

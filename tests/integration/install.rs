@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::downloads::{ARCHIVE, Answer, Job, Release, Server, TOKEN, VERSION, archive, program};
 use crate::harness::process::{Finished, free_port, run, wait_for};
@@ -200,6 +201,17 @@ fn what_the_release_workflow_packs_is_what_the_action_installs() {
 }
 
 #[test]
+fn the_mirrors_address_is_not_handed_on() {
+    let release = Release::new();
+    let own = release.path("own");
+    program(&own, "#!/bin/sh\necho \"stategate 1.2.3 ran: $*\"\nenv\n");
+    let job = release.job("one").env("STATEGATE_BINARY_PATH", &own.display().to_string());
+    let finished = job.env("STATEGATE_DOWNLOAD_BASE_URL", "https://alice:secret@mirror.example").run();
+    runs(&finished);
+    assert!(!finished.stdout.contains("secret"), "{}", finished.stdout);
+}
+
+#[test]
 fn a_proxy_is_used() {
     let release = Release::new();
     let proxy = Server::start(vec![Answer::File(release.archive.clone())]);
@@ -290,10 +302,22 @@ fn a_missing_program_is_named() {
     refuses(&job(&["curl"]).run(), 1, &["sha256sum, shasum and openssl", "binary-path"]);
     refuses(&job(&["sha256sum"]).run(), 1, &["the program curl", "binary-path"]);
     assert!(server.seen().is_empty(), "nothing is downloaded that cannot be verified");
-    for other in ["shasum", "openssl"] {
-        // shasum is a script in Perl.
-        runs(&job(&["curl", other, "perl"]).run());
-        fs::remove_dir_all(release.path("tool-cache")).unwrap();
+    for (other, asked, answer) in [("shasum", "-a 256", "SUM  -"), ("openssl", "dgst -sha256 -r", "SUM *stdin")] {
+        let sum: String = Sha256::digest(&release.archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        for (name, sum, right) in [("right", sum.as_str(), true), ("wrong", "00", false)] {
+            let directory = release.programs(&format!("{other}-{name}"), &["curl"]);
+            let answer = answer.replace("SUM", sum);
+            let script = format!("#!/bin/sh\n[ \"$*\" = '{asked}' ] && cat > /dev/null && echo '{answer}'\n");
+            program(&directory.join(other), &script);
+            let path = format!("{}:{}", release.path("uname").display(), directory.display());
+            let finished = release.job(other).from(&server).env("PATH", &path).run();
+            if right {
+                runs(&finished);
+            } else {
+                refuses(&finished, 1, &["its SHA-256 is 00 instead of"]);
+            }
+            drop(fs::remove_dir_all(release.path("tool-cache")));
+        }
     }
 }
 

@@ -40,6 +40,7 @@ mod plan;
 mod readme;
 mod render;
 mod rescue;
+mod setup_wrapper;
 mod unlock;
 mod wrapper;
 mod workflows;
