@@ -128,9 +128,9 @@ pub struct UnlockCommand {
     /// Remove the lock though its holder may be alive. The state may be damaged by it.
     #[arg(long, help_heading = "Unlocking", action = ArgAction::Set, default_value_t = false)]
     pub force: bool,
-    /// Whether to tell the holder's pull request.
-    #[arg(long, help_heading = "Unlocking", value_parser = comment_mode(), default_value = "true", value_name = "true|false|changes-only", hide_possible_values = true)]
-    pub comment: CommentMode,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at its own type")]
+    pub reporting: Reporting,
 }
 
 /// `stategate release`.
@@ -355,7 +355,7 @@ pub fn definition() -> clap::Command {
 /// everywhere, and has no use for. Its help does not list it.
 const WITHOUT_USE: [(&str, &[&str]); 5] = [
     ("plan", &["allow-direct-push", "on-plan-change"]),
-    ("unlock", &["environment"]),
+    ("unlock", &["summary"]),
     ("release", &["terraform-bin", "init", "init-args"]),
     ("lock", &["environment"]),
     ("status", &["environment"]),

@@ -22,7 +22,9 @@ pub(super) struct Holder {
 pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holder> {
     let mut holders = Vec::new();
     for seen in seen {
-        let run = match seen.body.as_ref().ok().and_then(LockInfo::run) {
+        // Whoever froze a state went home; that its run is over proves nothing about the freeze.
+        let info = seen.body.as_ref().ok().filter(|info| info.freeze_reason().is_none());
+        let run = match info.and_then(LockInfo::run) {
             Some(run) => run_state(session, run).await,
             None => None,
         };
@@ -53,12 +55,11 @@ impl Holder {
 
     /// Whether the holder still works, as far as GitHub can prove it.
     pub(super) fn liveness(&self) -> Liveness {
-        // A freeze outlives the run that made it: that run's end proves nothing.
-        if self.info().is_some_and(|info| info.freeze_reason().is_some()) {
-            return Liveness::Unknown { why: "it is a freeze, which ends when somebody unlocks it".to_owned() };
-        }
         match &self.run {
             Some((_, state)) => liveness::judge(state),
+            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => {
+                Liveness::Unknown { why: "it is a freeze".to_owned() }
+            }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
                 Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
             }

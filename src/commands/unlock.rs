@@ -61,7 +61,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", one_line(&info.who));
         outputs.write().map_err(Error::Output)?;
-        if command.comment != CommentMode::Never {
+        if command.reporting.comment != CommentMode::Never {
             audit::tell_holder(&session, info, reason, command.force, at).await;
         }
     }
