@@ -21,6 +21,7 @@ mod comments;
 mod contention;
 mod cost;
 mod foreign_plans;
+mod fuzz;
 mod gate;
 mod gate_content;
 mod harness_parts;
