@@ -22,6 +22,7 @@ mod comments;
 mod contention;
 mod cost;
 mod foreign_plans;
+mod fuzz;
 mod gate;
 mod gate_content;
 mod harness_parts;

@@ -9,7 +9,7 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use super::escape::{clip, visible};
 use super::ink::Ink;
 use super::words;
-use crate::core::plan::{Delta, Kind, Leaf, ResourceSummary, SENSITIVE, compare_values, quoted};
+use crate::core::plan::{Delta, Kind, Leaf, Quoting, ResourceSummary, SENSITIVE, compare_values, quoted};
 
 /// What a person would not read any further.
 const LONGEST_LINE: usize = 400;
@@ -166,7 +166,7 @@ impl Page<'_> {
 
     /// A string as Terraform quotes it.
     fn quote(&self, text: &str) -> String {
-        visible(&format!("\"{}\"", quoted(&self.ink.scrub(text), false)))
+        visible(&format!("\"{}\"", quoted(&self.ink.scrub(text), Quoting::Terraform)))
     }
 
     /// An attribute's name, quoted unless it is an identifier.

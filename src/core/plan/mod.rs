@@ -9,7 +9,9 @@ mod resources;
 mod summary;
 
 mod change;
+mod configuration;
 mod delta;
+mod encoded;
 mod error;
 mod scan;
 mod secrets;
@@ -24,7 +26,7 @@ pub use error::PlanError;
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
 pub use secrets::Secrets;
-pub(crate) use secrets::{SENSITIVE, quoted};
+pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
 };

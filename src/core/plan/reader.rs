@@ -53,7 +53,7 @@ pub(super) struct Document<'v, 'd, R> {
     pub(super) marked: Marked,
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Vec<(String, Value)>,
-    sensitive_variables: HashSet<String>,
+    pub(super) sensitive_variables: HashSet<String>,
     /// The resources, by the hash of their address, whose values in the prior state are known
     /// already as what was before the change.
     pub(super) seen: HashSet<u64>,
@@ -177,7 +177,7 @@ impl<R: Read> Document<'_, '_, R> {
                 }
                 b"\"configuration\"" => {
                     self.place.push(Step::Key("configuration"));
-                    self.descend(&[b"\"root_module\"", b"\"variables\""], Self::sensitive_variables)?;
+                    self.descend(&[b"\"root_module\""], Self::configured_root)?;
                 }
                 b"\"relevant_attributes\"" | b"\"proposed_unknown\"" => {
                     self.scanner.value()?;
@@ -359,20 +359,6 @@ impl<R: Read> Document<'_, '_, R> {
                         problems: problems.unwrap_or(&none).iter().map(|problem| text(problem, "/message")).collect(),
                     });
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// The configuration's variables: those marked sensitive make their values secret.
-    fn sensitive_variables(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let declared: serde_json::Map<String, Value> = self.parse(span)?;
-        self.scanner.let_go();
-        for (name, variable) in declared {
-            if variable.get("sensitive") == Some(&Value::Bool(true)) {
-                self.marked.add_all(variable.get("default").unwrap_or(&Value::Null));
-                self.sensitive_variables.insert(name);
             }
         }
         Ok(())

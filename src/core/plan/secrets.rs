@@ -10,7 +10,7 @@
 //!
 //! | value | hidden where it is marked | hidden elsewhere |
 //! |---|---|---|
-//! | six characters or more | yes | wherever it occurs, also inside longer text |
+//! | six characters or more | yes | wherever it occurs, also inside longer text and encoded |
 //! | three to five | yes | where it stands as a word of its own |
 //! | one or two, `true`, `null`, `default`, `prod` and their like, numbers under six digits | yes | no: it is no secret by its text |
 
@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::delta::has_true;
-use super::scan;
+use super::{encoded, scan};
 
 /// What stands in place of a sensitive value; Terraform's own words.
 pub(crate) const SENSITIVE: &str = "(sensitive value)";
@@ -30,9 +30,6 @@ const LONG: usize = 6;
 
 /// Shorter ones are hidden only where they are marked.
 const SHORT: usize = 3;
-
-/// A line of a longer value says less than the whole, so it must be longer to count.
-const LONG_LINE: usize = 8;
 
 /// Values that many settings have by chance.
 const COMMON: [&str; 20] = [
@@ -110,7 +107,13 @@ impl Marked {
     pub(super) fn add_all(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.add_text(text),
-            Value::Number(number) => self.add_text(&number.to_string()),
+            Value::Number(number) => {
+                self.add_text(&number.to_string());
+                // Terraform writes large numbers without an exponent.
+                if let Some(number) = number.as_f64().filter(|_| !number.is_i64() && !number.is_u64()) {
+                    self.add_text(&number.to_string());
+                }
+            }
             Value::Array(items) => items.iter().for_each(|item| self.add_all(item)),
             Value::Object(map) => map.values().for_each(|item| self.add_all(item)),
             Value::Null | Value::Bool(_) => {}
@@ -147,7 +150,7 @@ impl Patterns {
                 let line = line.trim();
                 // The frame of a PEM file is the same in all of them.
                 if !line.starts_with("-----") {
-                    self.add(line, LONG_LINE);
+                    self.add(line, LONG);
                 }
             }
         }
@@ -163,23 +166,41 @@ impl Patterns {
     }
 
     fn add(&mut self, text: &str, least: usize) {
-        let length = text.chars().take(LONG_LINE).count();
+        let length = text.chars().take(LONG).count();
         let number = text.bytes().all(|byte| byte.is_ascii_digit() || b".-+".contains(&byte));
         let least = if number { least.max(LONG) } else { least };
         if length < least || COMMON.iter().any(|common| common.eq_ignore_ascii_case(text)) {
             return;
         }
-        for escaped in [quoted(text, false), quoted(text, true)] {
-            if escaped != text {
-                self.0.insert(escaped.into());
+        for quoting in Quoting::ALL {
+            let once = quoted(text, quoting);
+            if once != text {
+                // JSON stands in strings too, which are quoted again.
+                self.0.extend(Quoting::ALL.map(|again| quoted(&once, again).into()));
+                self.0.insert(once.into());
             }
         }
         self.0.insert(text.into());
     }
 }
 
-/// The text as Terraform quotes it, or (`json`) as Go writes it into JSON.
-pub(crate) fn quoted(text: &str, json: bool) -> String {
+/// Who puts a text between quotation marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// Terraform, in its own language.
+    Terraform,
+    /// Go, in JSON that may stand in HTML.
+    Go,
+    /// Anybody else.
+    Plain,
+}
+
+impl Quoting {
+    const ALL: [Self; 3] = [Self::Terraform, Self::Go, Self::Plain];
+}
+
+/// The text as it stands between quotation marks.
+pub(crate) fn quoted(text: &str, quoting: Quoting) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text.chars().peekable();
     while let Some(char) = rest.next() {
@@ -189,10 +210,10 @@ pub(crate) fn quoted(text: &str, json: bool) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '<' if json => out.push_str("\\u003c"),
-            '>' if json => out.push_str("\\u003e"),
-            '&' if json => out.push_str("\\u0026"),
-            '$' | '%' if !json && rest.peek() == Some(&'{') => {
+            '<' if quoting == Quoting::Go => out.push_str("\\u003c"),
+            '>' if quoting == Quoting::Go => out.push_str("\\u003e"),
+            '&' if quoting == Quoting::Go => out.push_str("\\u0026"),
+            '$' | '%' if quoting == Quoting::Terraform && rest.peek() == Some(&'{') => {
                 out.push(char);
                 out.push(char);
             }
@@ -244,9 +265,48 @@ impl Secrets {
 
     /// The text without any sensitive value, each replaced by `(sensitive value)`.
     ///
-    /// Knows the values as they are, as Terraform quotes them and as JSON quotes them. The rule for
-    /// short and common values is in the module's documentation.
+    /// Knows the values as they are, as Terraform and JSON quote them, and in base64, hexadecimal
+    /// and percent-encoding. The rule for short and common values is in the module's documentation.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.scrub_plain(text) {
+            Cow::Borrowed(text) => self.scrub_encoded(text),
+            Cow::Owned(text) => match self.scrub_encoded(&text) {
+                Cow::Owned(scrubbed) => Cow::Owned(scrubbed),
+                Cow::Borrowed(_) => Cow::Owned(text),
+            },
+        }
+    }
+
+    /// Hides what holds a secret once it is decoded, as a whole.
+    fn scrub_encoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(starts) = self.starts.as_deref().filter(|_| !self.long.is_empty()) else {
+            return Cow::Borrowed(text);
+        };
+        let holds_secret = |bytes: &[u8]| {
+            (0..bytes.len()).any(|at| {
+                let rest = bytes.get(at..).unwrap_or_default();
+                starts.contains(rest) && longest_prefix(&self.long, rest, |_| true).is_some()
+            })
+        };
+        let found = encoded::hidden(text, holds_secret);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::new();
+        let mut copied = 0;
+        for run in found {
+            // One inside another went with it.
+            if run.end > copied {
+                out.push_str(text.get(copied..run.start).unwrap_or_default());
+                out.push_str(SENSITIVE);
+                copied = run.end;
+            }
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+
+    fn scrub_plain<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(starts) = self.starts.as_deref() else { return Cow::Borrowed(text) };
         let bytes = text.as_bytes();
         let mut out = String::new();

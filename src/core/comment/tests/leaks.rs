@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::plan::Secrets;
+use crate::core::plan::{SENSITIVE, Secrets};
 
 /// What `make.sh` passed as sensitive, and each line of it.
 const SECRETS: [&str; 6] = [
@@ -99,6 +99,111 @@ fn the_rule_for_short_and_common_values() {
     ];
     for (text, expected) in cases {
         assert_eq!(secrets.scrub(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_secret_in_another_spelling_is_hidden() {
+    let secrets = Secrets::from_values(["hunter2-before", "pass word/ä&=+%", "line one\nline two\n"]);
+    let hidden = [
+        // base64 of it alone, behind a name, before more, for URLs, and without padding.
+        "aHVudGVyMi1iZWZvcmU=",
+        "YXBwOmh1bnRlcjItYmVmb3Jl",
+        "dXNlcjpodW50ZXIyLWJlZm9yZTpzYWx0",
+        "eDpodW50ZXIyLWJlZm9yZQ",
+        "cGFzcyB3b3JkL8OkJj0rJQ==",
+        "cGFzcyB3b3JkL8OkJj0rJQ",
+        "bGluZSBvbmUKbGluZSB0d28K",
+        // hexadecimal
+        "68756e746572322d6265666f7265",
+        "0068756E746572322D6265666F726500",
+        // percent-encoded, as a form and as a path
+        "https://x.example/?p=pass+word%2F%C3%A4%26%3D%2B%25&q=1",
+        "pass%20word%2f%c3%a4%26=%2B%25",
+    ];
+    for text in hidden {
+        let scrubbed = secrets.scrub(text);
+        assert_eq!(scrubbed, SENSITIVE, "{text}");
+        assert_eq!(secrets.scrub(&format!("a = \"{text}\" # b")), format!("a = \"{SENSITIVE}\" # b"));
+    }
+    for text in [
+        "aGFybWxlc3MgdGV4dCBoZXJl",
+        "terraform_data.a_long_name/with-parts+more",
+        "100%25 and %zz%",
+        "cafebabecafebabe",
+    ] {
+        assert_eq!(secrets.scrub(text), text);
+    }
+    // JSON in JSON.
+    let secrets = Secrets::from_values(["quote\"inside"]);
+    let nested = json!({"a": json!({"b": "quote\"inside"}).to_string()}).to_string();
+    assert!(!secrets.scrub(&nested).contains("inside"), "{}", secrets.scrub(&nested));
+}
+
+#[test]
+fn sensitive_variables_of_modules_at_any_depth_count() {
+    let variable =
+        |default: &str| json!({"pw": {"sensitive": true, "default": default}, "open": {"default": "open-default"}});
+    let inner = json!({"variables": variable("default-two"), "module_calls": {}});
+    let outer = json!({
+        "module_calls": {"two": {"module": inner, "expressions": {"pw": {"constant_value": "given-two"}, "open": {"constant_value": "open-two"}}}},
+        "variables": variable("default-one"),
+    });
+    let plan = plan_of(&json!({
+        "resource_changes": [{"address": "a.b", "change": {"actions": ["create"], "after": {
+            "x": "default-one default-two given-one given-two open-two open-default"}}}],
+        "configuration": {"root_module": {"module_calls": {"one": {
+            "source": "./one", "expressions": {"pw": {"constant_value": "given-one"}}, "module": outer}}}},
+    }));
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    let hidden = [SENSITIVE; 4].join(" ");
+    assert!(text.contains(&format!("\"{hidden} open-two open-default\"")), "{text}");
+}
+
+#[test]
+fn a_hostile_plan_leaks_nowhere() {
+    // Marked once, and copied to wherever a provider or a configuration could put it.
+    let secret = "S3cr\"et$\u{7b}x}/<&>\nsecond-line\nabc\tdef";
+    let number = 98_765_432.5;
+    let document = json!({"deep": [{"pw": secret}]}).to_string();
+    let copies = json!({
+        "plain": secret, "inside": format!("x{secret}y"), "json": document, "jsonjson": json!([document]).to_string(),
+        "list": [secret, format!("{secret}{secret}")], "number": number, "as_text": "98765432.5",
+        "lines": format!("head\n{secret}\ntail"), secret: "key", "base64": "U2VjcmV0",
+    });
+    let changed = |from: &str, to: &str| json!({"a": copies, "s": from, "t": format!("{from}\n{secret}\n{to}")});
+    let plan = json!({
+        "resource_changes": [
+            {"address": "m.marked", "change": {"actions": ["update"], "before": {"x": secret, "n": number}, "after": {"x": 1},
+             "before_sensitive": {"x": true, "n": true}}},
+            {"address": format!("module.a[{0}].m.copy[{0}]", json!(secret)), "type": "m", "name": "copy", "mode": "managed",
+             "previous_address": format!("m.old[{}]", json!(secret)), "deposed": secret,
+             "change": {"actions": ["delete", "create"], "before": changed("a", "b"), "after": changed("c", "d"),
+                "importing": {"id": secret}, "replace_paths": [["a", secret]]}},
+            {"address": "m.gone", "change": {"actions": ["delete"], "before": copies}},
+            {"address": "m.new", "change": {"actions": ["create"], "after": copies}},
+        ],
+        "resource_drift": [{"address": format!("m.drift[{}]", json!(secret)), "change": {"actions": ["update"], "before": copies, "after": {}}}],
+        "output_changes": {"o": {"actions": ["update"], "before": copies, "after": secret}},
+        "checks": [{"status": "fail", "address": {"to_display": secret}, "instances": [
+            {"status": "fail", "address": {"to_display": format!("check.a[{}]", json!(secret))}, "problems": [{"message": format!("was {secret}")}]}]}],
+        "deferred_changes": [{"reason": secret, "resource_change": {"address": format!("m.later[{}]", json!(secret))}}],
+    });
+    let plan = plan_of(&plan);
+    let text = [
+        comment(&view(Some(&plan)), COMMENT_BUDGET),
+        job_summary(
+            &view(Some(&plan)),
+            Some(&format!("  + x = <<-EOT\n        {}\n    EOT", secret.replace('\n', "\n        "))),
+            SUMMARY_LIMIT,
+        ),
+        plan.to_summary_json().to_string(),
+    ];
+    for text in text {
+        for part in ["S3cr", "second-line", "abc\tdef", "abc    def", "abc\\tdef", "98765432.5"] {
+            let shown = text.lines().find(|line| line.contains(part));
+            assert!(shown.is_none(), "{part:?} in {shown:?}");
+        }
     }
 }
 
