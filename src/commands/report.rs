@@ -35,6 +35,8 @@ pub(super) struct Report {
     pub(super) plan: Option<PlanSummary>,
     /// Terraform's own text of the plan.
     pub(super) plan_text: Option<String>,
+    /// What Terraform warned of and failed with, scrubbed.
+    pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) phase: Phase,
     pub(super) lock: LockView,
     pub(super) lock_id: Option<String>,
@@ -43,8 +45,6 @@ pub(super) struct Report {
     pub(super) difference: Vec<String>,
     pub(super) outputs: Vec<OutputView>,
     pub(super) notes: Vec<String>,
-    /// What Terraform warned of and failed with, scrubbed.
-    pub(super) diagnostics: Vec<Diagnostic>,
     failure: Option<FailureView>,
     history: Vec<LifeEvent>,
     /// The comment on each of `pull_requests`, once there is one.
@@ -68,6 +68,7 @@ impl Report {
             fingerprint: None,
             plan: None,
             plan_text: None,
+            diagnostics: Vec::new(),
             phase: Phase::Planned,
             lock: LockView::NotTaken,
             lock_id: None,
@@ -76,7 +77,6 @@ impl Report {
             difference: Vec::new(),
             outputs: Vec::new(),
             notes: Vec::new(),
-            diagnostics: Vec::new(),
             failure: None,
             history: Vec::new(),
             comments: Vec::new(),
@@ -261,10 +261,10 @@ impl Report {
             gate: self.gate.clone(),
             difference: self.difference.clone(),
             failure: self.failure.clone(),
+            warnings: self.warnings(),
             history,
             run_url: self.run_url.as_deref(),
             outputs: self.outputs.clone(),
-            warnings: self.warnings(),
             notes: self.notes.clone(),
             now,
         }

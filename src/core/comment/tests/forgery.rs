@@ -108,13 +108,13 @@ impl Hostile {
                 hint: text.clone(),
                 terraform_error_text: Some(format!("a\n{text}\nb")),
             }),
+            warnings: vec![warning(&text), warning(&format!("{text} too"))],
             history: vec![event.clone(), LifeEvent { phase: Phase::Failed, ..event }],
             run_url: Some(RUN),
             outputs: vec![
                 OutputView { name: text.clone(), value: Some(json!({&text: [text]})) },
                 OutputView { name: text.clone(), value: None },
             ],
-            warnings: vec![warning(&text), warning(&format!("{text} too"))],
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };

@@ -47,10 +47,10 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         gate: None,
         difference: Vec::new(),
         failure: None,
+        warnings: Vec::new(),
         history: Vec::new(),
         run_url: Some(RUN),
         outputs: Vec::new(),
-        warnings: Vec::new(),
         notes: Vec::new(),
         now: at("09:40:00"),
     }
