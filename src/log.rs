@@ -37,16 +37,20 @@ pub fn start() {
 /// # Errors
 /// The stream is closed.
 pub fn failure(error: &Error) -> io::Result<()> {
-    let look = Look::here();
-    let mut text = format!("{} {}\n", look.paint(RED, "error:"), harmless(&error.to_string()));
-    let cause = error.cause();
-    if !cause.is_empty() {
-        text.push_str(&format!("  why: {}\n", harmless(&cause)));
+    let (what, why, next) = (error.to_string(), error.cause(), error.hint());
+    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(&what));
+    if !why.is_empty() {
+        text.push_str(&format!("  why: {}\n", harmless(&why)));
     }
-    text.push_str(&format!("  next: {}\n", harmless(&error.hint())));
+    text.push_str(&format!("  next: {}\n", harmless(&next)));
     LogWriter.write_all(text.as_bytes())?;
     // A cancelled run says so on its page already.
-    if matches!(error, Error::Cancelled) { Ok(()) } else { annotate(&of_ours(format!("{error}. {}", error.hint()))) }
+    if matches!(error, Error::Cancelled) {
+        return Ok(());
+    }
+    let parts = [what, why, next];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    annotate(&of_ours(parts.join("\n")))
 }
 
 /// Says what is wrong with the arguments, or prints the help or version that was asked for.

@@ -42,6 +42,8 @@ pub(super) struct Report {
     pub(super) plan: Option<PlanSummary>,
     /// Terraform's own text of the plan.
     pub(super) plan_text: Option<String>,
+    /// What Terraform warned of and failed with, scrubbed.
+    pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) phase: Phase,
     pub(super) lock: LockView,
     pub(super) lock_id: Option<String>,
@@ -50,8 +52,6 @@ pub(super) struct Report {
     pub(super) difference: Vec<String>,
     pub(super) outputs: Vec<OutputView>,
     pub(super) notes: Vec<String>,
-    /// What Terraform warned of and failed with, scrubbed.
-    pub(super) diagnostics: Vec<Diagnostic>,
     next_step: Option<String>,
     failure: Option<FailureView>,
     /// The life of the change up to now, as each pull request's comment tells it.
@@ -86,6 +86,7 @@ impl Report {
             fingerprint: None,
             plan: None,
             plan_text: None,
+            diagnostics: Vec::new(),
             phase: Phase::Planned,
             lock: LockView::NotTaken,
             lock_id: None,
@@ -94,7 +95,6 @@ impl Report {
             difference: Vec::new(),
             outputs: Vec::new(),
             notes: Vec::new(),
-            diagnostics: Vec::new(),
             next_step: None,
             failure: None,
             histories: BTreeMap::new(),
@@ -334,10 +334,10 @@ impl Report {
             gate: self.gate.clone(),
             difference: self.difference.clone(),
             failure: self.failure.clone(),
+            warnings: self.warnings(),
             history,
             run_url: self.run_url.as_deref(),
             outputs: self.outputs.clone(),
-            warnings: self.warnings(),
             next_step: self.next_step.clone(),
             notes: self.notes.clone(),
             now,

@@ -172,6 +172,21 @@ fn a_usage_error_is_one_annotation() {
 }
 
 #[test]
+fn a_failure_is_one_annotation_and_a_cancelled_run_none() {
+    let world = World::applied();
+    let number = world.new_image();
+    let holding = world.laptop().hold_lock();
+    let held = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10);
+    let [only] = annotations(&held.log, "error")[..] else { panic!("{}", held.log) };
+    assert!(only.starts_with("title=stategate::the state is locked by"), "{only}");
+    let mut waiting = Step::plan(&world, number).with("lock-timeout", "5m").start();
+    waiting.wait_for_log("waiting for the lock");
+    let cancelled = waiting.cancel().exits(130);
+    assert!(annotations(&cancelled.log, "error").is_empty(), "{}", cancelled.log);
+    holding.finish();
+}
+
+#[test]
 fn init_and_plan_are_folded_and_lines_have_no_time_on_github() {
     let world = World::applied();
     let number = world.new_image();

@@ -32,14 +32,14 @@ pub struct CommentView<'a> {
     pub difference: Vec<String>,
     /// What failed.
     pub failure: Option<FailureView>,
+    /// What Terraform warned of.
+    pub warnings: Vec<Diagnostic>,
     /// What happened before and now, oldest first.
     pub history: Vec<LifeEvent>,
     /// This run's page.
     pub run_url: Option<&'a str>,
     /// The root module's outputs after the apply.
     pub outputs: Vec<OutputView>,
-    /// What Terraform warned of.
-    pub warnings: Vec<Diagnostic>,
     /// What to do next, a sentence, where neither lock nor gate nor failure says it.
     pub next_step: Option<String>,
     /// What else is worth a line, such as "also changed by #41".
