@@ -103,13 +103,14 @@ fn is_this_run(of: &RunRef, run: &Run) -> bool {
 async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut told = false;
-    while let Some(alive) = footprints.iter().find(|footprint| footprint.is_alive()) {
+    while let Some(pid) = footprints.iter().find_map(Footprint::at_work) {
         if tokio::time::Instant::now() >= deadline {
-            let pid = alive.terraform.as_ref().unwrap_or(&alive.stategate).pid;
             return Err(Error::StillAtWork { pid });
         }
         if !told {
-            tracing::info!("this run's Terraform is still at work; waiting for its end before the lock is touched");
+            tracing::info!(
+                "this run's Terraform is still at work (process {pid}); waiting for its end before the lock is touched"
+            );
             told = true;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
