@@ -141,7 +141,7 @@ impl Root {
         let target = &session.target;
         let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
         if target.init {
-            init(&terraform, session).await?;
+            init(&terraform, session, purpose).await?;
         }
         let bucket = connect(session, terraform.module())
             .await?
@@ -173,16 +173,19 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
     }
 }
 
-async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
-    tracing::info!("terraform init in {}", session.root_name());
+async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Result<(), Error> {
+    match purpose {
+        Purpose::Lock => tracing::info!("terraform init in {}", session.root_name()),
+        Purpose::Look => tracing::debug!("terraform init in {}", session.root_name()),
+    }
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.secrets.scrub(line).into_owned();
-    let mut finished = shown(terraform, &arguments, session, |_| {}, scrub).await?;
+    let mut finished = run_init(terraform, &arguments, session, purpose, scrub).await?;
     if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
         // `init` refuses a workspace without a state, or locks to create it. We initialise
         // without the workspace and make its state under our own lock later.
-        finished = shown(&terraform.in_workspace("default"), &arguments, session, |_| {}, scrub).await?;
+        finished = run_init(&terraform.in_workspace("default"), &arguments, session, purpose, scrub).await?;
     }
     if finished.interrupted {
         return Err(Error::Cancelled);
@@ -194,6 +197,30 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
         }
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
+}
+
+/// Whoever looks at a lock wants to see the lock: `init` is shown when it fails, or for debugging.
+async fn run_init(
+    terraform: &Terraform,
+    arguments: &[String],
+    session: &Session,
+    purpose: Purpose,
+    scrub: impl Fn(&str) -> String,
+) -> Result<Finished, Error> {
+    if purpose == Purpose::Lock {
+        return shown(terraform, arguments, session, |_| {}, scrub).await;
+    }
+    let mut lines = Vec::new();
+    let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
+    let commands = stop_commands().map_err(Error::Output)?;
+    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
+        match finished.status.success() {
+            true => tracing::debug!("  | {line}"),
+            false => tracing::info!(target: "terraform", "{line}"),
+        }
+    }
+    resume_commands(commands).map_err(Error::Output)?;
+    Ok(finished)
 }
 
 /// Runs Terraform and shows each line of its output, passed through `scrub`, in the log.

@@ -82,7 +82,7 @@ impl ProcessGroup {
     pub fn of(leader: u32) -> Option<ProcessGroup> {
         let row = Row::of(leader)?;
         Some(ProcessGroup {
-            is_wrapper: !row.is_named_terraform(),
+            is_wrapper: !is_named_terraform(&row.name),
             leader: ProcessId { pid: leader, started: row.started },
             output: output_files(leader),
         })
@@ -105,7 +105,7 @@ impl ProcessGroup {
             .filter(|row| {
                 let in_group = row.group == self.leader.pid && !is_reused;
                 let by_force = ended == Ended::ByForce;
-                (in_group && (row.is_named_terraform() || !has_files && self.is_wrapper))
+                (in_group && (is_named_terraform(&row.name) || !has_files && self.is_wrapper))
                     || (by_force && output_files(row.pid).iter().any(|file| self.output.contains(file)))
             })
             .map(|row| Survivor { pid: row.pid, name: row.name })
@@ -118,6 +118,14 @@ impl ProcessGroup {
             return Some(self.leader.pid);
         }
         self.survivors(Ended::ByForce).first().map(|survivor| survivor.pid)
+    }
+}
+
+impl Survivor {
+    /// Whether its name says that it is Terraform. Who only holds the output may be a relay, such
+    /// as `tee`, without which Terraform would die at its next line.
+    pub fn is_named_terraform(&self) -> bool {
+        is_named_terraform(&self.name)
     }
 }
 
@@ -172,11 +180,11 @@ impl Row {
         let name = command.rsplit('/').next().unwrap_or_default().to_owned();
         Some(Row { pid, group, name, started: started.join(" "), is_dead })
     }
+}
 
-    /// A provider is no Terraform: it never sees the state.
-    fn is_named_terraform(&self) -> bool {
-        (self.name.contains("terraform") || self.name.contains("tofu")) && !self.name.starts_with("terraform-pro")
-    }
+/// A provider is no Terraform: it never sees the state.
+fn is_named_terraform(name: &str) -> bool {
+    (name.contains("terraform") || name.contains("tofu")) && !name.starts_with("terraform-pro")
 }
 
 fn table() -> Vec<Row> {
@@ -240,15 +248,10 @@ mod tests {
 
     #[test]
     fn a_provider_is_not_terraform() {
-        for (name, expected) in [
-            ("terraform", true),
-            ("terraform-bin", true),
-            ("tofu", true),
-            ("terraform-provi", false),
-            ("sleep", false),
-        ] {
-            let row = Row { pid: 1, group: 1, name: name.to_owned(), started: String::new(), is_dead: false };
-            assert_eq!(row.is_named_terraform(), expected, "{name}");
+        for (name, expected) in
+            [("terraform", true), ("terraform-bin", true), ("tofu", true), ("terraform-provi", false), ("sleep", false)]
+        {
+            assert_eq!(is_named_terraform(name), expected, "{name}");
         }
     }
 
@@ -279,7 +282,8 @@ mod tests {
             };
             let found = fs::read_dir("/proc").unwrap().flatten();
             let pids = found.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-            pids.into_iter().find(|pid| is_it(*pid) && group.output == output_files(*pid) || seconds == "61" && is_it(*pid))
+            pids.into_iter()
+                .find(|pid| is_it(*pid) && group.output == output_files(*pid) || seconds == "61" && is_it(*pid))
         };
         while of("61").is_none() || of("62").is_none() {
             std::thread::yield_now();

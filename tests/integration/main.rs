@@ -32,3 +32,4 @@ mod lock_store;
 mod plan;
 mod rescue;
 mod unlock;
+mod wrapper;

@@ -39,6 +39,9 @@ pub struct Footprint {
     /// The pull requests whose comment it edits.
     #[serde(default)]
     pub pull_requests: Vec<u64>,
+    /// Whether its apply ended well.
+    #[serde(default)]
+    pub applied: bool,
     /// Whether it told its result; a killed process did not.
     #[serde(default)]
     pub concluded: bool,
@@ -62,6 +65,7 @@ impl Footprint {
             state: None,
             lock_id: None,
             pull_requests: Vec::new(),
+            applied: false,
             concluded: false,
             file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
         };
@@ -85,6 +89,15 @@ impl Footprint {
     /// `RUNNER_TEMP` cannot be written.
     pub fn set_pull_requests(&mut self, numbers: &[u64]) -> Result<(), FootprintError> {
         self.pull_requests = numbers.to_vec();
+        self.save()
+    }
+
+    /// Writes down that its apply ended well.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn set_applied(&mut self) -> Result<(), FootprintError> {
+        self.applied = true;
         self.save()
     }
 

@@ -4,7 +4,8 @@
 //! Who gets the interrupt? The process that we started, alone: many wrappers pass a signal on, and
 //! Terraform takes a second one for "exit at once", losing what it writes. But some do not: bash
 //! waits for its child and tells it nothing, dash and Python die. So when Terraform has not said
-//! within a few seconds that it was interrupted, the others who may be Terraform get the signal.
+//! within a few seconds that it was interrupted, whoever bears its name behind the wrapper gets
+//! the signal.
 
 use std::io;
 use std::process::ExitStatus;
@@ -86,11 +87,11 @@ impl Process {
         self.interrupted.filter(|_| !self.passed_on).map(|at| at + PATIENCE)
     }
 
-    /// Interrupts whoever may be Terraform beside the process that we started.
+    /// Interrupts Terraform behind the process that we started.
     pub(super) fn pass_on(&mut self) {
         self.passed_on = true;
         let others = self.group.as_ref().map(|group| group.survivors(Ended::ByForce)).unwrap_or_default();
-        for other in others {
+        for other in others.iter().filter(|other| other.is_named_terraform()) {
             tracing::info!("passing the interrupt on to {} (process {})", other.name, other.pid);
             send(other.pid);
         }
