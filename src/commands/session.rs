@@ -214,9 +214,10 @@ async fn run_init(
     let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
     let commands = stop_commands().map_err(Error::Output)?;
     for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-        match finished.status.success() {
-            true => tracing::debug!("  | {line}"),
-            false => tracing::info!(target: "terraform", "{line}"),
+        if finished.status.success() {
+            tracing::debug!("  | {line}");
+        } else {
+            tracing::info!(target: "terraform", "{line}");
         }
     }
     resume_commands(commands).map_err(Error::Output)?;

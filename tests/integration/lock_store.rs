@@ -55,7 +55,7 @@ pub(crate) fn table(ministack: &Ministack, name: &str) {
     runtime().block_on(request.send()).expect("the table is made");
 }
 
-fn dynamodb(endpoint: &str) -> aws_sdk_dynamodb::Client {
+pub(crate) fn dynamodb(endpoint: &str) -> aws_sdk_dynamodb::Client {
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
