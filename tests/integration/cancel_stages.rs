@@ -91,7 +91,7 @@ fn terraforms(mark: &str) -> BTreeSet<String> {
 #[track_caller]
 fn cancel(world: &World, step: Running<'_>, terraform: bool) -> Outcome {
     let mark = step.tracking();
-    let over = AtomicBool::new(false);
+    let (began, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let outcome = std::thread::scope(|scope| {
         let watching = scope.spawn(|| {
             let mut seen = 0;
@@ -101,9 +101,13 @@ fn cancel(world: &World, step: Running<'_>, terraform: bool) -> Outcome {
                 let orphans: Vec<_> = terraforms(&mark).intersection(&before).cloned().collect();
                 assert!(!is_free || orphans.is_empty(), "the lock is free while Terraform works: {orphans:?}");
                 seen += orphans.len();
+                began.store(true, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(20));
             }
             seen
+        });
+        wait_for("the watch to begin", PATIENCE, || {
+            (began.load(Ordering::SeqCst) || watching.is_finished()).then_some(())
         });
         let outcome = step.cancel();
         over.store(true, Ordering::SeqCst);
