@@ -80,6 +80,10 @@ pub enum Error {
 
     #[error("the state is locked by {holder}")]
     Locked { holder: String, next_step: String },
+    #[error("the state is frozen for maintenance by {who}{since}: {reason}")]
+    Frozen { who: String, since: String, reason: String, next_step: String },
+    #[error("nothing was removed: no lock was named")]
+    OnlyShown,
     #[error("the lock {given} is not there: the state is locked by {holder}")]
     OtherLock { given: String, holder: String },
     #[error("the lock's holder may be alive: {holder}")]
@@ -92,6 +96,10 @@ pub enum Error {
     NotReleased { id: String },
     #[error("our lock {id} on {path} was taken from us: {found}")]
     LockLost { id: String, path: String, found: String },
+    #[error("the lock {id} on {path} could not be released: {source}")]
+    LockNotReleased { id: String, path: String, source: Box<AwsError> },
+    #[error("what was done could not be written to the audit trail: {0}")]
+    NotRecorded(AwsError),
 
     #[error("the approval is missing: {}", .reasons.join("; "))]
     Blocked { reasons: Vec<String>, next_step: String },
@@ -151,6 +159,8 @@ impl Error {
                 | TerraformError::Wrapper { .. },
             ) => code::USAGE,
             Error::Locked { .. }
+            | Error::Frozen { .. }
+            | Error::OnlyShown
             | Error::OtherLock { .. }
             | Error::HolderAlive { .. }
             | Error::LockChanged { .. }
@@ -163,7 +173,9 @@ impl Error {
             | Error::StateNotUploaded { .. }
             | Error::OldErroredState { .. }
             | Error::StateUnreadable { .. } => code::TERRAFORM,
-            Error::InitRefusedByAws { .. } | Error::Aws(_) => code::AWS,
+            Error::InitRefusedByAws { .. } | Error::Aws(_) | Error::LockNotReleased { .. } | Error::NotRecorded(_) => {
+                code::AWS
+            }
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
             Error::Cancelled => code::CANCELLED,
         }
@@ -189,7 +201,8 @@ impl Error {
             }
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),
-            Error::Locked { next_step, .. } => next_step.clone(),
+            Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } => next_step.clone(),
+            Error::OnlyShown => "See `next` above, or run it again once the holder has ended.".to_owned(),
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
@@ -198,6 +211,11 @@ impl Error {
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
+            Error::LockNotReleased { id, source, .. } => format!(
+                "{} In a job the clean-up step tries once more. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
+                source.hint()
+            ),
+            Error::NotRecorded(error) => format!("{} The work itself is done.", error.hint()),
             Error::Blocked { next_step, .. } => next_step.clone(),
             Error::OtherCheckout { wanted, .. } => format!(
                 "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
@@ -243,15 +261,16 @@ impl Error {
         }
     }
 
-    /// Where the change stands after this error.
-    pub fn phase(&self) -> Phase {
-        match self {
-            Error::Locked { .. } => Phase::Locked,
+    /// Where the change stands after this error. `None`: it came after the work, which is done.
+    pub fn phase(&self) -> Option<Phase> {
+        Some(match self {
+            Error::Locked { .. } | Error::Frozen { .. } => Phase::Locked,
             Error::Blocked { .. } => Phase::Blocked,
             Error::PlanChanged { .. } | Error::Record(_) => Phase::Refused,
             Error::Cancelled => Phase::Cancelled,
+            Error::LockNotReleased { .. } | Error::NotRecorded(_) => return None,
             _ => Phase::Failed,
-        }
+        })
     }
 }
 

@@ -62,7 +62,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
         return result;
     }
     let released = locking::release(held, &mut footprint, report).await;
-    result.and(released)
+    locking::both(result, released, report)
 }
 
 /// What the gate was asked, what it said first, and what the answer rests on.
@@ -92,7 +92,17 @@ async fn under_the_lock(
     // Right before Terraform starts: GitHub may have taken its time.
     locking::verify(held, report).await?;
     let result = apply_plan(session, command, root, held, approved, footprint, report).await;
-    let kept = locking::verify(held, report).await;
+    let kept = match locking::verify(held, report).await {
+        // Terraform is through, and the release will tell whose the lock is.
+        Err(Error::Aws(error)) => {
+            tracing::warn!("whether the lock is still ours could not be asked: {error}");
+            Ok(())
+        }
+        kept => kept,
+    };
+    if kept.is_err() {
+        report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
+    }
     let applied = match &result {
         Ok(()) => "applied",
         Err(Error::Cancelled) => "cancelled",
@@ -106,11 +116,26 @@ async fn under_the_lock(
         pull_request: report.pull_requests.first().copied(),
         result: applied,
     };
+    if result.is_ok()
+        && let Err(error) = footprint.set_applied()
+    {
+        tracing::warn!("{error}");
+    }
     let recorded = audit::write(session, &root.bucket, &entry).await;
     result.and(kept)?;
     report.outputs = outputs(session, root).await;
     report.phase = Phase::Applied;
     recorded
+}
+
+/// What to compare when the lock was taken from us in the middle of the apply.
+async fn state_then_and_now(root: &Root, planned: &StateIdentity, is_applied: bool) -> String {
+    let now = match StateIdentity::read(&root.bucket).await {
+        Ok(now) => now.to_string(),
+        Err(error) => format!("unknown ({error})"),
+    };
+    let end = if is_applied { "Terraform's own apply ended well" } else { "Terraform's own apply failed" };
+    format!("{end}, without the lock at its end. The state was {planned} when it was planned, and is {now} now.")
 }
 
 /// Compares the fresh plan with what was reviewed and asks the gate again. `None`: there is

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::report::Report;
 use super::session::Session;
-use crate::core::comment::{UnlockNote, unlock_note};
+use crate::cli::Reporting;
+use crate::core::comment::{LockView, UnlockNote, unlock_note};
 use crate::core::lock_info::LockInfo;
 use crate::core::record::AuditRecord;
 use crate::error::Error;
@@ -33,11 +35,19 @@ pub(super) async fn write(session: &Session, bucket: &Bucket, entry: &Entry<'_>)
         result: entry.result.to_owned(),
     };
     let key = record.object_key(&bucket.backend().state_key());
-    Ok(bucket.put(&key, record.to_json().into_bytes(), "application/json").await?)
+    bucket.put(&key, record.to_json().into_bytes(), "application/json").await.map_err(Error::NotRecorded)
 }
 
-/// The holder's pull request learns who took its lock away. The removal does not depend on it.
-pub(super) async fn tell_holder(session: &Session, info: &LockInfo, reason: &str, forced: bool, at: Timestamp) {
+/// The holder's pull request learns who took its lock away: by a note, and in the comment that
+/// says what the holder does. The removal does not depend on it.
+pub(super) async fn tell_holder(
+    session: &Session,
+    reporting: &Reporting,
+    info: &LockInfo,
+    reason: &str,
+    forced: bool,
+    at: Timestamp,
+) {
     let (Some(run), Some((repository, number))) = (session.host.run(), info.pull_request()) else { return };
     if repository != run.repository {
         return;
@@ -49,5 +59,10 @@ pub(super) async fn tell_holder(session: &Session, info: &LockInfo, reason: &str
         async { Ok::<_, Error>(session.github()?.add_comment(&session.repository()?, number, &marker, &body).await?) };
     if let Err(error) = told.await {
         tracing::warn!("the holder's pull request could not be told: {error}");
+    }
+    let Some(holder) = info.run() else { return };
+    let removed = LockView::Removed { by: run.actor.clone(), at, reason: reason.to_owned() };
+    if let Err(error) = Report::tell_unlocked(session, reporting, (number, &holder.url()), removed).await {
+        tracing::warn!("the holder's comment could not be edited: {error}");
     }
 }

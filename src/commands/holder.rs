@@ -53,12 +53,17 @@ impl Holder {
         self.seen.body.as_ref().ok()
     }
 
+    /// Why the state is frozen, when this is a freeze.
+    pub(super) fn freeze_reason(&self) -> Option<&str> {
+        self.info().and_then(LockInfo::freeze_reason)
+    }
+
     /// Whether the holder still works, as far as GitHub can prove it.
     pub(super) fn liveness(&self) -> Liveness {
         match &self.run {
             Some((_, state)) => liveness::judge(state),
-            None if self.info().is_some_and(|info| info.freeze_reason().is_some()) => {
-                Liveness::Unknown { why: "it is a freeze".to_owned() }
+            None if self.freeze_reason().is_some() => {
+                Liveness::Unknown { why: "a freeze ends only when somebody ends it".to_owned() }
             }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
                 Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
@@ -78,11 +83,8 @@ impl Holder {
         };
         let who = one_line(&info.who);
         let unlock = format!("`stategate unlock {} --reason TEXT`", self.named(info));
-        if let Some(reason) = info.freeze_reason() {
-            return format!(
-                "The state is frozen for maintenance by {who}: {}. Ask them; they end it with {unlock}.",
-                one_line(reason)
-            );
+        if self.freeze_reason().is_some() {
+            return format!("Ask {who} how long it takes. The freeze ends with {unlock}.");
         }
         match self.liveness() {
             Liveness::Alive => {
@@ -121,7 +123,8 @@ impl Holder {
             who: info.map_or_else(|| "unknown (the lock cannot be read)".to_owned(), |info| info.who.clone()),
             operation: info.map(|info| info.operation.clone()).unwrap_or_default(),
             info: info.map(|info| info.info.clone()).unwrap_or_default(),
-            since: self.seen.last_modified.or_else(|| info.and_then(LockInfo::created_at)),
+            freeze_reason: self.freeze_reason().map(str::to_owned),
+            since: self.since(),
             age_seconds: self.seen.age().map(|age| age.as_secs()),
             run_url: self.run.as_ref().map(|(run, _)| run.url()),
             pull_request: self.run.as_ref().and_then(|_| Some(info?.pull_request()?.1)),
@@ -134,6 +137,10 @@ impl Holder {
         }
     }
 
+    fn since(&self) -> Option<Timestamp> {
+        self.seen.last_modified.or_else(|| self.info().and_then(LockInfo::created_at))
+    }
+
     /// One line for the log.
     pub(super) fn line(&self) -> String {
         let Some(info) = self.info() else {
@@ -143,6 +150,7 @@ impl Holder {
         let what = match info.operation.as_str() {
             "OperationTypePlan" => "a plan",
             "OperationTypeApply" => "an apply",
+            "freeze" => "a freeze",
             other => &one_line(other),
         };
         let told = if info.info.is_empty() { String::new() } else { format!(": {}", one_line(&info.info)) };
@@ -152,6 +160,16 @@ impl Holder {
 
 /// The error of a state that these hold.
 pub(super) fn locked(holders: &[Holder]) -> Error {
+    if let Some((holder, info, reason)) =
+        holders.iter().find_map(|holder| Some((holder, holder.info()?, holder.freeze_reason()?)))
+    {
+        return Error::Frozen {
+            who: one_line(&info.who),
+            since: holder.since().map(|since| format!(" since {}", clock(since))).unwrap_or_default(),
+            reason: one_line(reason),
+            next_step: holder.next_step(),
+        };
+    }
     match holders.first() {
         Some(holder) => Error::Locked { holder: holder.line(), next_step: holder.next_step() },
         None => Error::Locked { holder: "somebody who is gone by now".to_owned(), next_step: "Run again.".to_owned() },

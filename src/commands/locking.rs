@@ -1,9 +1,10 @@
 //! Taking and releasing the lock for a command, and telling people while it waits.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::audit;
@@ -104,8 +105,22 @@ async fn wait_and_tell(
 ) -> Result<HeldLock, AcquireError> {
     let timeout = Duration::try_from(locking.lock_timeout).unwrap_or(Duration::ZERO);
     let (sender, mut events) = mpsc::unbounded_channel::<(Vec<LockSeen>, Duration)>();
-    let acquiring = acquire(&root.bucket, info, Wait { timeout }, session.cancel.wait(), move |event| {
+    // A freeze does not end within minutes: whoever meets one is told so at once.
+    let (frozen, stop_waiting) = (RefCell::new(None), Notify::new());
+    let stopped = async {
+        tokio::select! {
+            () = session.cancel.wait() => {}
+            () = stop_waiting.notified() => {}
+        }
+    };
+    let (is_frozen, stop) = (&frozen, &stop_waiting);
+    let acquiring = acquire(&root.bucket, info, Wait { timeout }, stopped, move |event| {
         let WaitEvent::Held { by, left, .. } = event;
+        if by.iter().any(is_freeze) {
+            is_frozen.replace(Some(by.to_vec()));
+            stop.notify_one();
+            return;
+        }
         if sender.send((by.to_vec(), left)).is_err() {
             tracing::debug!("nobody listens to the waiting any more");
         }
@@ -133,7 +148,15 @@ async fn wait_and_tell(
             }
         }
     };
-    tokio::join!(acquiring, telling).0
+    let acquired = tokio::join!(acquiring, telling).0;
+    match (acquired, frozen.take()) {
+        (Err(AcquireError::Cancelled), Some(by)) if !session.cancel.requested() => Err(AcquireError::Held(by)),
+        (acquired, _) => acquired,
+    }
+}
+
+fn is_freeze(seen: &LockSeen) -> bool {
+    seen.body.as_ref().is_ok_and(|info| info.freeze_reason().is_some())
 }
 
 /// Removes the lock of holders that are all proven dead, exactly as it was seen; `false` when one
@@ -163,19 +186,29 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
         pull_request,
         result: "removed",
     };
-    audit::write(session, &root.bucket, &entry).await?;
-    audit::tell_holder(session, info, reason, false, at).await;
+    // The lock is gone, recorded or not.
+    if let Err(error) = audit::write(session, &root.bucket, &entry).await {
+        tracing::warn!("{error}");
+        report.notes.push(format!("The removal of the stale lock: {error}."));
+    }
+    audit::tell_holder(session, report.reporting(), info, reason, false, at).await;
     Ok(true)
 }
 
-/// Lets the lock go and says how that ended.
+/// Lets the lock go and says how that ended. When AWS refuses, the footprint keeps its ID for the
+/// clean-up step.
 pub(super) async fn release(held: HeldLock, footprint: &mut Footprint, report: &mut Report) -> Result<(), Error> {
     let info = held.info().clone();
     let taken = match report.lock {
         LockView::HeldSince { taken, .. } => taken,
         _ => Timestamp::now(),
     };
-    match held.release().await? {
+    let released = held.release().await.map_err(|source| Error::LockNotReleased {
+        id: info.id.clone(),
+        path: info.path.clone(),
+        source: Box::new(source),
+    })?;
+    match released {
         Released::Done => {
             tracing::info!("the lock is released");
             report.lock = LockView::Released { taken, released: Timestamp::now() };
@@ -190,6 +223,23 @@ pub(super) async fn release(held: HeldLock, footprint: &mut Footprint, report: &
         }
     }
     Ok(footprint.set_lock(&info.path, None)?)
+}
+
+/// One result of the work under the lock and of letting it go, of which neither may be lost.
+pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, report: &mut Report) -> Result<(), Error> {
+    match (result, released) {
+        // "Nothing is left locked" would be wrong.
+        (Err(Error::Cancelled), Err(not_released)) => {
+            report.phase = Phase::Cancelled;
+            Err(not_released)
+        }
+        (Err(error), Err(not_released)) => {
+            tracing::error!("{not_released}");
+            report.notes.push(format!("{not_released}. {}", not_released.hint()));
+            Err(error)
+        }
+        (result, released) => result.and(released),
+    }
 }
 
 /// Asks whether the lock is still ours.

@@ -2,11 +2,11 @@
 
 use super::gate;
 use super::locking;
-use super::planning;
+use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
 use super::running::open_root;
-use super::session::Session;
+use super::session::{Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
 use crate::core::approval::{Need, need};
 use crate::core::comment::Phase;
@@ -46,14 +46,34 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     let planned = under_lock.await;
     // What follows reads the plan file only: the lock goes first, whatever happened.
     let released = locking::release(held, &mut footprint, report).await;
-    let (identity, plan_file) = planned?;
-    released?;
+    match (planned, released) {
+        // The plan is as good as any, and told as such before the lock that is left.
+        (Ok((identity, plan_file)), released @ (Ok(()) | Err(Error::LockNotReleased { .. }))) => {
+            let told = tell(session, command, &root, &code, &plan_file, &identity, &group_heads, report).await;
+            locking::both(told, released, report)
+        }
+        (planned, released) => locking::both(planned.map(drop), released, report),
+    }
+}
+
+/// Reads the plan that was made, records it, and tells what follows from it.
+#[expect(clippy::too_many_arguments, reason = "all that is known by then")]
+async fn tell(
+    session: &Session,
+    command: &PlanCommand,
+    root: &Root,
+    code: &Code,
+    plan_file: &PlanFile,
+    identity: &StateIdentity,
+    group_heads: &[String],
+    report: &mut Report,
+) -> Result<(), Error> {
     let reviewed = match session.host.run().map(|run| &run.event) {
-        Some(Event::MergeGroup { .. }) => review::fetch_all(&root.bucket, &group_heads).await,
+        Some(Event::MergeGroup { .. }) => review::fetch_all(&root.bucket, group_heads).await,
         _ => Ok(Vec::new()),
     };
     let records = reviewed.as_deref().unwrap_or_default();
-    let record = review::read_plan(session, &root, &code, &plan_file, &identity, records, report).await?;
+    let record = review::read_plan(session, root, code, plan_file, identity, records, report).await?;
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;

@@ -8,9 +8,9 @@ use super::report::Report;
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::Phase;
-use crate::core::lock_info::{LockInfo, RunRef};
+use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
-use crate::shell::lock_store::release_ours;
+use crate::shell::lock_store::{CleanedUp, release_ours};
 use crate::shell::runner::{Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
@@ -53,9 +53,13 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         }
         if is_untraced { info.run().is_some_and(|of| is_this_run(&of, run)) } else { ids.contains(&info.id) }
     };
-    let released = release_ours(&bucket, is_ours).await?;
+    let CleanedUp { removed: released, failed } = release_ours(&bucket, is_ours).await;
     for seen in &released {
-        tracing::info!("released the lock {} that this run had left", seen.id().unwrap_or_default());
+        let id = one_line(seen.id().unwrap_or_default());
+        tracing::info!("released the lock {id} that this run had left in {}", seen.store.as_str());
+    }
+    if let Some(error) = failed {
+        return Err(error.into());
     }
     for footprint in &mut footprints {
         if let Some(state) = footprint.state.clone() {
@@ -79,7 +83,7 @@ async fn tell_killed(
         0 => "The step was killed before it could tell its end. It held no lock any more.".to_owned(),
         _ => "The step was killed before it could tell its end. The clean-up step saw its Terraform dead and released its lock.".to_owned(),
     });
-    report.phase = Phase::Cancelled;
+    report.phase = if killed.applied { Phase::Applied } else { Phase::Cancelled };
     report.conclude_killed(session).await?;
     // Told once: a later step of this job has an end of its own.
     Ok(killed.set_concluded()?)
@@ -103,13 +107,14 @@ fn is_this_run(of: &RunRef, run: &Run) -> bool {
 async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut told = false;
-    while let Some(alive) = footprints.iter().find(|footprint| footprint.is_alive()) {
+    while let Some(pid) = footprints.iter().find_map(Footprint::at_work) {
         if tokio::time::Instant::now() >= deadline {
-            let pid = alive.terraform.as_ref().unwrap_or(&alive.stategate).pid;
             return Err(Error::StillAtWork { pid });
         }
         if !told {
-            tracing::info!("this run's Terraform is still at work; waiting for its end before the lock is touched");
+            tracing::info!(
+                "this run's Terraform is still at work (process {pid}); waiting for its end before the lock is touched"
+            );
             told = true;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -137,12 +137,13 @@ impl Report {
     /// nothing worse happened.
     pub(super) async fn conclude(mut self, session: &Session, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
-            self.phase = error.phase();
+            let phase = error.phase();
+            self.phase = phase.unwrap_or(self.phase);
             if self.phase == Phase::Cancelled && !matches!(self.lock, LockView::Kept { .. }) {
                 self.next_step = Some(error.hint());
             }
             // What the verdict, the gate or the difference tells already needs no failure block.
-            if matches!(self.phase, Phase::Failed) {
+            if matches!(phase, None | Some(Phase::Failed)) {
                 self.failure = Some(FailureView {
                     what: error.to_string(),
                     why: error.cause(),
@@ -169,6 +170,36 @@ impl Report {
         let commented = self.comment_everywhere(session).await;
         self.tell_summary()?;
         commented
+    }
+
+    /// A run whose lock was removed cannot tell its end any more, or may not know of it. Where its
+    /// comment still says that it is at work, it is edited to say what is known.
+    pub(super) async fn tell_unlocked(
+        session: &Session,
+        reporting: &Reporting,
+        (number, run_url): (u64, &str),
+        removed: LockView,
+    ) -> Result<(), Error> {
+        let mut report = Report::new(session, reporting);
+        let marker = comment::marker(&report.comment_id);
+        let found = session.github()?.find_comment(&session.repository()?, number, &marker).await?;
+        let life = found.map(|found| comment::life_from_comment(&found.body)).unwrap_or_default();
+        let is_at_work = |last: &LifeEvent| {
+            let at_work = matches!(last.phase, Phase::WaitingForLock | Phase::Approved | Phase::Applying);
+            at_work && last.run_url.as_deref() == Some(run_url)
+        };
+        if !life.last().is_some_and(is_at_work) {
+            return Ok(());
+        }
+        report.pull_requests = vec![number];
+        report.phase = Phase::Unlocked;
+        report.lock = removed;
+        report.comment_on(session, number).await
+    }
+
+    /// Where the result is told.
+    pub(super) fn reporting(&self) -> &Reporting {
+        &self.reporting
     }
 
     /// Comments on every pull request; what failed is told in the log and the summary, and the
@@ -362,6 +393,8 @@ fn result_word(phase: Phase) -> &'static str {
         Phase::Cancelled => "cancelled",
         Phase::Skipped => "skipped",
         // Waiting, approved and applying are never an end; if one is, something failed.
-        Phase::Failed | Phase::Locked | Phase::WaitingForLock | Phase::Approved | Phase::Applying => "failed",
+        Phase::Failed | Phase::Locked | Phase::WaitingForLock | Phase::Approved | Phase::Applying | Phase::Unlocked => {
+            "failed"
+        }
     }
 }

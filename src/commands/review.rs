@@ -1,6 +1,7 @@
 //! The reviewed-plan record: written when a pull request is planned, compared before an apply.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -36,6 +37,19 @@ pub(super) struct StateIdentity {
     lineage: Option<String>,
     #[serde(default)]
     serial: Option<u64>,
+    /// The object's, where the bucket keeps versions.
+    #[serde(skip)]
+    version: Option<String>,
+}
+
+impl fmt::Display for StateIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.serial {
+            Some(serial) => write!(f, "serial {serial}")?,
+            None => f.write_str("absent")?,
+        }
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, ", version {version}"))
+    }
 }
 
 impl StateIdentity {
@@ -44,6 +58,7 @@ impl StateIdentity {
         let key = bucket.backend().state_key();
         match bucket.get(&key).await? {
             Some(object) => serde_json::from_slice(&object.bytes)
+                .map(|identity| StateIdentity { version: object.version_id, ..identity })
                 .map_err(|error| Error::StateUnreadable { key, why: error.to_string() }),
             None => Ok(StateIdentity::default()),
         }

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
+use tracing::Level;
 use uuid::Uuid;
 
-use super::running::shown;
+use super::running::{quote, shown};
 use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
@@ -18,7 +19,7 @@ use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, variable};
 use crate::shell::signals::Cancel;
-use crate::shell::terraform::{RootModule, Terraform, TerraformError};
+use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
 
 /// One run of one command.
 pub(super) struct Session {
@@ -155,7 +156,7 @@ impl Root {
         let target = &session.target;
         let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
         if target.init {
-            init(&terraform, session).await?;
+            init(&terraform, session, purpose).await?;
         }
         let bucket = connect(session, terraform.module())
             .await?
@@ -187,18 +188,15 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
     }
 }
 
-async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
-    let title = format!("terraform init in {}", session.root_name());
+async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Result<(), Error> {
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.secrets.scrub(line).into_owned();
-    let title = Some(title.as_str());
-    let mut finished = shown(terraform, &arguments, session, title, |_| {}, scrub).await?.finished;
+    let mut finished = run_init(terraform, &arguments, session, purpose, scrub).await?;
     if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
         // `init` refuses a workspace without a state, or locks to create it. We initialise
         // without the workspace and make its state under our own lock later.
-        let terraform = terraform.in_workspace("default");
-        finished = shown(&terraform, &arguments, session, title, |_| {}, scrub).await?.finished;
+        finished = run_init(&terraform.in_workspace("default"), &arguments, session, purpose, scrub).await?;
     }
     if finished.interrupted {
         return Err(Error::Cancelled);
@@ -211,6 +209,25 @@ async fn init(terraform: &Terraform, session: &Session) -> Result<(), Error> {
         },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
+}
+
+/// Whoever looks at a lock wants to see the lock: `init` is shown when it fails, or for debugging.
+async fn run_init(
+    terraform: &Terraform,
+    arguments: &[String],
+    session: &Session,
+    purpose: Purpose,
+    scrub: impl Fn(&str) -> String,
+) -> Result<Finished, Error> {
+    let title = format!("terraform init in {}", session.root_name());
+    if purpose == Purpose::Lock {
+        return Ok(shown(terraform, arguments, session, Some(&title), |_| {}, scrub).await?.finished);
+    }
+    let mut lines = Vec::new();
+    let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
+    let level = if finished.status.success() { Level::DEBUG } else { Level::INFO };
+    quote(Some(&title), level, &lines.join("\n"))?;
+    Ok(finished)
 }
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {

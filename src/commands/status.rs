@@ -31,7 +31,8 @@ pub(super) fn status_text(path: &str, holders: &[Holder]) -> String {
     if holders.is_empty() {
         return format!("{path} is not locked\n");
     }
-    let mut text = format!("{path} is locked\n");
+    let is_frozen = holders.iter().any(|holder| holder.freeze_reason().is_some());
+    let mut text = format!("{path} is {}\n", if is_frozen { "frozen" } else { "locked" });
     for holder in holders {
         let mut row = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -51,8 +52,11 @@ pub(super) fn status_text(path: &str, holders: &[Holder]) -> String {
             Err(raw) => row("body", &format!("cannot be read: {raw:?}")),
         }
         row("etag", holder.seen.etag.as_deref().unwrap_or_default());
+        row("frozen for", holder.freeze_reason().unwrap_or_default());
         row("held for", &holder.seen.age().map(|age| holder::duration(age.as_secs())).unwrap_or_default());
-        row("holder", liveness_words(&holder.liveness()).as_str());
+        if holder.freeze_reason().is_none() {
+            row("holder", liveness_words(&holder.liveness()).as_str());
+        }
         // Ours, with others' words in it cleaned and cut already: the command at its end stays whole.
         text.push_str(&format!("  {:<10} {}\n", "next", holder.next_step()));
     }

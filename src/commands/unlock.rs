@@ -23,13 +23,13 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let root = Root::open(&session, Purpose::Look).await?;
     let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
-    write_out(&status_text(&path, &holders)).map_err(Error::Output)?;
     if holders.is_empty() {
         // Somebody was faster, or it is the second run of the same request: what was asked for holds.
-        return Ok(());
+        return write_out(&status_text(&path, &holders)).map_err(Error::Output);
     }
     if command.lock_id.is_none() && command.etag.is_none() && !is_forced_unreadable(&command, &holders) {
-        return Err(holder::locked(&holders));
+        write_out(&status_text(&path, &holders)).map_err(Error::Output)?;
+        return Err(Error::OnlyShown);
     }
     let reason = command.reason.as_deref().ok_or(Error::ReasonMissing { command: "unlock" })?;
     let chosen: Vec<&Holder> = holders.iter().filter(|holder| is_chosen(&command, &holder.seen)).collect();
@@ -44,25 +44,35 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     }
     let first = chosen.first().map(|holder| &holder.seen);
     let info = first.and_then(|seen| seen.body.as_ref().ok()).cloned();
-    let outcome = remove_all(&root, &chosen).await;
+    let (removed, outcome) = remove_all(&root, &chosen).await;
     let at = Timestamp::now();
-    let result = match &outcome {
-        Ok(()) if command.force => "removed by force",
-        Ok(()) => "removed",
-        Err(_) => "not removed",
+    let result = match (&outcome, removed.is_empty()) {
+        (Ok(()), true) => "gone already",
+        (Ok(()), false) if command.force => "removed by force",
+        (Ok(()), false) => "removed",
+        (Err(_), true) => "not removed",
+        (Err(_), false) => "removed in part",
     };
     let pull_request = info.as_ref().and_then(LockInfo::pull_request).map(|(_, number)| number);
     let entry = audit::Entry { action: "unlock", at, reason: Some(reason), lock: info.as_ref(), pull_request, result };
     let recorded = audit::write(&session, &root.bucket, &entry).await;
+    let mut told = String::new();
+    if outcome.is_ok() {
+        told.push_str(&format!("{path} is unlocked\n"));
+    }
+    for holder in &removed {
+        told.push_str(&format!("  removed    {} from {}\n", holder.line(), holder.seen.store.as_str()));
+    }
+    told.push_str(&format!("  reason     {}\n", one_line(reason)));
+    write_out(&told).map_err(Error::Output)?;
     outcome?;
-    write_out(&format!("{path} is unlocked\n  reason     {reason}\n")).map_err(Error::Output)?;
     if let Some(info) = &info {
         let mut outputs = Outputs::default();
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", one_line(&info.who));
         outputs.write().map_err(Error::Output)?;
         if command.reporting.comment != CommentMode::Never {
-            audit::tell_holder(&session, info, reason, command.force, at).await;
+            audit::tell_holder(&session, &command.reporting, info, reason, command.force, at).await;
         }
     }
     recorded
@@ -110,18 +120,28 @@ async fn may_unlock(session: &Session) -> Result<(), Error> {
     Err(Error::MayNotUnlock { actor: run.actor.clone(), repository: run.repository.clone() })
 }
 
-async fn remove_all(root: &Root, chosen: &[&Holder]) -> Result<(), Error> {
+/// Every half is tried, whatever happens to another. Returns what was removed, too.
+async fn remove_all<'a>(root: &Root, chosen: &[&'a Holder]) -> (Vec<&'a Holder>, Result<(), Error>) {
+    let mut removed = Vec::new();
+    let mut outcome = Ok(());
     for holder in chosen {
-        match remove(&root.bucket, &holder.seen).await? {
-            Removed::Done | Removed::AlreadyGone => {}
-            Removed::Changed(now) => {
-                let now = match now.body {
-                    Ok(info) => format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id)),
-                    Err(_) => "it cannot be read any more".to_owned(),
-                };
-                return Err(Error::LockChanged { now });
+        let result = match remove(&root.bucket, &holder.seen).await {
+            Ok(Removed::Done) => {
+                removed.push(*holder);
+                Ok(())
             }
-        }
+            Ok(Removed::AlreadyGone) => Ok(()),
+            Ok(Removed::Changed(now)) => Err(Error::LockChanged { now: now_there(&now) }),
+            Err(error) => Err(error.into()),
+        };
+        outcome = outcome.and(result);
     }
-    Ok(())
+    (removed, outcome)
+}
+
+fn now_there(now: &LockSeen) -> String {
+    match &now.body {
+        Ok(info) => format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id)),
+        Err(_) => "it cannot be read any more".to_owned(),
+    }
 }

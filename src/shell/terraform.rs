@@ -1,10 +1,13 @@
 //! The Terraform (or OpenTofu) process: find it, run it, stream its output, pass an interrupt on.
 //!
 //! It runs in a process group of its own, so that a Ctrl-C on a terminal does not reach it twice;
-//! a second interrupt would make it exit at once and lose what it was writing.
+//! a second interrupt would make it exit at once and lose what it was writing. It may also be a
+//! wrapper that ends before the real Terraform does: see `process`.
 
+mod process;
 mod tail;
 
+use std::cell::Cell;
 use std::env;
 use std::fs;
 use std::io;
@@ -13,10 +16,11 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
 use tokio::process::Command;
+use tokio::time::Instant;
 
+use self::process::Process;
 use self::tail::Tail;
 
 /// How often Terraform's output is looked at.
@@ -203,8 +207,9 @@ impl Terraform {
         other
     }
 
-    /// Runs Terraform and hands each line of its output to `on_line`. When
-    /// `cancelled` resolves, it gets one SIGINT; then we wait as long as Terraform takes.
+    /// Runs Terraform and hands each line of its output to `on_line`. When `cancelled` resolves, it
+    /// gets one SIGINT; then we wait as long as Terraform takes, also when it was a wrapper that we
+    /// started and that has ended.
     ///
     /// # Errors
     /// It cannot be started or waited for. A failing exit status is not an error here.
@@ -217,28 +222,37 @@ impl Terraform {
     ) -> Result<Finished, TerraformError> {
         let failed = |source| TerraformError::Output { source };
         let (mut out, mut err) = (Tail::begin().map_err(failed)?, Tail::begin().map_err(failed)?);
-        let mut child = Command::from(self.command(arguments))
+        let child = Command::from(self.command(arguments))
             .stdin(Stdio::null())
             .stdout(out.writer().map_err(failed)?)
             .stderr(err.writer().map_err(failed)?)
             .spawn()
             .map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
         let mut cancelled = pin!(cancelled);
-        let pid = child.id();
-        if let Some(pid) = pid {
+        if let Some(pid) = child.id() {
             on_start(pid);
         }
+        let mut process = Process::new(child);
+        let says_so = Cell::new(false);
+        let mut on_line = |line: &str| {
+            says_so.set(says_so.get() || line.contains(process::INTERRUPT_RECEIVED));
+            on_line(line);
+        };
         let mut interrupted = false;
         // Output that cannot be followed is no reason to leave a Terraform at work.
         let mut followed = Ok(());
         let status = loop {
+            let unheard = process.unheard_from().filter(|_| !says_so.get());
             tokio::select! {
-                ended = child.wait() => {
+                ended = process.wait() => {
                     break ended.map_err(|source| TerraformError::Lost { path: self.executable.clone(), source })?;
                 }
                 () = &mut cancelled, if !interrupted => {
                     interrupted = true;
-                    interrupt(pid);
+                    process.interrupt();
+                }
+                () = tokio::time::sleep_until(unheard.unwrap_or_else(Instant::now)), if unheard.is_some() => {
+                    process.pass_on();
                 }
                 () = tokio::time::sleep(LOOK), if followed.is_ok() => {
                     followed = out.follow(&mut on_line).and_then(|()| err.follow(&mut on_line));
@@ -330,15 +344,6 @@ impl Showing {
         } else {
             Err(TerraformError::Failed { command: self.command, code: status.code().unwrap_or(-1), stderr })
         }
-    }
-}
-
-fn interrupt(pid: Option<u32>) {
-    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid
-        && let Err(error) = kill_process(pid, Signal::INT)
-    {
-        tracing::warn!("failed to pass the interrupt on to Terraform: {error}");
     }
 }
 

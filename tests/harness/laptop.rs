@@ -116,15 +116,21 @@ impl Laptop {
         Holding { process, sign }
     }
 
+    /// Any command, in the root module's directory.
+    pub fn run(&self, mut command: Command) -> Finished {
+        run(self.dress(&mut command))
+    }
+
     /// A command in the root module's directory.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        scrubbed(&mut command, &self.home);
+        self.dress(&mut command);
         command
-            .current_dir(self.files.root.join(&self.directory))
-            .env("USER", "colleague")
-            .envs(self.variables.clone());
-        command
+    }
+
+    fn dress<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        scrubbed(command, &self.home);
+        command.current_dir(self.files.root.join(&self.directory)).env("USER", "colleague").envs(self.variables.clone())
     }
 }
 

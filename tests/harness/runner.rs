@@ -206,6 +206,11 @@ impl Running<'_> {
         self.process.as_ref().expect("the step runs").id()
     }
 
+    /// What marks all processes of the job in their environment.
+    pub fn tracking(&self) -> String {
+        format!("RUNNER_TRACKING_ID={}", self.tracking)
+    }
+
     /// Sends one signal to the entry process.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
@@ -364,7 +369,7 @@ impl Running<'_> {
 
     /// Kills what a job left running, found by the tracking ID in its environment, as the runner does.
     fn sweep(&self) {
-        let mark = format!("RUNNER_TRACKING_ID={}", self.tracking);
+        let mark = self.tracking();
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let environment = fs::read(process.path().join("environ")).unwrap_or_default();
             let ours = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());

@@ -1,14 +1,20 @@
 //! `status`, `unlock` and `release`: a lock that was left behind is found, judged and removed, and
 //! no other lock is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
-use crate::harness::files::{PROD_KEY, PROD_LOCK};
-use crate::harness::process::wait_for;
+use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK, backend};
+use crate::harness::ministack::Ministack;
+use crate::harness::process::{runtime, wait_for};
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
+use crate::lock_store::{dynamodb, table};
 
 /// A world whose apply died with its machine and left its lock.
 fn left_behind() -> (World, u64, Outcome, String) {
@@ -80,9 +86,110 @@ fn unlock_removes_a_dead_runs_lock_and_leaves_a_record() {
     );
     assert!(record["run_url"].as_str().unwrap().starts_with(&step.url()));
 
-    let note = world.github.comments(number).last().unwrap().body.clone();
-    for told in [id.as_str(), "hubot", "the runner was lost"] {
-        assert!(note.contains(told), "{told:?} is not told on the holder's pull request:\n{note}");
+    // A note, and the comment that said "applying": whoever reads either knows.
+    let comments = world.github.comments(number);
+    assert_eq!(comments.len(), 2, "{comments:#?}");
+    let (comment, note) = (&comments[0].body, &comments[1].body);
+    for told in ["hubot", "the runner was lost"] {
+        assert!(note.contains(told) && comment.contains(told), "{told:?} is not told:\n{note}\n{comment}");
+    }
+    assert!(note.contains(&id), "{note}");
+    assert!(comments[0].history.iter().any(|body| body.contains("held by this run")), "it was misleading before");
+    assert!(comment.contains("how the run ended is unknown"), "{comment}");
+    assert!(!comment.contains("held by this run") && !comment.contains(": applying"), "{comment}");
+}
+
+#[test]
+fn the_answer_stands_alone() {
+    let (world, _, dead, id) = left_behind();
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    let status = Step::new(&world, "status", world.github.dispatch_event("hubot")).run().exits(0);
+    let shown = Step::unlock(&world, "hubot").run().exits(10);
+    let unlock = Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "the runner was lost");
+    let unlocked = unlock.run().exits(0).says("is unlocked");
+    for log in [&status.log, &shown.log, &unlocked.log] {
+        assert!(!log.contains("Initializing"), "{log}");
+        assert_eq!(log.matches("octocat via GitHub Actions").count(), 1, "the holder is told once:\n{log}");
+    }
+    assert!(!unlocked.log.contains("next"), "there is nothing left to do:\n{}", unlocked.log);
+    let broken = world.main.root.join("environments/prod/backend.tf");
+    std::fs::write(broken, "terraform {").unwrap();
+    Step::new(&world, "status", world.github.dispatch_event("hubot")).run().exits(14).says("Error:");
+}
+
+#[test]
+fn a_lock_that_is_replaced_in_the_last_moment_is_left_alone() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let mut bucket = Ministack::shared().bucket();
+    let is_armed = Arc::clone(&armed);
+    let proxy = FaultProxy::start(&bucket.endpoint, move |seen| {
+        let hit = seen.method == "DELETE" && seen.path.contains(".tflock") && is_armed.swap(false, Ordering::SeqCst);
+        if hit { Fault::Delay(Duration::from_secs(4)) } else { Fault::None }
+    });
+    bucket.endpoint.clone_from(&proxy.endpoint);
+    let world = World::with_bucket(bucket);
+    world.laptop().apply().succeeded();
+    world.bucket.put(PROD_LOCK, r#"{"ID":"first","Who":"colleague@desk"}"#);
+    armed.store(true, Ordering::SeqCst);
+    let step = Step::unlock(&world, "hubot").with("lock-id", "first").with("reason", "it is dead").start();
+    wait_for("the delete", Duration::from_mins(1), || (!armed.load(Ordering::SeqCst)).then_some(()));
+    world.bucket.put(PROD_LOCK, r#"{"ID":"second","Who":"monalisa@desk"}"#);
+    step.finish().exits(10).says("changed since it was shown").says("monalisa@desk");
+    assert_eq!(world.bucket.json(PROD_LOCK).unwrap()["ID"], "second");
+}
+
+/// A world that locks in both stores.
+fn both_stores() -> World {
+    let world = World::new();
+    table(Ministack::shared(), &world.bucket.name);
+    let settings = format!("    dynamodb_table = \"{}\"", world.bucket.name);
+    world.main.write(&format!("{PROD}/backend.tf"), &backend(&world.bucket, PROD_KEY, &settings));
+    world.laptop().apply().succeeded();
+    world
+}
+
+#[test]
+fn whatever_half_exists_is_removed() {
+    let world = both_stores();
+    let laptop = world.laptop();
+    laptop.stategate(&["lock", "--reason", "a long night"]).succeeded();
+    let seen = status(&world);
+    assert_eq!(
+        (seen["locks"][0]["store"].as_str(), seen["locks"][1]["store"].as_str()),
+        (Some("s3"), Some("dynamodb"))
+    );
+    let id = seen["locks"][1]["id"].as_str().unwrap().to_owned();
+    world.bucket.delete(PROD_LOCK);
+    Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "morning").run().exits(0).says("from dynamodb");
+    assert_eq!(status(&world)["locked"], false);
+
+    laptop.stategate(&["lock", "--reason", "another night"]).succeeded();
+    let id = status(&world)["locks"][0]["id"].as_str().unwrap().to_owned();
+    let unlock = Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "morning").run().exits(0);
+    assert!(unlock.log.contains("from s3") && unlock.log.contains("from dynamodb"), "{}", unlock.log);
+    assert_eq!(status(&world)["locked"], false);
+}
+
+#[test]
+fn bodies_that_cannot_be_read_are_removed_by_their_etags_in_both_stores() {
+    let world = both_stores();
+    for body in ["", "not JSON at all"] {
+        world.bucket.put(PROD_LOCK, body);
+        let item = dynamodb(&world.bucket.endpoint)
+            .put_item()
+            .table_name(&world.bucket.name)
+            .item("LockID", AttributeValue::S(format!("{}/{PROD_KEY}", world.bucket.name)))
+            .item("Info", AttributeValue::S(body.to_owned()));
+        runtime().block_on(item.send()).expect("the item is put");
+        let seen = status(&world);
+        for (index, store) in ["s3", "dynamodb"].iter().enumerate() {
+            let lock = &seen["locks"][index];
+            assert_eq!((lock["store"].as_str(), &lock["id"]), (Some(*store), &Value::Null), "{seen}");
+            let etag = lock["etag"].as_str().expect("an ETag").trim_matches('"').to_owned();
+            let unlock = Step::unlock(&world, "hubot").with("etag", &etag).with("reason", "a truncated upload");
+            unlock.run().exits(0).says(&format!("in {store}"));
+            assert_eq!(status(&world)["locks"].as_array().unwrap().len(), 1 - index, "only that half went");
+        }
     }
 }
 
@@ -138,4 +245,30 @@ fn a_stale_lock_is_broken_only_when_asked() {
     let number = world.new_image();
     Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10);
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+}
+
+#[test]
+fn a_stale_lock_is_broken_by_proof_and_both_pull_requests_learn_of_it() {
+    let (world, dead_number, dead, id) = left_behind();
+    let number = world.new_image();
+    let breaking = || Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    // Alive, or over a moment ago: no proof.
+    breaking().run().exits(10);
+    world.github.finish_run_before(dead.run, "cancelled", 2);
+    breaking().run().exits(10);
+    assert_eq!(world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str(), Some(id.as_str()));
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    breaking().run().exits(0);
+    assert!(world.bucket.locks().is_empty());
+
+    let prefix = format!("stategate/{PROD_KEY}/audit/");
+    let keys = world.bucket.keys();
+    let key = keys.iter().find(|key| key.starts_with(&prefix) && key.contains("break-stale-lock")).expect("a record");
+    let record = world.bucket.json(key).unwrap();
+    assert_eq!((record["actor"].as_str(), record["lock"]["ID"].as_str()), (Some("octocat"), Some(id.as_str())));
+    let comment = world.github.comment(number);
+    assert!(comment.contains("Removed the stale lock") && comment.contains(&id), "{comment}");
+    let told = world.github.comments(dead_number);
+    assert!(told[0].body.contains("how the run ended is unknown"), "{}", told[0].body);
+    assert!(told[1].body.contains(&id) && told[1].body.contains("proven dead"), "{}", told[1].body);
 }

@@ -58,11 +58,13 @@ fn icon(view: &CommentView<'_>) -> &'static str {
         Phase::WaitingForLock | Phase::Applying => "⏳",
         Phase::Locked => "🔒",
         Phase::Approved => "👍",
+        Phase::Applied if view.failure.is_some() => "⚠️",
         Phase::Applied => "✅",
         Phase::Blocked | Phase::Refused => "⛔",
         Phase::Failed => "❌",
         Phase::Cancelled => "⏹️",
         Phase::Skipped => "⏭️",
+        Phase::Unlocked => "🔓",
         Phase::Planned | Phase::NoChanges => match view.plan {
             Some(plan) if !plan.has_changes() => "🟢",
             Some(plan) if is_risky(plan) => "⚠️",
@@ -88,6 +90,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Planned => "planned".to_owned(),
         Phase::NoChanges => "no changes".to_owned(),
         Phase::WaitingForLock => "waiting for the lock".to_owned(),
+        Phase::Locked if is_frozen(view) => "the state is frozen, nothing was done".to_owned(),
         Phase::Locked => "the state is locked, nothing was done".to_owned(),
         Phase::Approved => with("approved", changes(false)),
         Phase::Applying => with("applying", changes(false)),
@@ -99,12 +102,17 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
         Phase::Cancelled => "cancelled".to_owned(),
         Phase::Skipped => "skipped".to_owned(),
+        Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
     }
 }
 
 /// Whether this run had begun to apply: then a part of the change may be real.
 fn was_applying(view: &CommentView<'_>) -> bool {
     view.history.iter().any(|event| event.phase == Phase::Applying && event.run_url.as_deref() == view.run_url)
+}
+
+fn is_frozen(view: &CommentView<'_>) -> bool {
+    matches!(&view.lock, LockView::HeldByOther(holders) if holders.iter().any(|one| one.freeze_reason.is_some()))
 }
 
 fn changes(plan: &PlanSummary, done: bool) -> String {
@@ -220,6 +228,15 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
                 format!("Lock id {}", ink.code(id, NAME)),
             ],
         ),
+        LockView::Removed { by, at, reason } => alert(
+            "WARNING",
+            &[
+                format!("**The lock of this run was removed** by {}, {}.", ink.code(by, NAME), moment(*at)),
+                format!("Why: {}", ink.code(reason, 200)),
+                "The run never told its end: what it applied, the state says. Run a plan to see what is left to do."
+                    .to_owned(),
+            ],
+        ),
         LockView::Lost { found } => alert(
             "CAUTION",
             &[
@@ -238,18 +255,14 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
     } else {
         ink.code(&holder.who, NAME)
     };
+    if let Some(reason) = &holder.freeze_reason {
+        return frozen(holder, &who, reason, view, ink);
+    }
     let doing = operation(&holder.operation, ink);
     let for_whom = holder.pull_request.map(|number| format!(" for #{number}")).unwrap_or_default();
     let mut lines = vec![format!("**The state is locked** by {who}{doing}{for_whom}.")];
 
-    let since = holder.since.map(|since| format!("Since {}", moment(since)));
-    let age = holder.age_seconds.or_else(|| holder.since.map(|since| between(since, view.now))).map(duration);
-    let held = match (since, age) {
-        (Some(since), Some(age)) => format!("{since}, for {age}. "),
-        (Some(since), None) => format!("{since}. "),
-        (None, Some(age)) => format!("For {age}. "),
-        (None, None) => String::new(),
-    };
+    let held = held_since(holder, view);
     let run = holder
         .run_url
         .as_deref()
@@ -262,9 +275,41 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
     };
     lines.push(format!("{held}{alive}"));
     // For a run of ours, who and where already say it.
-    if !holder.info.is_empty() && (holder.pull_request.is_none() || holder.operation == "freeze") {
+    if !holder.info.is_empty() && holder.pull_request.is_none() {
         lines.push(format!("It says {}", ink.code(&holder.info, 200)));
     }
+    lines.extend(known(holder, ink));
+    if !holder.next_step.is_empty() {
+        lines.push(next(&holder.next_step, ink));
+    }
+    lines
+}
+
+/// A freeze is no run: it ends when somebody ends it.
+fn frozen(holder: &HolderView, who: &str, reason: &str, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+    let mut lines = vec![format!("**The state is frozen for maintenance** by {who}.")];
+    let held = held_since(holder, view);
+    if !held.is_empty() {
+        lines.push(held.trim_end().to_owned());
+    }
+    lines.push(format!("Why: {}", ink.code(reason, 200)));
+    lines.extend(known(holder, ink));
+    lines.push(next(&holder.next_step, ink));
+    lines
+}
+
+fn held_since(holder: &HolderView, view: &CommentView<'_>) -> String {
+    let since = holder.since.map(|since| format!("Since {}", moment(since)));
+    let age = holder.age_seconds.or_else(|| holder.since.map(|since| between(since, view.now))).map(duration);
+    match (since, age) {
+        (Some(since), Some(age)) => format!("{since}, for {age}. "),
+        (Some(since), None) => format!("{since}. "),
+        (None, Some(age)) => format!("For {age}. "),
+        (None, None) => String::new(),
+    }
+}
+
+fn known(holder: &HolderView, ink: &Ink<'_>) -> Option<String> {
     let mut known = Vec::new();
     if let Some(id) = &holder.id {
         known.push(format!("lock id {}", ink.code(id, NAME)));
@@ -272,13 +317,7 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
     if holder.store == "dynamodb" {
         known.push("in the DynamoDB table".to_owned());
     }
-    if !known.is_empty() {
-        lines.push(capitalised(&known.join(", ")));
-    }
-    if !holder.next_step.is_empty() {
-        lines.push(next(&holder.next_step, ink));
-    }
-    lines
+    (!known.is_empty()).then(|| capitalised(&known.join(", ")))
 }
 
 fn operation(operation: &str, ink: &Ink<'_>) -> String {
@@ -286,7 +325,6 @@ fn operation(operation: &str, ink: &Ink<'_>) -> String {
         "" => String::new(),
         "OperationTypePlan" => " (a plan)".to_owned(),
         "OperationTypeApply" => " (an apply)".to_owned(),
-        "freeze" => " (a freeze)".to_owned(),
         other => format!(" ({})", ink.code(other, 40)),
     }
 }

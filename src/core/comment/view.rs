@@ -75,6 +75,8 @@ pub enum Phase {
     Cancelled,
     /// Not run, such as for a pull request from a fork.
     Skipped,
+    /// Somebody removed the run's lock; how the run ended is not known.
+    Unlocked,
 }
 
 /// The lock's story, told from this run.
@@ -105,6 +107,15 @@ pub enum LockView {
         /// Why.
         why: String,
     },
+    /// This comment's run had it, and somebody removed it.
+    Removed {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// Why, in their words.
+        reason: String,
+    },
     /// Ours, and taken from us.
     Lost {
         /// What was found instead.
@@ -125,6 +136,8 @@ pub struct HolderView {
     pub operation: String,
     /// `Info` of the lock info.
     pub info: String,
+    /// Why the state is frozen, when this is a freeze.
+    pub freeze_reason: Option<String>,
     /// When it was taken.
     pub since: Option<Timestamp>,
     /// For how long, in seconds, by the store's clock.

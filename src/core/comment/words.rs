@@ -199,11 +199,12 @@ impl Phase {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
+            Self::Unlocked => "lock removed",
         }
     }
 
     pub(super) fn from_word(word: &str) -> Option<Self> {
-        const ALL: [Phase; 12] = [
+        const ALL: [Phase; 13] = [
             Phase::WaitingForLock,
             Phase::Locked,
             Phase::Planned,
@@ -216,6 +217,7 @@ impl Phase {
             Phase::Failed,
             Phase::Cancelled,
             Phase::Skipped,
+            Phase::Unlocked,
         ];
         ALL.into_iter().find(|phase| phase.word() == word)
     }

@@ -17,8 +17,8 @@ use crate::core::locking::{Acquire, Acquired, Answer, Step};
 /// the jitter keeps them apart.
 const FIRST_POLL: Duration = Duration::from_millis(500);
 const SLOWEST_POLL: Duration = Duration::from_secs(4);
-/// Waiting is never silent for longer.
-const TELL_EVERY: Duration = Duration::from_secs(30);
+/// With one slow poll after it, waiting is never silent for half a minute.
+const TELL_EVERY: Duration = Duration::from_secs(20);
 /// What a request in flight gets when we are cancelled, before it counts as unclear: the runner
 /// leaves 7.5 s in all.
 const GRACE: Duration = Duration::from_secs(2);

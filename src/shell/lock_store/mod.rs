@@ -61,7 +61,7 @@ pub struct LockSeen {
     pub store: Store,
     /// The lock info, or the raw body when it cannot be read.
     pub body: Result<LockInfo, String>,
-    /// S3 only: identifies exactly this object.
+    /// Identifies exactly this body: S3's `ETag`; for the lock table, which has none, a hash of ours.
     pub etag: Option<String>,
     /// S3 only: since when, by S3's clock.
     pub last_modified: Option<Timestamp>,
@@ -179,4 +179,14 @@ pub enum Removed {
     AlreadyGone,
     /// It changed since it was seen into this; not touched.
     Changed(Box<LockSeen>),
+}
+
+/// How a clean-up ended. What was removed in one store is told whatever happened in the other.
+#[derive(Debug)]
+#[must_use]
+pub struct CleanedUp {
+    /// The locks that are gone now.
+    pub removed: Vec<LockSeen>,
+    /// Why one may still be there.
+    pub failed: Option<AwsError>,
 }

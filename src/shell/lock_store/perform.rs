@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::LockSeen;
 use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
@@ -137,13 +139,19 @@ pub(super) async fn read(bucket: &Bucket, store: Store, attempts: Attempts) -> R
             Ok(read.map(|(info, seen_at)| LockSeen {
                 store,
                 body: parse(info.as_bytes()),
-                etag: None,
+                etag: Some(hash(&info)),
                 last_modified: None,
                 seen_at,
                 tag: info,
             }))
         }
     }
+}
+
+/// Names an item's exact body on a command line, as an `ETag` does an object's.
+fn hash(body: &str) -> String {
+    let digest = Sha256::digest(body.as_bytes());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn parse(body: &[u8]) -> Result<LockInfo, String> {

@@ -4,7 +4,7 @@ use super::bucket::Bucket;
 use super::error::AwsError;
 use super::perform::{Performer, read};
 use super::s3::Attempts;
-use super::{HeldLock, LockSeen, Released, Removed, VerifyError};
+use super::{CleanedUp, HeldLock, LockSeen, Released, Removed, VerifyError};
 use crate::core::backend::Store;
 use crate::core::lock_info::LockInfo;
 use crate::core::locking::{Ending, Release};
@@ -73,17 +73,16 @@ pub async fn remove(bucket: &Bucket, seen: &LockSeen) -> Result<Removed, AwsErro
 }
 
 /// The clean-up step: removes every half of the lock that `is_ours` recognizes, conditional on
-/// what was read. Both stores are tried whatever happens in one. Returns the locks removed.
-pub async fn release_ours(bucket: &Bucket, is_ours: impl Fn(&LockInfo) -> bool) -> Result<Vec<LockSeen>, AwsError> {
-    let mut removed = Vec::new();
-    let mut failed = None;
+/// what was read. Both stores are tried whatever happens in one.
+pub async fn release_ours(bucket: &Bucket, is_ours: impl Fn(&LockInfo) -> bool) -> CleanedUp {
+    let mut cleaned_up = CleanedUp { removed: Vec::new(), failed: None };
     for store in bucket.backend().stores() {
         match release_ours_in(bucket, *store, &is_ours).await {
-            Ok(lock) => removed.extend(lock),
-            Err(error) => failed = failed.or(Some(error)),
+            Ok(lock) => cleaned_up.removed.extend(lock),
+            Err(error) => cleaned_up.failed = cleaned_up.failed.or(Some(error)),
         }
     }
-    failed.map_or(Ok(removed), Err)
+    cleaned_up
 }
 
 async fn release_ours_in(

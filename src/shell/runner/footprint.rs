@@ -4,12 +4,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::variable;
+use crate::shell::processes::{ProcessGroup, ProcessId};
 
 /// Why a footprint could not be written or read.
 #[derive(Debug, Error)]
@@ -30,7 +31,7 @@ pub struct Footprint {
     /// The process itself.
     pub stategate: ProcessId,
     /// The Terraform that it started last.
-    pub terraform: Option<ProcessId>,
+    pub terraform: Option<ProcessGroup>,
     /// Bucket and state key, once known.
     pub state: Option<String>,
     /// The lock ID that it may hold; written before the lock is taken, cleared after its release.
@@ -38,32 +39,14 @@ pub struct Footprint {
     /// The pull requests whose comment it edits.
     #[serde(default)]
     pub pull_requests: Vec<u64>,
+    /// Whether its apply ended well.
+    #[serde(default)]
+    pub applied: bool,
     /// Whether it told its result; a killed process did not.
     #[serde(default)]
     pub concluded: bool,
     #[serde(skip)]
     file: Option<PathBuf>,
-}
-
-/// A process that a later one with the same number cannot be mistaken for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessId {
-    /// Its number.
-    pub pid: u32,
-    /// When it started, in the system's own notation.
-    pub started: String,
-}
-
-impl ProcessId {
-    /// Looks a running process up; `None` when there is none of that number.
-    pub fn of(pid: u32) -> Option<ProcessId> {
-        started(pid).map(|started| ProcessId { pid, started })
-    }
-
-    /// Whether that very process still runs. A zombie does nothing any more and counts as dead.
-    pub fn is_alive(&self) -> bool {
-        started(self.pid).as_deref() == Some(self.started.as_str())
-    }
 }
 
 impl Footprint {
@@ -82,6 +65,7 @@ impl Footprint {
             state: None,
             lock_id: None,
             pull_requests: Vec::new(),
+            applied: false,
             concluded: false,
             file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
         };
@@ -108,6 +92,15 @@ impl Footprint {
         self.save()
     }
 
+    /// Writes down that its apply ended well.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written.
+    pub fn set_applied(&mut self) -> Result<(), FootprintError> {
+        self.applied = true;
+        self.save()
+    }
+
     /// Writes down that the process told its result.
     ///
     /// # Errors
@@ -122,7 +115,7 @@ impl Footprint {
     /// # Errors
     /// `RUNNER_TEMP` cannot be written.
     pub fn set_terraform(&mut self, pid: u32) -> Result<(), FootprintError> {
-        self.terraform = ProcessId::of(pid);
+        self.terraform = ProcessGroup::of(pid);
         self.save()
     }
 
@@ -152,9 +145,14 @@ impl Footprint {
         Ok(found)
     }
 
-    /// Whether the process or its Terraform may still be at work.
-    pub fn is_alive(&self) -> bool {
-        self.stategate.is_alive() || self.terraform.as_ref().is_some_and(ProcessId::is_alive)
+    /// The process that may still be at work for it, if any: its own, or its Terraform's. One that
+    /// told its result waited for its Terraform itself.
+    pub fn at_work(&self) -> Option<u32> {
+        if self.stategate.is_alive() {
+            return Some(self.stategate.pid);
+        }
+        let terraform = self.terraform.as_ref().filter(|_| !self.concluded);
+        terraform.and_then(ProcessGroup::at_work)
     }
 
     fn save(&self) -> Result<(), FootprintError> {
@@ -173,42 +171,4 @@ impl Footprint {
 
 fn directory() -> Option<PathBuf> {
     variable("RUNNER_TEMP").map(|temp| Path::new(&temp).join("stategate"))
-}
-
-fn started(pid: u32) -> Option<String> {
-    if cfg!(target_os = "linux") {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The command's name stands in parentheses and may hold spaces and parentheses itself.
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-        let state = fields.next()?;
-        return (!matches!(state, "Z" | "X")).then(|| fields.nth(18).map(str::to_owned))?;
-    }
-    let output =
-        Command::new("ps").args(["-o", "stat=,lstart=", "-p", &pid.to_string()]).env("LC_ALL", "C").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let (state, started) = text.split_once(' ')?;
-    (!state.starts_with('Z')).then(|| started.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dead_process_and_its_successor_are_told_apart() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let known = ProcessId::of(child.id()).unwrap();
-        assert!(known.is_alive());
-        assert!(
-            !ProcessId { started: "1".to_owned(), ..known.clone() }.is_alive(),
-            "another start time is another process"
-        );
-        child.kill().unwrap();
-        // Not reaped yet: a zombie.
-        while known.is_alive() {
-            std::thread::yield_now();
-        }
-        child.wait().unwrap();
-        assert!(!known.is_alive());
-    }
 }

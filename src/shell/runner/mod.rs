@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
-pub use self::footprint::{Footprint, FootprintError, ProcessId};
+pub use self::footprint::{Footprint, FootprintError};
 pub use self::output::{
     LogWriter, Outputs, Quotation, annotate, in_actions, is_active, mask, write_out, write_summary,
 };

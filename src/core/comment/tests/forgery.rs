@@ -70,6 +70,7 @@ impl Hostile {
             who: text.clone(),
             operation: text.clone(),
             info: text.clone(),
+            freeze_reason: None,
             since: Some(at("09:00:00")),
             age_seconds: None,
             run_url: Some(text.clone()),
@@ -93,7 +94,10 @@ impl Hostile {
             fingerprint: Some(&self.text),
             plan: Some(&self.plan),
             phase: Phase::Planned,
-            lock: LockView::HeldByOther(vec![holder.clone(), holder]),
+            lock: LockView::HeldByOther(vec![
+                HolderView { freeze_reason: Some(text.clone()), ..holder.clone() },
+                holder,
+            ]),
             gate: Some(GateView {
                 required: 1,
                 approved_by: vec![text.clone(), text.clone()],
@@ -124,8 +128,10 @@ impl Hostile {
             lock: LockView::Kept { id: text.clone(), why: text.clone() },
             ..all.clone()
         };
+        let removed = LockView::Removed { by: text.clone(), at: at("09:30:00"), reason: text.clone() };
+        let unlocked = CommentView { phase: Phase::Unlocked, lock: removed, ..all.clone() };
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
-        vec![all, blocked, applied]
+        vec![all, blocked, applied, unlocked]
     }
 }
 

@@ -183,6 +183,7 @@ fn the_holder_is_named_with_the_next_step() {
         who: "hubot via GitHub Actions (acme/infra)".to_owned(),
         operation: "OperationTypeApply".to_owned(),
         info: "acme/infra#41 https://github.com/acme/infra/actions/runs/900/attempts/1".to_owned(),
+        freeze_reason: None,
         since: Some(at("09:12:00")),
         age_seconds: Some(1680),
         run_url: Some("https://github.com/acme/infra/actions/runs/900/attempts/1".to_owned()),
@@ -208,6 +209,28 @@ fn the_holder_is_named_with_the_next_step() {
             "**Next:** Run the unlock workflow with this lock id.",
         ],
     );
+    let freeze = HolderView {
+        who: "monalisa@desk".to_owned(),
+        operation: "freeze".to_owned(),
+        info: "freeze: moving to another account".to_owned(),
+        freeze_reason: Some("moving to another account".to_owned()),
+        run_url: None,
+        pull_request: None,
+        liveness: Liveness::Unknown,
+        ..holder.clone()
+    };
+    let text = comment(&locked(freeze), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "### 🔒 `environments/prod`: the state is frozen, nothing was done",
+            "**The state is frozen for maintenance** by `monalisa@desk`.",
+            "Since 21 Nov 2026 09:12:00 UTC, for 28 min.",
+            "Why: `moving to another account`",
+            "Lock id `e9ea2242`",
+        ],
+    );
+    assert!(!text.contains("cannot be told"), "{text}");
     // A lock's body may name any address; only a run on our own server is linked.
     for foreign in
         ["https://example.com/acme/infra/actions/runs/1", "https://github.com/acme/infra/../x", "javascript:x"]

@@ -1,0 +1,120 @@
+//! Terraform at work: the process that we started and, when that was a wrapper, the Terraform that
+//! outlives it. One interrupt, and the end only when nobody is left who can touch the state.
+//!
+//! Who gets the interrupt? The process that we started, alone: many wrappers pass a signal on, and
+//! Terraform takes a second one for "exit at once", losing what it writes. But some do not: bash
+//! waits for its child and tells it nothing, dash and Python die. So when Terraform has not said
+//! within a few seconds that it was interrupted, whoever bears its name behind the wrapper gets
+//! the signal.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::process::Child;
+use tokio::time::{Instant, sleep_until};
+
+use crate::shell::processes::{self, Ended, ProcessGroup};
+
+/// What Terraform and `OpenTofu` print at the first interrupt.
+pub(super) const INTERRUPT_RECEIVED: &str = "Interrupt received";
+
+/// How long a wrapper has to pass the interrupt on; the runner kills us after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often we look whether anybody is left.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The process that we started, and its group.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    pid: Option<u32>,
+    group: Option<ProcessGroup>,
+    status: Option<ExitStatus>,
+    interrupted: Option<Instant>,
+    /// The others were interrupted too.
+    passed_on: bool,
+    told: bool,
+    next_look: Instant,
+}
+
+impl Process {
+    /// Right after its start.
+    pub(super) fn new(child: Child) -> Process {
+        let pid = child.id();
+        Process {
+            child,
+            pid,
+            group: pid.and_then(ProcessGroup::of),
+            status: None,
+            interrupted: None,
+            passed_on: false,
+            told: false,
+            next_look: Instant::now(),
+        }
+    }
+
+    /// Waits until nobody is left; may be dropped and called again. The status is that of the
+    /// process that we started.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = match self.status {
+            Some(status) => status,
+            None => *self.status.insert(self.child.wait().await?),
+        };
+        loop {
+            sleep_until(self.next_look).await;
+            if self.survivors().is_empty() {
+                return Ok(status);
+            }
+            self.next_look = Instant::now() + LOOK;
+        }
+    }
+
+    /// Sends the one interrupt.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = Some(Instant::now());
+        match (self.pid, self.status) {
+            (Some(pid), None) => send(pid),
+            // Only those whom it left behind can still be told.
+            _ => self.pass_on(),
+        }
+    }
+
+    /// From when on the interrupt should have reached Terraform; `None` without one, and when it
+    /// was passed on already.
+    pub(super) fn unheard_from(&self) -> Option<Instant> {
+        self.interrupted.filter(|_| !self.passed_on).map(|at| at + PATIENCE)
+    }
+
+    /// Interrupts Terraform behind the process that we started.
+    pub(super) fn pass_on(&mut self) {
+        self.passed_on = true;
+        let others = self.group.as_ref().map(|group| group.survivors(Ended::ByForce)).unwrap_or_default();
+        for other in others.iter().filter(|other| other.is_named_terraform()) {
+            tracing::info!("passing the interrupt on to {} (process {})", other.name, other.pid);
+            send(other.pid);
+        }
+    }
+
+    fn survivors(&mut self) -> Vec<processes::Survivor> {
+        let of_itself = self.interrupted.is_none() && self.status.is_some_and(|status| status.code().is_some());
+        let ended = if of_itself { Ended::OfItself } else { Ended::ByForce };
+        let survivors = self.group.as_ref().map(|group| group.survivors(ended)).unwrap_or_default();
+        if let Some(survivor) = survivors.first().filter(|_| !self.told) {
+            self.told = true;
+            tracing::warn!(
+                "the program that was started as Terraform has ended, but {} (process {}) goes on; waiting for its end",
+                survivor.name,
+                survivor.pid
+            );
+        }
+        survivors
+    }
+}
+
+fn send(pid: u32) {
+    if let Err(error) = processes::interrupt(pid) {
+        tracing::warn!("failed to pass the interrupt on to Terraform: {error}");
+    }
+}

@@ -1,0 +1,182 @@
+//! What is started as Terraform may be a wrapper. One that dies while its Terraform goes on takes
+//! no lock with it, and Terraform gets one interrupt whatever the wrapper does with it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::files::{PROD, PROD_LOCK};
+use crate::harness::laptop::terraform;
+use crate::harness::process::wait_for;
+use crate::harness::python::python;
+use crate::harness::runner::{Running, Step, binary};
+use crate::harness::world::World;
+
+const DIES: &str = "#!/bin/sh\ntrap - INT\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
+const WAITS: &str = "#!/bin/bash\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
+const PASSES_ON: &str = "#!/bin/bash\ntrap 'kill -INT $child' INT\n\"$TERRAFORM\" \"$@\" &\nchild=$!\nwhile kill -0 $child 2>/dev/null; do wait $child; code=$?; done\nexit $code\n";
+const LAYS_A_PIPE: &str = "#!/bin/bash\nset -o pipefail\n\"$TERRAFORM\" \"$@\" 2>&1 | cat\n";
+const LEAVES_A_TUNNEL: &str = "#!/bin/sh\nsleep 301 >/dev/null 2>&1 &\nexec \"$TERRAFORM\" \"$@\"\n";
+
+/// A wrapper that notes its own pid beside itself before it goes on.
+fn wrapper(world: &World, script: &str) -> PathBuf {
+    let program = world.place("bin").join("tf");
+    let start = format!("echo $$ >'{}'\nTERRAFORM='{}'\n", pid_file(&program).display(), terraform().display());
+    let (shebang, rest) = script.split_once('\n').unwrap();
+    fs::write(&program, format!("{shebang}\n{start}{rest}")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+fn pid_file(program: &std::path::Path) -> PathBuf {
+    program.with_extension("pid")
+}
+
+fn kill(pid: &str) {
+    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+fn begun(step: &Running<'_>) {
+    wait_for("the apply to begin", Duration::from_mins(2), || step.log().contains("Provisioning with").then_some(()));
+}
+
+/// An interrupted apply behind a wrapper ends with one interrupt for Terraform, whose work is in
+/// the state, and then without a lock.
+#[track_caller]
+fn check_interrupt(script: &str) {
+    let world = World::applied();
+    let (_, push, _sign) = world.slow_change();
+    let program = wrapper(&world, script);
+    let step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
+    begun(&step);
+    step.signal(Signal::INT);
+    let outcome = step.finish().exits(130);
+    assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
+    assert!(!outcome.log.contains("Two interrupts received"), "{}", outcome.log);
+    let told = outcome.log.find("Interrupt received").unwrap();
+    let released = outcome.log.find("the lock is released").unwrap_or_else(|| panic!("not released:\n{}", outcome.log));
+    assert!(told < released, "the lock was let go before Terraform had ended:\n{}", outcome.log);
+    assert!(world.bucket.locks().is_empty());
+    assert_eq!(world.laptop().plan().code, Some(0), "the state is whole");
+}
+
+#[test]
+fn a_wrapper_that_dies_of_the_interrupt() {
+    check_interrupt(DIES);
+}
+
+#[test]
+fn a_wrapper_that_waits_and_tells_nobody() {
+    check_interrupt(WAITS);
+}
+
+#[test]
+fn a_wrapper_that_passes_the_interrupt_on() {
+    check_interrupt(PASSES_ON);
+}
+
+#[test]
+fn a_wrapper_that_lays_a_pipe_between() {
+    check_interrupt(LAYS_A_PIPE);
+}
+
+#[test]
+fn a_wrapper_that_is_killed_leaves_a_terraform_that_we_wait_for() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let program = wrapper(&world, WAITS);
+    let mut step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
+    begun(&step);
+    kill(&fs::read_to_string(pid_file(&program)).unwrap());
+    step.wait_for_log("waiting for its end");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
+    sign.go_on();
+    // Nobody knows how its Terraform ended, so the step has failed.
+    step.finish().exits(14);
+    assert!(world.bucket.locks().is_empty());
+    assert!(world.laptop().state().to_string().contains("\"slow\""), "its work is in the state");
+}
+
+#[test]
+fn the_clean_up_step_waits_for_a_terraform_whose_wrapper_is_dead_too() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let program = wrapper(&world, WAITS);
+    let step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
+    begun(&step);
+    step.signal(Signal::KILL);
+    kill(&fs::read_to_string(pid_file(&program)).unwrap());
+    let outcome = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| step.finish());
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
+        sign.go_on();
+        waiting.join().expect("the clean-up step ends")
+    });
+    let (code, log) = outcome.cleanup.expect("the clean-up step ran");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(world.bucket.locks().is_empty(), "{log}");
+    assert!(world.laptop().state().to_string().contains("\"slow\""), "the orphan's work is in the state");
+}
+
+#[test]
+fn what_terraform_leaves_in_the_background_is_not_waited_for() {
+    let world = World::applied();
+    let number = world.pull_request("A daemon", |files| {
+        let daemon = "resource \"terraform_data\" \"daemon\" {\n  provisioner \"local-exec\" {\n    command = \"sleep 302 >/dev/null 2>&1 &\"\n  }\n}\n";
+        files.write(&format!("{PROD}/daemon.tf"), daemon);
+    });
+    let program = wrapper(&world, LEAVES_A_TUNNEL).display().to_string();
+    Step::plan(&world, number).with("terraform-bin", &program).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let outcome = Step::apply(&world, &push).with("terraform-bin", &program).run().exits(0);
+    assert!(!outcome.log.contains("waiting for its end"), "{}", outcome.log);
+    assert_eq!(outcome.cleanup.map(|(code, _)| code), Some(Some(0)));
+    assert!(world.bucket.locks().is_empty());
+}
+
+/// Starts a program on a terminal of its own, types Ctrl-C once the text in `sys.argv[1]` is
+/// there, and passes on what it shows and how it ends.
+const TERMINAL: &str = r"
+import os, pty, sys
+wanted = sys.argv[1].encode()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+shown = b''
+while True:
+    try:
+        chunk = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not chunk:
+        break
+    before, shown = shown, shown + chunk
+    if wanted in shown and wanted not in before:
+        os.write(terminal, b'\x03')
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+
+#[test]
+fn ctrl_c_on_a_terminal_reaches_terraform_once() {
+    let world = World::applied();
+    let (_, _, _sign) = world.slow_change();
+    let laptop = world.laptop();
+    let mut command = Command::new(python());
+    let words = ["Provisioning with", &binary().display().to_string(), "apply", "--required-approvals", "0"];
+    command.args(["-c", TERMINAL]).args(words).stdin(Stdio::null());
+    let ended = laptop.run(command);
+    let shown = ended.text();
+    assert_eq!(ended.code, Some(130), "{shown}");
+    assert_eq!(shown.matches("Interrupt received").count(), 1, "{shown}");
+    assert!(!shown.contains("Two interrupts received"), "{shown}");
+    assert!(world.bucket.locks().is_empty(), "{shown}");
+}
