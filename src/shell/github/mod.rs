@@ -7,9 +7,11 @@
 mod approvals;
 mod client;
 mod comments;
+mod commits;
 mod environments;
 mod error;
 mod people;
+mod queue;
 mod runs;
 
 pub use approvals::Wanted;
@@ -17,6 +19,7 @@ pub use client::{Connection, GitHub, Pauses, Repository};
 pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
 pub use people::{OpenPullRequest, Permission, PullRequestDetails};
+pub use queue::MergeGroup;
 
 #[cfg(test)]
 mod tests;
