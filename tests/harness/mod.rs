@@ -20,5 +20,6 @@ pub mod laptop;
 pub mod ministack;
 pub mod process;
 pub mod python;
+pub mod refusal;
 pub mod runner;
 pub mod world;
