@@ -223,7 +223,10 @@ pub(super) async fn compare(
     }
     let result = match compared {
         Comparison::Equal { notes } => {
-            report.notes.extend(notes.iter().map(ToString::to_string));
+            for note in notes {
+                tracing::info!("{note}");
+                report.notes.push(note.to_string());
+            }
             Ok(())
         }
         Comparison::Different { differences, whys } => {

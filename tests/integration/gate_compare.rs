@@ -1,8 +1,11 @@
 //! What counts as the same plan, with real Terraform; and what a difference is put down to.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::harness::files::PROD_KEY;
+use crate::harness::laptop::terraform;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
@@ -113,38 +116,47 @@ fn a_state_that_changed_since_is_put_down_to_the_pull_request_that_was_applied()
     }
 }
 
+/// A `terraform` whose `init` locks this version of a provider, as if a registry had given it. It is
+/// the real one in everything else, and finds nothing locked that is not installed.
+fn locking(world: &World, version: &str) -> String {
+    let directory = world.place("bin");
+    let lock = directory.join("lock.hcl");
+    let text = format!("provider \"registry.terraform.io/acme/x\" {{\n  version = \"{version}\"\n}}\n");
+    fs::write(&lock, text).unwrap();
+    let (program, lock, real) = (directory.join("terraform"), lock.display(), terraform().display());
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = init ]; then '{real}' \"$@\" && exec cp '{lock}' .terraform.lock.hcl; exit 1; fi\n\
+         [ \"$1\" != plan ] || rm -f .terraform.lock.hcl\nexec '{real}' \"$@\"\n"
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program.display().to_string()
+}
+
 #[test]
 fn a_base_that_moved_and_other_versions_are_named() {
     let world = World::applied();
     let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
+    Step::plan(&world, number).with("terraform-bin", &locking(&world, "1.0.0")).run().exits(0);
     world.approve(number);
     let head = world.github.state().pulls[&number].head_sha().to_owned();
     let key = format!("stategate/{PROD_KEY}/plans/{head}.json");
-    // Somebody else's change of the same module came in between; and it was planned with other versions.
+    // There is one Terraform here: the record says that another one planned.
     let mut record = world.bucket.json(&key).unwrap();
-    let base = record["base_sha"].as_str().unwrap()[..10].to_owned();
     record["terraform_version"] = "1.10.5".into();
-    record["providers"] = serde_json::json!({ "registry.terraform.io/acme/x": "1.0.0" });
     world.bucket.put(&key, record.to_string());
+    let base = record["base_sha"].as_str().unwrap()[..10].to_owned();
+    // Somebody else's change of the same module comes in between.
     let push = world.merge(number);
     world.main.replace("modules/service/main.tf", "name = var.name,", "name = upper(var.name),");
-    world.main.write("environments/prod/.terraform.lock.hcl", LOCK_FILE);
-    Step::apply(&world, &push).with("init-args", "-lockfile=readonly").refused(12);
-    let comment = world.github.comment(number).replace('`', "");
-    for word in [
+    let words = [
         &format!("the merged code is not the code that was planned: other changes were merged since {base}") as &str,
         "it was planned with Terraform 1.10.5, and is with ",
         "the provider registry.terraform.io/acme/x was 1.0.0, and is 1.1.0 now",
-    ] {
+    ];
+    Step::apply(&world, &push).with("terraform-bin", &locking(&world, "1.1.0")).refused(12);
+    let comment = world.github.comment(number).replace('`', "");
+    for word in words {
         assert!(comment.contains(word), "{word:?} is not told:\n{comment}");
     }
 }
-
-/// As Terraform writes it; of a provider that nothing needs, so that nothing is downloaded.
-const LOCK_FILE: &str = r#"# This file is maintained automatically by "terraform init".
-
-provider "registry.terraform.io/acme/x" {
-  version = "1.1.0"
-}
-"#;

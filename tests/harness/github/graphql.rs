@@ -9,6 +9,7 @@ use graphql_parser::query::{
 };
 use serde_json::{Map, Value, json};
 
+use super::graphql_schema;
 use super::queue::Entry;
 use super::server::{Answer, Question};
 use super::state::{Comment, Commit, Pull, Review, State, is_bot, now};
@@ -29,8 +30,14 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         Ok(document) => document.into_static(),
         Err(error) => return refused(refusal("graphqlParseError", &error.to_string())),
     };
+    if let Some(problem) = graphql_schema::refusal(&document) {
+        return refused(refusal("undefinedField", &problem));
+    }
     match execute(state, question, &document) {
-        Ok(data) => Answer::ok(json!({ "data": data })),
+        Ok(data) => {
+            state.violations.extend(graphql_schema::violations(&document, &data));
+            Answer::ok(json!({ "data": data }))
+        }
         Err(refusal) => refused(refusal),
     }
 }
