@@ -21,6 +21,8 @@ pub struct State {
     pub pulls: BTreeMap<u64, Pull>,
     pub comments: BTreeMap<u64, Comment>,
     pub runs: BTreeMap<u64, Run>,
+    /// The runs that somebody asked to be run again.
+    pub reruns: Vec<u64>,
     /// Commit → path → content, for the commits whose files matter.
     pub files: BTreeMap<String, BTreeMap<String, String>>,
     pub environments: BTreeMap<String, Environment>,
