@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::audit;
 use super::gate::{self, Asked, Evidence};
 use super::locking;
+use super::pending::Line;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
@@ -40,6 +41,7 @@ struct ApprovedPlan {
 async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -> Result<(), Error> {
     let asked = gate::prepare(session, &command.gate, &command.target)?;
     let facts = asked.ask(session).await?;
+    let line = gate::line_before(&facts);
     let heads = gate::reviewed_commits(&asked.decide(&facts));
     gate::show(report, &asked, &asked.decide(&facts));
     let root = open_root(session, report).await?;
@@ -49,7 +51,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let evidence = Evidence { root: &root, code: &code, reviewed: reviewed.as_deref().unwrap_or_default() };
     let first = asked.judge(session, facts, &evidence).await?;
     gate::show(report, &asked, &first);
-    let question = Question { asked, first, code, reviewed };
+    let question = Question { asked, first, line, code, reviewed };
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
     let result = under_the_lock(session, command, &root, &held, question, &mut footprint, report).await;
@@ -69,6 +71,8 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
 struct Question {
     asked: Asked,
     first: Decision,
+    /// Where what was merged earlier is looked for.
+    line: Option<Line>,
     code: Code,
     reviewed: Result<Vec<Record>, Error>,
 }
@@ -108,20 +112,28 @@ async fn under_the_lock(
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
-    let entry = audit::Entry {
-        action: "apply",
-        at: Timestamp::now(),
-        reason: None,
-        lock: Some(held.info()),
-        pull_request: report.pull_requests.first().copied(),
-        result: applied,
-    };
     if result.is_ok()
         && let Err(error) = footprint.set_applied()
     {
         tracing::warn!("{error}");
     }
-    let recorded = audit::write(session, &root.bucket, &entry).await;
+    // One entry for each pull request that was applied, so that each can be found by its number.
+    let mut recorded = Ok(());
+    let mut numbers: Vec<Option<u64>> = report.pull_requests.iter().copied().map(Some).collect();
+    if numbers.is_empty() {
+        numbers.push(None);
+    }
+    for pull_request in numbers {
+        let entry = audit::Entry {
+            action: "apply",
+            at: Timestamp::now(),
+            reason: None,
+            lock: Some(held.info()),
+            pull_request,
+            result: applied,
+        };
+        recorded = recorded.and(audit::write(session, &root.bucket, &entry).await);
+    }
     result.and(kept)?;
     report.outputs = outputs(session, root).await;
     report.phase = Phase::Applied;
@@ -149,8 +161,8 @@ async fn approve(
     plan_file: PlanFile,
     report: &mut Report,
 ) -> Result<Option<ApprovedPlan>, Error> {
-    let Question { mut asked, first, code, reviewed } = question;
-    let records = reviewed.as_deref().unwrap_or_default().to_vec();
+    let Question { mut asked, first, line, code, reviewed } = question;
+    let mut records = reviewed.as_deref().unwrap_or_default().to_vec();
     let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
         tracing::info!("nothing to apply: {because}");
@@ -162,7 +174,12 @@ async fn approve(
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {
-            Ok(reviewed) => review::compare(&root.bucket, &reviewed, &fresh, report).await,
+            Ok(reviewed) => {
+                let compared = review::compare(session, &root.bucket, (&reviewed, &fresh), line.as_ref(), report).await;
+                asked.along_with(&compared.pending);
+                records.extend(compared.pending.into_iter().map(|pending| pending.record));
+                compared.result
+            }
             Err(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {

@@ -1,5 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
+use super::pending::{Line, Pending};
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -67,7 +68,7 @@ fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
         }
         Event::Push(_) | Event::PullRequest(_) | Event::MergeGroup { .. } => return Err(not_appliable()),
     };
-    Ok(Wanted { branch, sha, arrival, is_fresh: true, run_id: Some(run.run_id) })
+    Ok(Wanted { branch, sha, arrival, earlier: Vec::new(), is_fresh: true, run_id: Some(run.run_id) })
 }
 
 impl Asked {
@@ -83,6 +84,13 @@ impl Asked {
                 environment: None,
                 memberships: Vec::new(),
             }),
+        }
+    }
+
+    /// What was merged earlier and would be applied along is asked about too.
+    pub(super) fn along_with(&mut self, pending: &[Pending]) {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.earlier.extend(pending.iter().map(|pending| pending.commit.clone()));
         }
     }
 
@@ -147,6 +155,13 @@ impl Asked {
     }
 }
 
+/// The branch's line before the commits that the gate is asked about.
+pub(super) fn line_before(facts: &Facts) -> Option<Line> {
+    let Origin::Branch(branch) = &facts.origin else { return None };
+    let from = branch.commits.last()?.parents.first()?.clone();
+    Some(Line { branch: branch.branch.clone(), from: Some(from) })
+}
+
 /// Proves that an earlier commit carries what the head carries; the inner error says why it is not
 /// proven.
 async fn prove(
@@ -163,17 +178,23 @@ async fn prove(
         Err(error) => return Err(error),
     };
     let (github, repository) = (session.github()?, session.repository()?);
-    let files = async {
-        let (one, other) =
-            tokio::join!(github.files(&repository, &approval.commit), github.files(&repository, &approval.head));
-        Ok((one?, other?))
+    let asked = async {
+        let (one, other, pusher) = tokio::join!(
+            github.files(&repository, &approval.commit),
+            github.files(&repository, &approval.head),
+            github.pusher(&repository, &approval.commit)
+        );
+        Ok((one?, other?, pusher?))
     };
-    let (earlier_files, head_files) = match files.await {
-        Ok(files) => files,
+    let (earlier_files, head_files, pusher) = match asked.await {
+        Ok(answers) => answers,
         Err(error) => return Ok(Err(crate::shell::github::GitHubError::to_string(&error))),
     };
     let same = same_files(evidence.code.covered(), (&approval.commit, &earlier_files), (&approval.head, &head_files));
-    Ok(same.and_then(|same| same_content(&earlier, head, &same)))
+    Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|mut same| {
+        pusher.into_iter().for_each(|login| same.pushed_by(login));
+        same
+    }))
 }
 
 /// The head commits whose plans were reviewed.

@@ -7,6 +7,7 @@ mod freeze;
 mod gate;
 mod holder;
 mod locking;
+mod pending;
 mod plan;
 mod planning;
 mod release;

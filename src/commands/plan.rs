@@ -2,6 +2,7 @@
 
 use super::gate;
 use super::locking;
+use super::pending::Line;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
@@ -12,6 +13,7 @@ use crate::core::approval::{Need, need};
 use crate::core::comment::Phase;
 use crate::core::lock_info::Operation;
 use crate::error::Error;
+use crate::shell::github::MergeGroup;
 use crate::shell::runner::{Event, Run};
 
 pub(super) async fn run(command: PlanCommand) -> Result<(), Error> {
@@ -82,9 +84,12 @@ async fn tell(
         return Ok(());
     }
     match session.host.run().map(|run| &run.event) {
-        Some(Event::MergeGroup { .. }) => {
+        Some(Event::MergeGroup { base_ref, .. }) => {
+            let line = Line { branch: branch_of(base_ref).to_owned(), from: None };
             let compared = match reviewed {
-                Ok(reviewed) => review::compare(&root.bucket, &reviewed, &record, report).await,
+                Ok(reviewed) => {
+                    review::compare(session, &root.bucket, (&reviewed, &record), Some(&line), report).await.result
+                }
                 Err(error) => Err(error),
             };
             review::explained(compared, report)?;
@@ -105,13 +110,17 @@ fn named_in_queue(git_ref: &str) -> Option<u64> {
     name.split('-').next()?.parse().ok()
 }
 
+/// A branch's short name.
+fn branch_of(git_ref: &str) -> &str {
+    git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref)
+}
+
 /// Finds the pull requests of a merge group, which learn what becomes of it.
 async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<String>, Error> {
     let Some(run) = session.host.run() else { return Ok(Vec::new()) };
     let Event::MergeGroup { head_sha, base_ref, .. } = &run.event else { return Ok(Vec::new()) };
-    let branch = base_ref.strip_prefix("refs/heads/").unwrap_or(base_ref);
-    let named = named_in_queue(&run.git_ref);
-    let group = session.github()?.pull_requests_of_group(&session.repository()?, branch, head_sha, named).await?;
+    let group = MergeGroup { branch: branch_of(base_ref), head_sha, named: named_in_queue(&run.git_ref) };
+    let group = session.github()?.pull_requests_of_group(&session.repository()?, group).await?;
     report.pull_requests = group.iter().map(|pull_request| pull_request.number).collect();
     report.heads = group.iter().map(|pull_request| (pull_request.number, pull_request.head_sha.clone())).collect();
     Ok(group.into_iter().map(|pull_request| pull_request.head_sha).collect())

@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::pending::{self, Line, Pending};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin,
-    compare as compare_records, key_for, overlaps,
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, key_for,
+    overlaps,
 };
 use crate::error::Error;
+use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Event, Run, variable};
 use crate::shell::sources::{Sources, providers, sources};
@@ -68,6 +70,7 @@ impl StateIdentity {
 /// The code that is planned.
 pub(super) struct Code {
     base_sha: Option<String>,
+    merge_tree: Option<String>,
     pusher: Option<String>,
     providers: BTreeMap<String, String>,
     /// `None` where it cannot be told which files reach the apply: then no approval carries over.
@@ -81,6 +84,7 @@ impl Code {
         let module = root.terraform.module();
         let repository = variable("GITHUB_WORKSPACE").and_then(|path| fs::canonicalize(PathBuf::from(path)).ok());
         let plan_args = plan_args.cloned().unwrap_or_default().0;
+        let merge_tree = repository.as_ref().and_then(|repository| checkout::tree(repository, module.directory()));
         let sources = repository.and_then(|repository| {
             let found = sources(&repository, module.directory(), &module.data_directory(), &plan_args);
             found.inspect_err(|error| tracing::warn!("approvals cannot be bound to content here: {error}")).ok()
@@ -94,7 +98,7 @@ impl Code {
             Some(Event::MergeGroup { base_sha, .. }) => (Some(base_sha.clone()), None),
             Some(Event::Other) | None => (None, None),
         };
-        Code { base_sha, pusher, providers: providers(module.directory()), sources }
+        Code { base_sha, merge_tree, pusher, providers: providers(module.directory()), sources }
     }
 
     /// The directories and files of the repository that reach the apply.
@@ -122,7 +126,7 @@ pub(super) async fn read_plan(
     let origin = RecordOrigin {
         head_sha: report.head_sha.clone().unwrap_or_default(),
         base_sha: code.base_sha.clone(),
-        merge_tree: None,
+        merge_tree: code.merge_tree.clone(),
         pull_request: report.pull_requests.first().copied(),
         run_url: session.host.run().map(Run::url),
         actor: Some(session.host.actor()),
@@ -201,21 +205,43 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
     }
 }
 
-/// Whether what would be applied is what was reviewed.
+/// What a comparison came to.
+pub(super) struct Compared {
+    pub(super) result: Result<(), Error>,
+    /// Pull requests that are merged and not applied yet, whose changes the plan holds as well.
+    pub(super) pending: Vec<Pending>,
+}
+
+/// Whether what would be applied is what was reviewed: of these pull requests, and of those on
+/// `line` that are merged and not applied yet.
 pub(super) async fn compare(
+    session: &Session,
     bucket: &Bucket,
-    reviewed: &[Record],
-    fresh: &Record,
+    (reviewed, fresh): (&[Record], &Record),
+    line: Option<&Line>,
     report: &mut Report,
-) -> Result<(), Error> {
-    let mut compared = compare_records(reviewed, fresh, &[]);
+) -> Compared {
+    let mut compared = compare_along(reviewed, &[], fresh, &[]);
+    let mut found = Vec::new();
     if matches!(compared, Comparison::Different { .. }) {
-        // What was done to the state lately explains a difference; equality needs no explaining.
-        compared = compare_records(reviewed, fresh, &recent_audits(bucket).await);
+        // What was merged and done to the state lately explains a difference; equality needs no
+        // explaining.
+        let history = recent_audits(bucket).await;
+        if let Some(line) = line {
+            found = pending::find(session, bucket, line, (reviewed, fresh), &history).await.unwrap_or_else(|error| {
+                tracing::warn!("what is merged and not applied yet could not be told: {error}");
+                Vec::new()
+            });
+        }
+        let earlier: Vec<Record> = found.iter().map(|pending| pending.record.clone()).collect();
+        compared = compare_along(reviewed, &earlier, fresh, &history);
     }
-    match compared {
+    let result = match compared {
         Comparison::Equal { notes } => {
-            report.notes.extend(notes.iter().map(ToString::to_string));
+            for note in notes {
+                tracing::info!("{note}");
+                report.notes.push(note.to_string());
+            }
             Ok(())
         }
         Comparison::Different { differences, whys } => {
@@ -223,7 +249,8 @@ pub(super) async fn compare(
                 differences.iter().map(ToString::to_string).chain(whys.iter().map(ToString::to_string)).collect();
             Err(Error::PlanChanged { differences: differences.iter().map(ToString::to_string).collect() })
         }
-    }
+    };
+    Compared { result, pending: found }
 }
 
 /// Puts a refusal into the report: what is wrong with the record, where it is that, and the way on.

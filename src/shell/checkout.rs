@@ -1,8 +1,10 @@
-//! Which commit is checked out, read from Git's own files: `git` need not be installed.
+//! What is checked out: the commit, read from Git's own files (`git` need not be installed for what
+//! decides), and its tree, for the record.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Why the checked-out commit cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +34,22 @@ pub enum CheckoutError {
 ///
 /// When there is a repository, and its commit cannot be told.
 pub fn head(workspace: &Path, directory: &Path) -> Result<Option<String>, CheckoutError> {
+    repository(workspace, directory).map(|git| commit(&git)).transpose()
+}
+
+/// The tree of the commit that is checked out, as `git` tells it; `None` where it does not, for the
+/// tree only explains.
+pub fn tree(workspace: &Path, directory: &Path) -> Option<String> {
+    let git = repository(workspace, directory)?;
+    // With its directory named, `git` looks at no other, whoever owns it.
+    let arguments = ["rev-parse", "--verify", "--quiet", "HEAD^{tree}"];
+    let said = Command::new("git").arg("--git-dir").arg(git).args(arguments).stdin(Stdio::null()).output().ok()?;
+    as_sha(&String::from_utf8_lossy(&said.stdout)).filter(|_| said.status.success())
+}
+
+fn repository(workspace: &Path, directory: &Path) -> Option<PathBuf> {
     let inside = directory.ancestors().take_while(|at| at.starts_with(workspace));
-    match inside.map(|at| at.join(".git")).find(|git| git.is_dir()) {
-        Some(git) => commit(&git).map(Some),
-        None => Ok(None),
-    }
+    inside.map(|at| at.join(".git")).find(|git| git.is_dir())
 }
 
 fn commit(git: &Path) -> Result<String, CheckoutError> {
@@ -104,6 +117,37 @@ mod tests {
         check(&[(".git/HEAD", "ref: refs/heads/main\n"), (".git/packed-refs", &packed)], Ok(Some(SHA)));
         check(&[("live/.git/HEAD", &line), (".git/HEAD", "ref: refs/heads/x")], Ok(Some(SHA)));
         check(&[("live/.git", "gitdir: ../.git/modules/live"), (".git/HEAD", &line)], Ok(Some(SHA)));
+    }
+
+    #[test]
+    fn the_tree_is_that_of_the_commit_checked_out() {
+        let checkout = tempfile::tempdir().unwrap();
+        let root = checkout.path().join("live/prod");
+        fs::create_dir_all(&root).unwrap();
+        assert_eq!(tree(checkout.path(), &root), None, "no repository");
+        let git = |arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.current_dir(checkout.path()).args([
+                "-c",
+                "user.name=octocat",
+                "-c",
+                "user.email=octocat@github.com",
+            ]);
+            let said = command.args(arguments).output().expect("the tests need git");
+            assert!(said.status.success(), "{arguments:?}: {said:?}");
+            String::from_utf8(said.stdout).unwrap().trim().to_owned()
+        };
+        git(&["init", "--quiet"]);
+        assert_eq!(tree(checkout.path(), &root), None, "no commit");
+        fs::write(root.join("main.tf"), "one").unwrap();
+        git(&["add", "."]);
+        let one = git(&["write-tree"]);
+        git(&["commit", "--quiet", "-m", "one"]);
+        assert_eq!(tree(checkout.path(), &root), Some(one.clone()));
+        fs::write(root.join("main.tf"), "two").unwrap();
+        git(&["commit", "--quiet", "-a", "-m", "two"]);
+        assert_eq!(tree(checkout.path(), &root), Some(git(&["write-tree"])));
+        assert_ne!(tree(checkout.path(), &root), Some(one));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod laptop;
 pub mod ministack;
 pub mod process;
 pub mod python;
+pub mod refusal;
 pub mod runner;
 pub mod workflow;
 pub mod world;

@@ -31,7 +31,7 @@ pub fn binary() -> PathBuf {
 
 /// A workflow run to be: one job that uses the action once.
 pub struct Step<'a> {
-    world: &'a World,
+    pub(super) world: &'a World,
     command: &'static str,
     event: Event,
     inputs: BTreeMap<String, String>,

@@ -80,18 +80,23 @@ impl World {
 
     /// The author pushes a further change to a pull request.
     pub fn push_to(&self, number: u64, change: impl FnOnce(&Files)) -> String {
+        self.push_to_as(number, "octocat", change)
+    }
+
+    /// Somebody pushes a further change to a pull request.
+    pub fn push_to_as(&self, number: u64, by: &str, change: impl FnOnce(&Files)) -> String {
         let (_, branch) = self.files_of(number);
         change(&branch);
-        let sha = self.github.push_to_pull_request(number, "octocat");
+        let sha = self.github.push_to_pull_request(number, by);
         self.tell_files(number, &branch);
         sha
     }
 
-    /// The author merges main into the pull request's branch ("Update branch").
-    pub fn update_branch(&self, number: u64) -> String {
+    /// Somebody presses "Update branch": GitHub merges main into the pull request's branch.
+    pub fn update_branch(&self, number: u64, by: &str) -> String {
         let (base, branch) = self.files_of(number);
         branch.take_changes(&base, &self.main);
-        let sha = self.github.push_to_pull_request(number, "octocat");
+        let sha = self.github.update_branch(number, by);
         self.tell_files(number, &branch);
         let new_base = self.main.copy_to(self.place("base"));
         self.pulls.lock().expect("no test fails while it holds the files").insert(number, (new_base, branch));
@@ -122,6 +127,16 @@ impl World {
         self.github.merge_by(method, number, "octocat")
     }
 
+    /// The merge queue lands what it holds; main then has the changes of all.
+    pub fn land_queue(&self) -> Push {
+        let numbers: Vec<u64> = self.github.state().queue.iter().map(|entry| entry.number).collect();
+        for number in numbers {
+            let (base, branch) = self.files_of(number);
+            self.main.take_changes(&base, &branch);
+        }
+        self.github.land_queue()
+    }
+
     /// A colleague's laptop, with main checked out.
     pub fn laptop(&self) -> Laptop {
         Laptop::new(self.main.copy_to(self.place("laptop")), self.scratch.path())
@@ -130,12 +145,19 @@ impl World {
     /// The files that a run of this event checks out.
     pub fn checkout(&self, event: &Event, into: PathBuf) -> Files {
         let files = self.main.copy_to(into);
-        if let Checkout::TestMerge(number) = event.checkout {
-            let (base, branch) = self.files_of(number);
-            files.take_changes(&base, &branch);
+        if let Checkout::TestMerge(numbers) = &event.checkout {
+            for number in numbers {
+                let (base, branch) = self.files_of(*number);
+                files.take_changes(&base, &branch);
+            }
         }
         files.write(".git/HEAD", &event.sha);
         files
+    }
+
+    /// Where all of it is.
+    pub fn scratch(&self) -> &std::path::Path {
+        self.scratch.path()
     }
 
     /// A directory that nothing else uses.

@@ -1,6 +1,6 @@
 //! `apply` on main: the gate, the comparison with what was reviewed, and the apply itself.
 
-use crate::harness::files::{PROD, PROD_KEY};
+use crate::harness::files::PROD;
 use crate::harness::github::story::MergeMethod;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
@@ -19,27 +19,18 @@ fn image(world: &World) -> String {
     world.laptop().initialised(&["output", "-raw", "web_image"]).succeeded().stdout
 }
 
-/// The gate blocks: exit 11, every reason on the pull request, the state untouched, nothing locked.
+/// The gate blocks: every reason on the pull request, and the plan that waits.
 #[track_caller]
-fn check_blocked(world: &World, number: u64, step: Step<'_>, reasons: &[&str]) {
-    let before = world.bucket.get(PROD_KEY);
-    let outcome = step.run().exits(11);
+fn check_blocked(number: u64, step: Step<'_>, reasons: &[&str]) {
+    let outcome = step.refused_and_told(&[number], 11, &[reasons, &[SERVICE]].concat());
     assert_eq!((outcome.output("result"), outcome.output("approved")), ("blocked", "false"));
-    let comment = world.github.comment(number);
-    for reason in reasons {
-        assert!(comment.contains(reason), "{reason:?} is not among the reasons:\n{comment}");
-        assert!(outcome.log.contains(reason), "{reason:?} is not in the log:\n{}", outcome.log);
-    }
-    assert!(comment.contains(SERVICE), "the refusal shows what waits:\n{comment}");
-    assert_eq!(world.bucket.get(PROD_KEY), before, "the state is byte-identical");
-    assert!(world.bucket.locks().is_empty());
 }
 
 #[test]
 fn without_approval_nothing_is_applied() {
     let (world, number) = planned();
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push), &["#42"]);
+    check_blocked(number, Step::apply(&world, &push), &["#42"]);
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn an_approval_of_an_earlier_commit_does_not_count() {
     world.push_to(number, |files| files.replace(&format!("{PROD}/main.tf"), "web:1.1", "web:1.2"));
     Step::new(&world, "plan", world.github.pull_request_event(number, "synchronize")).run().exits(0);
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push), &["hubot"]);
+    check_blocked(number, Step::apply(&world, &push), &["hubot"]);
 }
 
 #[test]
@@ -82,7 +73,7 @@ fn the_authors_own_approval_does_not_count() {
     let (world, number) = planned();
     world.github.review(number, "octocat", "APPROVED");
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push), &["octocat"]);
+    check_blocked(number, Step::apply(&world, &push), &["octocat"]);
 }
 
 #[test]
@@ -91,7 +82,7 @@ fn an_approval_without_write_access_does_not_count() {
     world.github.person("outsider", "read");
     world.github.review(number, "outsider", "APPROVED");
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push), &["#42"]);
+    check_blocked(number, Step::apply(&world, &push), &["#42"]);
 }
 
 #[test]
@@ -100,7 +91,7 @@ fn requested_changes_block() {
     world.approve(number);
     world.github.review(number, "monalisa", "CHANGES_REQUESTED");
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push), &["monalisa"]);
+    check_blocked(number, Step::apply(&world, &push), &["monalisa"]);
 }
 
 #[test]
@@ -118,7 +109,7 @@ fn two_approvals_need_two_people() {
     world.approve(number);
     world.approve(number);
     let push = world.merge(number);
-    check_blocked(&world, number, Step::apply(&world, &push).with("required-approvals", "2"), &["2"]);
+    check_blocked(number, Step::apply(&world, &push).with("required-approvals", "2"), &["2"]);
     world.github.review(number, "monalisa", "APPROVED");
     Step::apply(&world, &push).with("required-approvals", "2").run().exits(0);
 }
@@ -128,10 +119,7 @@ fn a_direct_push_is_refused_unless_it_is_allowed() {
     let world = World::applied();
     world.main.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1");
     let push = world.github.push_directly("octocat");
-    let before = world.bucket.get(PROD_KEY);
-    let outcome = Step::apply(&world, &push).run().exits(11);
-    assert!(outcome.summary.contains(SERVICE), "the refusal shows what waits:\n{}", outcome.summary);
-    assert_eq!(world.bucket.get(PROD_KEY), before);
+    Step::apply(&world, &push).refused_and_told(&[], 11, &["without a pull request", SERVICE]);
     Step::apply(&world, &push).with("allow-direct-push", "true").run().exits(0);
     assert_eq!(image(&world), "web:1.1");
 }
@@ -144,12 +132,9 @@ fn a_plan_that_is_not_the_reviewed_one_is_refused_in_words() {
     // Somebody takes a service away by hand: the fresh plan has to make it again.
     let laptop = world.laptop();
     laptop.initialised(&["state", "rm", "module.worker.terraform_data.service"]).succeeded();
-    let before = world.bucket.get(PROD_KEY);
-    let outcome = Step::apply(&world, &push).run().exits(12).says("module.worker.terraform_data.service");
+    let told = ["module.worker.terraform_data.service"];
+    let outcome = Step::apply(&world, &push).refused_and_told(&[number], 12, &told);
     assert_eq!(outcome.output("result"), "refused");
-    assert!(world.github.comment(number).contains("module.worker.terraform_data.service"));
-    assert_eq!(world.bucket.get(PROD_KEY), before);
-    assert!(world.bucket.locks().is_empty());
     Step::apply(&world, &push).with("on-plan-change", "apply").run().exits(0);
     assert_eq!(image(&world), "web:1.1");
 }
@@ -160,9 +145,7 @@ fn a_run_for_a_commit_that_main_has_left_is_refused() {
     world.approve(number);
     let push = world.merge(number);
     world.github.push_directly("monalisa");
-    let before = world.bucket.get(PROD_KEY);
-    Step::apply(&world, &push).run().exits(11);
-    assert_eq!(world.bucket.get(PROD_KEY), before);
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &["no longer the newest commit of main"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The gate end to end: every way in which a change may not be applied, and what people are told.
 
-use crate::harness::files::{PROD_KEY, PROD_LOCK};
+use crate::harness::files::PROD_KEY;
 use crate::harness::github::story::Push;
-use crate::harness::runner::{Outcome, Step};
+use crate::harness::runner::Step;
 use crate::harness::world::World;
 
 const MAIN: &str = "environments/prod/main.tf";
@@ -15,26 +15,6 @@ fn planned() -> (World, u64) {
     let number = world.new_image();
     Step::plan(&world, number).run().exits(0);
     (world, number)
-}
-
-/// Runs what must be refused: the exit code, the words on each pull request, in the log and in the
-/// summary, the state byte-identical, and nobody's lock left.
-#[track_caller]
-fn check_refused(world: &World, numbers: &[u64], step: Step<'_>, code: i32, words: &[&str]) -> Outcome {
-    let before = world.bucket.get(PROD_KEY);
-    let outcome = step.run().exits(code);
-    let comments = numbers.iter().map(|number| world.github.comment(*number));
-    for told in comments.chain([outcome.summary.clone()]).map(|told| told.replace('`', "")) {
-        for word in words {
-            assert!(told.contains(word), "{word:?} is not told:\n{told}");
-        }
-    }
-    for word in words {
-        assert!(outcome.log.replace('`', "").contains(word), "{word:?} is not in the log:\n{}", outcome.log);
-    }
-    assert_eq!(world.bucket.get(PROD_KEY), before, "the state is byte-identical");
-    assert!(world.bucket.locks().is_empty(), "{:?}", world.bucket.locks());
-    outcome
 }
 
 fn image(world: &World) -> String {
@@ -69,18 +49,6 @@ fn the_plan_says_what_will_be_asked_and_what_it_has() {
 }
 
 #[test]
-fn an_approval_given_after_the_refusal_opens_the_gate_for_a_re_run() {
-    let (world, number) = planned();
-    let push = world.merge(number);
-    let refused =
-        check_refused(&world, &[number], Step::apply(&world, &push), 11, &["0 of 1", WEB, "have #42 approved by"]);
-    world.approve(number);
-    let outcome = Step::apply(&world, &push).rerun_of(refused.run).run().exits(0);
-    assert_eq!((outcome.attempt, outcome.output("result")), (2, "applied"));
-    assert_eq!(image(&world), "web:1.1");
-}
-
-#[test]
 fn who_pushed_last_does_not_approve() {
     let (world, number) = planned();
     world.push_to(number, |files| files.append(MAIN, "# by hubot\n"));
@@ -89,32 +57,9 @@ fn who_pushed_last_does_not_approve() {
     Step::new(&world, "plan", event).run().exits(0);
     world.approve(number);
     let push = world.merge(number);
-    check_refused(&world, &[number], Step::apply(&world, &push), 11, &["hubot pushed the last commit"]);
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &["hubot pushed the last commit"]);
     world.github.review(number, "monalisa", "APPROVED");
     Step::apply(&world, &push).run().exits(0);
-}
-
-#[test]
-fn every_pull_request_of_a_push_must_pass_and_all_are_told() {
-    let (world, web) = planned();
-    let queue = new_queue(&world);
-    world.approve(web);
-    let first = world.merge(web);
-    let second = world.merge(queue);
-    let push = Push { before: first.before, ..second };
-    check_refused(
-        &world,
-        &[web, queue],
-        Step::apply(&world, &push),
-        11,
-        &["#43 has 0 of 1", WEB, "terraform_data.queue"],
-    );
-    world.approve(queue);
-    Step::apply(&world, &push).run().exits(0);
-    assert_eq!(image(&world), "web:1.1");
-    for number in [web, queue] {
-        assert!(world.github.comment(number).contains("applied"), "{}", world.github.comment(number));
-    }
 }
 
 #[test]
@@ -122,9 +67,9 @@ fn a_forced_push_and_a_new_branch_are_refused() {
     let world = World::applied();
     world.main.replace(MAIN, "web:1.0", "web:1.1");
     let push = world.github.force_push("octocat");
-    check_refused(&world, &[], Step::apply(&world, &push), 11, &["main was force-pushed", WEB]);
+    Step::apply(&world, &push).refused_and_told(&[], 11, &["main was force-pushed", WEB]);
     let created = Push { before: "0".repeat(40), forced: false, ..push };
-    check_refused(&world, &[], Step::apply(&world, &created), 11, &["main was just created"]);
+    Step::apply(&world, &created).refused_and_told(&[], 11, &["main was just created"]);
 }
 
 #[test]
@@ -143,7 +88,7 @@ fn a_late_run_is_refused_and_a_plan_without_changes_passes() {
     let push = world.merge(number);
     let comment = world.pull_request("A comment", |files| files.write("environments/prod/calm.tf", "# calm\n"));
     let later = world.merge(comment);
-    check_refused(&world, &[number], Step::apply(&world, &push), 11, &["is no longer the newest commit of main"]);
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &["is no longer the newest commit of main"]);
     // Nobody approved the later one; but where nothing changes, there is nothing to approve.
     world.main.replace(MAIN, "web:1.1", "web:1.0");
     let before = world.bucket.get(PROD_KEY);
@@ -158,13 +103,13 @@ fn an_environment_must_be_protected_and_approved_by_another() {
     world.approve(number);
     let push = world.merge(number);
     let apply = || Step::apply(&world, &push).with("environment", "prod").with("require-environment-approval", "true");
-    check_refused(&world, &[number], apply(), 11, &["this repository has no environment prod"]);
+    apply().refused_and_told(&[number], 11, &["this repository has no environment prod"]);
     world.github.environment("prod", &[], false);
-    check_refused(&world, &[number], apply(), 11, &["has no required reviewers"]);
+    apply().refused_and_told(&[number], 11, &["has no required reviewers"]);
     world.github.environment("prod", &["hubot", "octocat"], false);
-    let refused = check_refused(&world, &[number], apply(), 11, &["nobody approved this run"]);
+    let refused = apply().refused_and_told(&[number], 11, &["nobody approved this run"]);
     world.github.approve_run(refused.run, "prod", "octocat");
-    check_refused(&world, &[number], apply().rerun_of(refused.run), 11, &["octocat started this run"]);
+    apply().rerun_of(refused.run).refused_and_told(&[number], 11, &["octocat started this run"]);
     world.github.approve_run(refused.run, "prod", "hubot");
     apply().rerun_of(refused.run).run().exits(0);
     assert!(world.github.comment(number).contains("environment prod by hubot"), "{}", world.github.comment(number));
@@ -176,26 +121,7 @@ fn a_team_that_this_token_cannot_see_is_said_with_the_token_that_can() {
     world.approve(number);
     let push = world.merge(number);
     let apply = || Step::apply(&world, &push).with("approvers", "acme/platform");
-    check_refused(&world, &[number], apply(), 11, &["whether hubot is in the team acme/platform", "members: read"]);
-}
-
-#[test]
-fn an_approval_withdrawn_between_the_two_questions_blocks() {
-    let (world, number) = planned();
-    world.approve(number);
-    let push = world.merge(number);
-    let before = world.bucket.get(PROD_KEY);
-    // The run waits for the lock after it first asked; meanwhile hubot thinks again.
-    let lock = r#"{"ID":"1","Operation":"OperationTypePlan","Info":"","Who":"root@vm","Version":"1.11.4","Created":"2026-11-21T01:33:06Z","Path":"x"}"#;
-    world.bucket.put(PROD_LOCK, lock);
-    let mut running = Step::apply(&world, &push).start();
-    running.wait_for_log("waiting for the lock");
-    world.github.dismiss(number, "hubot");
-    world.bucket.delete(PROD_LOCK);
-    let outcome = running.finish().exits(11).says("hubot's review was dismissed");
-    assert_eq!((outcome.output("approved"), outcome.output("result")), ("false", "blocked"));
-    assert_eq!(world.bucket.get(PROD_KEY), before);
-    assert!(world.bucket.locks().is_empty());
+    apply().refused_and_told(&[number], 11, &["whether hubot is in the team acme/platform", "members: read"]);
 }
 
 #[test]
@@ -207,9 +133,9 @@ fn a_merged_event_and_a_dispatch_lead_to_the_same_gate() {
         let step = Step::new(&world, "apply", world.github.dispatch_event("monalisa"));
         step.with("pull-request", &named.to_string())
     };
-    check_refused(&world, &[number], merged(), 11, &["#42 has 0 of 1"]);
-    check_refused(&world, &[number], dispatched(number), 11, &["#42 has 0 of 1"]);
-    check_refused(&world, &[number], dispatched(7), 11, &["did not come by #7 but by #42"]);
+    merged().refused_and_told(&[number], 11, &["#42 has 0 of 1"]);
+    dispatched(number).refused_and_told(&[number], 11, &["#42 has 0 of 1"]);
+    dispatched(7).refused_and_told(&[number], 11, &["did not come by #7 but by #42"]);
     world.approve(number);
     merged().run().exits(0);
     assert_eq!(dispatched(number).run().exits(0).output("result"), "no-changes");
@@ -223,7 +149,7 @@ fn other_code_than_the_gate_decided_about_is_not_applied() {
     let mut event = world.github.push_event(&push);
     event.sha = head(&world, number);
     let step = Step::new(&world, "apply", event);
-    check_refused(&world, &[number], step, 11, &["the checked-out commit is", &push.after]);
+    step.refused_and_told(&[number], 11, &["the checked-out commit is", &push.after]);
 }
 
 #[test]
@@ -239,15 +165,12 @@ fn a_changed_plan_is_refused_in_words() {
         ("\"web:1.1\"\n", "\"web:1.1\"\n  region = \"us-east-1\"\n", "would be replaced"),
     ] {
         world.main.replace(MAIN, old, other);
-        let before = world.bucket.get(PROD_KEY);
-        let outcome = Step::apply(&world, &push).run().exits(12);
+        let outcome = Step::apply(&world, &push).refused(12);
         assert_eq!(outcome.output("result"), "refused");
         let comment = world.github.comment(number).replace('`', "");
         for told in [word, "the merged code is not the code that was planned", "Next: Re-run the plan job"] {
             assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
         }
-        assert_eq!(world.bucket.get(PROD_KEY), before, "the state is byte-identical");
-        assert!(world.bucket.locks().is_empty());
         world.main.replace(MAIN, other, old);
     }
     Step::apply(&world, &push).run().exits(0);
@@ -262,27 +185,14 @@ fn a_record_that_is_missing_or_not_ours_is_refused_with_the_remedy() {
     let key = record_key(&world, number);
     let record = world.bucket.get(&key).unwrap();
     world.bucket.delete(&key);
-    check_refused(&world, &[number], Step::apply(&world, &push), 12, &["there is no reviewed plan at"]);
+    Step::apply(&world, &push).refused_and_told(&[number], 12, &["there is no reviewed plan at"]);
     world.bucket.put(&key, "{");
-    check_refused(&world, &[number], Step::apply(&world, &push), 12, &["cannot be read"]);
+    Step::apply(&world, &push).refused_and_told(&[number], 12, &["cannot be read"]);
     world.bucket.put(&key, r#"{"version":99}"#);
-    let outcome = check_refused(&world, &[number], Step::apply(&world, &push), 12, &["has version 99"]);
+    let outcome = Step::apply(&world, &push).refused_and_told(&[number], 12, &["has version 99"]);
     assert!(outcome.log.contains("re-run the plan job"), "{}", outcome.log);
     world.bucket.put(&key, record);
     Step::apply(&world, &push).run().exits(0);
-}
-
-#[test]
-fn a_merge_queue_drops_what_is_no_longer_what_was_reviewed() {
-    let (world, number) = planned();
-    let queued = || Step::new(&world, "plan", world.github.merge_group_event(number));
-    let outcome = queued().run().exits(0);
-    assert_eq!(outcome.output("result"), "planned");
-    assert!(world.github.comment(number).contains("it means what was reviewed"), "{}", world.github.comment(number));
-    world.laptop().initialised(&["state", "rm", WORKER]).succeeded();
-    check_refused(&world, &[number], queued(), 12, &[&format!("{WORKER} would be created")]);
-    world.bucket.delete(&record_key(&world, number));
-    check_refused(&world, &[number], queued(), 12, &["there is no reviewed plan at"]);
 }
 
 #[test]

@@ -35,13 +35,46 @@ fn an_updated_branch_keeps_its_approval() {
     let (world, number) = approved();
     world.main.write("docs/readme.md", "something else that was merged");
     world.github.push_directly("monalisa");
-    world.update_branch(number);
+    world.update_branch(number, "octocat");
     plan_again(&world, number);
     let push = world.merge(number);
     // Bound to the commit, it would have been lost.
-    Step::apply(&world, &push).run().exits(11).says("an earlier commit");
+    Step::apply(&world, &push).refused(11).says("an earlier commit");
     apply(&world, &push).run().exits(0);
     assert!(world.github.comment(number).contains("hubot"));
+}
+
+#[test]
+fn a_reviewer_who_updates_the_branch_keeps_their_approval() {
+    let (world, number) = approved();
+    world.main.write("docs/readme.md", "something else that was merged");
+    world.github.push_directly("monalisa");
+    world.update_branch(number, "hubot");
+    let mut event = world.github.pull_request_event(number, "synchronize");
+    event.payload["sender"]["login"] = "hubot".into();
+    Step::new(&world, "plan", event).run().exits(0);
+    let push = world.merge(number);
+    // Bound to the commit, hubot is who pushed last, and is told why that was a push.
+    let told = ["hubot pushed the last commit, if only by Update branch"];
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &told);
+    apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn who_pushed_what_they_approved_does_not_count_whoever_updates_the_branch_after_them() {
+    let world = World::applied();
+    let number = world.new_image();
+    world.push_to_as(number, "hubot", |files| files.replace(MAIN, "web:1.1", "web:6.6"));
+    let mut event = world.github.pull_request_event(number, "synchronize");
+    event.payload["sender"]["login"] = "hubot".into();
+    Step::new(&world, "plan", event).run().exits(0);
+    world.approve(number);
+    world.update_branch(number, "octocat");
+    plan_again(&world, number);
+    let push = world.merge(number);
+    apply(&world, &push).refused_and_told(&[number], 11, &["0 of 1", "which they approved"]);
+    world.github.review(number, "monalisa", "APPROVED");
+    apply(&world, &push).run().exits(0);
 }
 
 #[test]
@@ -50,10 +83,7 @@ fn a_provisioner_that_no_plan_shows_costs_it() {
     world.push_to(number, |files| files.replace(MAIN, "echo one", "echo two"));
     plan_again(&world, number);
     let push = world.merge(number);
-    let before = world.bucket.get(PROD_KEY);
-    apply(&world, &push).run().exits(11).says("environments/prod/main.tf changed since");
-    assert_eq!(world.bucket.get(PROD_KEY), before);
-    assert!(world.bucket.locks().is_empty());
+    apply(&world, &push).refused(11).says("environments/prod/main.tf changed since");
 }
 
 #[test]
@@ -69,5 +99,5 @@ fn a_record_that_claims_the_same_content_is_not_believed_alone() {
     forged["content_digest"] = world.bucket.json(&key(&earlier)).unwrap()["content_digest"].clone();
     world.bucket.put(&key(&head), forged.to_string());
     let push = world.merge(number);
-    apply(&world, &push).run().exits(11).says("changed since");
+    apply(&world, &push).refused(11).says("changed since");
 }

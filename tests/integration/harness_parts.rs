@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
+use graphql_parser::query::parse_query;
 use serde_json::{Value, json};
 
 use crate::harness::files::{PROD_KEY, PROD_LOCK};
-use crate::harness::github::{FakeGithub, WORKFLOW_PERMISSIONS, schema};
+use crate::harness::github::{FakeGithub, WORKFLOW_PERMISSIONS, graphql_schema, schema};
 use crate::harness::ministack::Ministack;
 use crate::harness::process::{Finished, run, wait_for};
 use crate::harness::python::python;
@@ -202,4 +203,40 @@ fn an_answer_that_github_would_not_give_is_found() {
     ask(&github, &token, "GET", "/repos/acme/infra/no-such-thing", None);
     let violations = std::mem::take(&mut github.state().violations);
     assert_eq!(violations, ["the fake GitHub does not know GET /repos/acme/infra/no-such-thing"]);
+}
+
+#[test]
+fn queries_and_answers_are_held_against_githubs_own_graphql_schema() {
+    let read = |text: &str| parse_query::<String>(text).unwrap().into_static();
+    let query =
+        |fields: &str| read(&format!("query Q($n: Int!) {{ repository(owner: \"o\", name: \"r\") {{ {fields} }} }}"));
+    let refused = |fields: &str| graphql_schema::refusal(&query(fields)).unwrap_or_default();
+    assert_eq!(refused("pullRequest(number: $n) { number merged } object(oid: \"x\") { ... on Commit { oid } }"), "");
+    assert!(refused("pullRequests(first: 1) { nodes { approved } }").contains("doesn't exist on type 'PullRequest'"));
+    assert!(refused("object(oid: \"x\") { ... on Commit { number } }").contains("doesn't exist on type 'Commit'"));
+    assert!(refused("pullRequest(name: \"x\") { number }").contains("doesn't accept argument 'name'"));
+    assert!(refused("pullRequest { number }").contains("missing required arguments: number"));
+    assert!(refused("mergeQueue(branch: $n) { id }").contains("Type mismatch on variable $n"));
+    assert!(refused("pullRequest(number: $n)").contains("must have selections"));
+    assert!(refused("nameWithOwner { text }").contains("must not have selections"));
+
+    let violations = |value: Value| {
+        let asked = query("pullRequest(number: $n) { number state mergedAt author { login } }");
+        graphql_schema::violations(&asked, &json!({ "repository": { "pullRequest": value } }))
+    };
+    let sound = json!({ "number": 1, "state": "OPEN", "mergedAt": null, "author": null });
+    assert!(violations(sound.clone()).is_empty() && violations(Value::Null).is_empty());
+    for (field, value) in [
+        ("number", Value::Null),
+        ("number", json!("1")),
+        ("state", json!("DONE")),
+        ("mergedAt", json!("yesterday")),
+        ("author", json!({ "login": null })),
+        ("author", json!({})),
+        ("author", json!([])),
+    ] {
+        let mut other = sound.clone();
+        other[field] = value;
+        assert_eq!(violations(other.clone()).len(), 1, "{other}");
+    }
 }

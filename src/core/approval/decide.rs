@@ -257,23 +257,11 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
     let mut newer: Vec<&str> = Vec::new();
     for commit in &branch.commits {
         newer.push(&commit.sha);
-        let into_here = |pr: &&PullRequest| why_not_into_here(repository, branch, commit, pr).is_none();
-        let made_by = |pr: &&PullRequest| pr.merge_commit.as_deref() == Some(commit.sha.as_str());
-        let rebased_by = |pr: &&PullRequest| pr.merge_commit.as_deref().is_some_and(|merge| newer.contains(&merge));
-        let mut brought: Vec<&PullRequest> = commit.pull_requests.iter().filter(into_here).filter(made_by).collect();
-        if brought.is_empty() {
-            brought = commit.pull_requests.iter().filter(into_here).filter(rebased_by).collect();
-        }
+        let brought = brought_by(repository, &branch.branch, commit, &newer);
         if !brought.is_empty() {
             found.extend(brought.iter().map(|pr| (pr.number, *pr)));
         } else if !commit.pull_requests.is_empty() {
-            reasons.extend(commit.pull_requests.iter().map(|pr| {
-                why_not_into_here(repository, branch, commit, pr).unwrap_or_else(|| Reason::NotTheMergeCommit {
-                    sha: commit.sha.clone(),
-                    number: pr.number,
-                    merge_commit: pr.merge_commit.clone(),
-                })
-            }));
+            reasons.extend(why_by_none(repository, &branch.branch, commit));
         } else if policy.allow_direct_push {
             direct_pushes.push(commit.sha.clone());
         } else {
@@ -289,15 +277,49 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
             found: found.keys().copied().collect(),
         });
     }
+    // Only what a merge made is among these, so nothing else is let through with them.
+    for commit in &branch.earlier {
+        let brought = merges(repository, &branch.branch, commit);
+        if brought.is_empty() {
+            reasons.push(Reason::CommitUnknown { sha: commit.sha.clone() });
+        }
+        found.extend(brought.into_iter().map(|pr| (pr.number, pr)));
+    }
     Traced { pull_requests: found.into_values().collect(), direct_pushes, reasons }
 }
 
-fn why_not_into_here(
-    repository: &str,
-    branch: &BranchFacts,
-    commit: &Commit,
-    pull_request: &PullRequest,
-) -> Option<Reason> {
+/// The pull requests whose merge made this commit, or one of the `newer` commits that it was
+/// rebased together with.
+fn brought_by<'a>(repository: &str, branch: &str, commit: &'a Commit, newer: &[&str]) -> Vec<&'a PullRequest> {
+    let made_by = merges(repository, branch, commit);
+    if !made_by.is_empty() {
+        return made_by;
+    }
+    let into_here = |pr: &&PullRequest| why_not_into_here(repository, branch, commit, pr).is_none();
+    let rebased_by = |pr: &&PullRequest| pr.merge_commit.as_deref().is_some_and(|merge| newer.contains(&merge));
+    commit.pull_requests.iter().filter(into_here).filter(rebased_by).collect()
+}
+
+/// The pull requests whose merge into this branch of this repository made a commit.
+pub fn merges<'a>(repository: &str, branch: &str, commit: &'a Commit) -> Vec<&'a PullRequest> {
+    let into_here = |pr: &&PullRequest| why_not_into_here(repository, branch, commit, pr).is_none();
+    let made_by = |pr: &&PullRequest| pr.merge_commit.as_deref() == Some(commit.sha.as_str());
+    commit.pull_requests.iter().filter(into_here).filter(made_by).collect()
+}
+
+/// Why none of the pull requests that a commit belongs to brought it.
+fn why_by_none(repository: &str, branch: &str, commit: &Commit) -> Vec<Reason> {
+    let why = |pr: &PullRequest| {
+        why_not_into_here(repository, branch, commit, pr).unwrap_or_else(|| Reason::NotTheMergeCommit {
+            sha: commit.sha.clone(),
+            number: pr.number,
+            merge_commit: pr.merge_commit.clone(),
+        })
+    };
+    commit.pull_requests.iter().map(why).collect()
+}
+
+fn why_not_into_here(repository: &str, branch: &str, commit: &Commit, pull_request: &PullRequest) -> Option<Reason> {
     let sha = commit.sha.clone();
     let number = pull_request.number;
     let same_repository =
@@ -305,12 +327,12 @@ fn why_not_into_here(
     if !same_repository {
         return Some(Reason::OtherRepository { sha, number, repository: pull_request.base_repository.clone() });
     }
-    if pull_request.base_branch != branch.branch {
+    if pull_request.base_branch != branch {
         return Some(Reason::OtherBranch {
             sha,
             number,
             merged_into: pull_request.base_branch.clone(),
-            branch: branch.branch.clone(),
+            branch: branch.to_owned(),
         });
     }
     (!pull_request.merged).then_some(Reason::NotMerged { sha, number })

@@ -23,7 +23,8 @@ impl Facts {
         let Origin::Branch(branch) = &mut self.origin else {
             return;
         };
-        let pull_requests = branch.commits.iter_mut().flat_map(|commit| &mut commit.pull_requests);
+        let commits = branch.commits.iter_mut().chain(&mut branch.earlier);
+        let pull_requests = commits.flat_map(|commit| &mut commit.pull_requests);
         for pull_request in pull_requests.filter(|pr| pr.number == same.pull_request()) {
             pull_request.same_content.push(same.clone());
         }
@@ -35,7 +36,8 @@ impl Facts {
         let Origin::Branch(branch) = &mut self.origin else {
             return;
         };
-        let pull_requests = branch.commits.iter_mut().flat_map(|commit| &mut commit.pull_requests);
+        let commits = branch.commits.iter_mut().chain(&mut branch.earlier);
+        let pull_requests = commits.flat_map(|commit| &mut commit.pull_requests);
         for pull_request in pull_requests.filter(|pr| pr.number == number) {
             pull_request.last_pushers.push(login.to_owned());
         }
@@ -64,6 +66,9 @@ pub struct BranchFacts {
     pub arrival: Arrival,
     /// The commits to answer for, newest first, each the first parent of the one before it.
     pub commits: Vec<Commit>,
+    /// Commits that came to the branch before these and would be applied along with them: what
+    /// merges made whose own apply has not happened.
+    pub earlier: Vec<Commit>,
 }
 
 /// How commits came to a branch.

@@ -12,7 +12,8 @@ use crate::core::record::SameContent;
 struct History {
     name: &'static str,
     /// `N` approvals, `by=LIST` approvers, `content`, `member=team/login`, `stranger=team/login`,
-    /// `untold=team/login`, `same=COMMIT` (proven to carry what the head carries).
+    /// `untold=team/login`, `same=COMMIT` (proven to carry what the head carries) or
+    /// `same=COMMIT/login` (and pushed by them).
     policy: &'static str,
     reviews: &'static str,
     /// `approved: who…`, or `blocked: part | part`, each part to be found in the reasons.
@@ -87,6 +88,12 @@ const HISTORIES: &[History] = &[
     history("content: two, one of each", "2 content same=old", "reviewer approved old; second approved H", "approved: reviewer second"),
     history("content: an old request for changes stands", "content same=old", "reviewer approved old; second changes old", "blocked: second requests changes"),
     history("content: without a commit", "content same=old", "reviewer approved ?", "blocked: 0 of 1"),
+    history("content: who only updated the branch after their approval", "content same=old", "pusher approved old", "approved: pusher"),
+    history("content: who pushed what they approved, before somebody updated the branch", "content same=old/Reviewer", "reviewer approved old", "blocked: 0 of 1 | reviewer pushed old, which they approved"),
+    history("content: who pushed last and approved something else", "content same=older", "pusher approved old", "blocked: pusher approved old, an earlier commit"),
+    history("content: who updated the branch and approved that", "content same=old", "pusher approved H", "blocked: pusher pushed the last commit"),
+    history("the commit: who updated the branch after their approval", "same=old", "pusher approved old", "blocked: pusher pushed the last commit"),
+    history("content: the author's own approval of an old commit", "content same=old", "author approved old", "blocked: author is the author"),
     // By whom. (Peers take an approval by anybody, bots and strangers included.)
     history("the author", "", "author approved H", "blocked: author is the author"),
     history("the author in another case", "", "AUTHOR approved H", "blocked: AUTHOR is the author"),
@@ -219,7 +226,12 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
             Some(("member", team)) => member(team, MembershipAnswer::Member),
             Some(("stranger", team)) => member(team, MembershipAnswer::NotMember),
             Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
-            Some(("same", commit)) => same.push(super::tests::same_content(commit, HEAD)),
+            Some(("same", commit)) => {
+                let (commit, pusher) = commit.split_once('/').map_or((commit, None), |(c, by)| (c, Some(by)));
+                let mut proof = super::tests::same_content(commit, HEAD);
+                pusher.into_iter().for_each(|login| proof.pushed_by(login.to_owned()));
+                same.push(proof);
+            }
             None if word == "content" => policy.binds_to = BindsTo::Content,
             None => policy.required_approvals = word.parse().unwrap(),
             other => panic!("{other:?}"),

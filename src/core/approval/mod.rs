@@ -13,7 +13,7 @@ mod reason;
 mod reviews;
 
 pub use decide::{
-    Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask, standing,
+    Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask, merges, standing,
 };
 pub use facts::{
     Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::facts::{Actor, ActorKind, Membership, MembershipAnswer, PullRequest, Review, ReviewState};
 use super::policy::{Approver, BindsTo, Policy};
 use super::reason::{Reason, short};
+use crate::core::record::SameContent;
 
 /// What the reviews of one pull request come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub enum WhyNot {
     Author,
     /// They pushed its last commit.
     LastPusher,
+    /// They pushed the earlier commit that they approved.
+    OwnPush(String),
     /// They cannot write to the repository.
     NoWriteAccess,
     /// It was given on another commit.
@@ -82,7 +85,8 @@ impl fmt::Display for NotCounted {
             WhyNot::NoAccount => write!(f, "{who} no longer exists"),
             WhyNot::NotAPerson => write!(f, "{who} is not a person"),
             WhyNot::Author => write!(f, "{who} is the author"),
-            WhyNot::LastPusher => write!(f, "{who} pushed the last commit"),
+            WhyNot::LastPusher => write!(f, "{who} pushed the last commit, if only by `Update branch`"),
+            WhyNot::OwnPush(commit) => write!(f, "{who} pushed {}, which they approved", short(commit)),
             WhyNot::NoWriteAccess => write!(f, "{who} cannot write to this repository"),
             WhyNot::OtherCommit(Some(commit)) => {
                 write!(f, "{who} approved {}, an earlier commit", short(commit))
@@ -219,32 +223,36 @@ fn count(
     if pull_request.author.as_ref().is_some_and(|a| is(&a.login)) {
         return Err(WhyNot::Author);
     }
-    if pull_request.last_pushers.iter().any(|login| is(login)) {
-        return Err(WhyNot::LastPusher);
-    }
     if !review.can_write {
         return Err(WhyNot::NoWriteAccess);
     }
     let commit = review.commit.as_ref().ok_or(WhyNot::OtherCommit(None))?;
-    if !covers(policy.binds_to, pull_request, commit) {
+    let pushed_last = pull_request.last_pushers.iter().any(|login| is(login));
+    let same = same_content(policy.binds_to, pull_request, commit);
+    if *commit == pull_request.head && !commit.is_empty() {
+        if pushed_last {
+            return Err(WhyNot::LastPusher);
+        }
+    } else if let Some(same) = same {
+        // Who pushed after it brought nothing to review: what counts is who pushed what they approved.
+        if same.pushers().iter().any(|login| is(login)) {
+            return Err(WhyNot::OwnPush(commit.clone()));
+        }
+    } else if pushed_last && policy.binds_to == BindsTo::Commit {
+        return Err(WhyNot::LastPusher);
+    } else {
         return Err(WhyNot::OtherCommit(Some(commit.clone())));
     }
     is_approver(policy, memberships, review, author)?;
     Ok(Counted { login: author.login.clone(), commit: commit.clone(), at: review.submitted_at })
 }
 
-/// Whether an approval of this commit is one of the head.
-fn covers(binds_to: BindsTo, pull_request: &PullRequest, commit: &str) -> bool {
-    if pull_request.head.is_empty() {
-        return false;
-    }
-    commit == pull_request.head
-        || (binds_to == BindsTo::Content
-            && pull_request.same_content.iter().any(|same| {
-                same.pull_request() == pull_request.number
-                    && same.earlier() == commit
-                    && same.head() == pull_request.head
-            }))
+/// The proof that this commit carries what the head carries, where that is enough.
+fn same_content<'a>(binds_to: BindsTo, pull_request: &'a PullRequest, commit: &str) -> Option<&'a SameContent> {
+    let is_proof = |same: &&SameContent| {
+        same.pull_request() == pull_request.number && same.earlier() == commit && same.head() == pull_request.head
+    };
+    pull_request.same_content.iter().filter(|_| binds_to == BindsTo::Content).find(is_proof)
 }
 
 fn is_approver(policy: &Policy, memberships: &[Membership], review: &Review, author: &Actor) -> Result<(), WhyNot> {

@@ -66,6 +66,7 @@ fn push(commits: Vec<Commit>) -> Facts {
             sha,
             arrival: Arrival::Push { before: BEFORE.to_owned(), forced: false },
             commits,
+            earlier: Vec::new(),
         }),
         environment: None,
         memberships: Vec::new(),

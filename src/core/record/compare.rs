@@ -39,24 +39,50 @@ pub fn key_for(reviewed: &[Record], lineage: Option<&str>) -> FingerprintKey {
 /// change must be in one of them, and none of theirs may be missing. `history` is what was done to
 /// the state, for the reasons.
 pub fn compare(reviewed: &[Record], fresh: &Record, history: &[AuditRecord]) -> Comparison {
+    compare_along(reviewed, &[], fresh, history)
+}
+
+/// The same, where the plan also holds the changes of pull requests that were merged earlier and
+/// are not applied yet (see [`explains`]).
+pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, history: &[AuditRecord]) -> Comparison {
+    let all = [reviewed, earlier].concat();
     let mut differences = Vec::new();
     let is_keyed_otherwise = |record: &Record| record.plan.keyed != fresh.plan.keyed;
     let is_of_other_state =
         |record: &Record| record.plan.keyed && record.origin.lineage_digest != fresh.origin.lineage_digest;
-    if reviewed.iter().any(is_of_other_state) {
+    if all.iter().any(is_of_other_state) {
         differences.push(Difference::OtherState);
-    } else if reviewed.iter().any(is_keyed_otherwise) {
+    } else if all.iter().any(is_keyed_otherwise) {
         differences.push(Difference::NotComparable);
     }
     let comparable = differences.is_empty();
-    compare_resources(reviewed, &fresh.plan, comparable, &mut differences);
-    compare_outputs(reviewed, &fresh.plan, comparable, &mut differences);
-    compare_other(reviewed, &fresh.plan, &mut differences);
+    compare_resources(&all, &fresh.plan, comparable, &mut differences);
+    compare_outputs(&all, &fresh.plan, comparable, &mut differences);
+    compare_other(&all, &fresh.plan, &mut differences);
+    let numbers = earlier.iter().filter_map(|record| record.origin.pull_request);
     if !differences.is_empty() {
-        return Comparison::Different { differences, whys: whys(reviewed, &fresh.origin, history) };
+        let not_applied = numbers.map(|number| Why::NotApplied { number });
+        let whys = not_applied.chain(whys(reviewed, &fresh.origin, history)).collect();
+        return Comparison::Different { differences, whys };
     }
-    let masked = fresh.plan.masked || reviewed.iter().any(|record| record.plan.masked);
-    Comparison::Equal { notes: masked.then_some(Note::SensitiveNotCompared).into_iter().collect() }
+    let masked = fresh.plan.masked || all.iter().any(|record| record.plan.masked);
+    let notes = numbers.map(|number| Note::NotApplied { number });
+    Comparison::Equal { notes: notes.chain(masked.then_some(Note::SensitiveNotCompared)).collect() }
+}
+
+/// Whether a reviewed plan does something that the fresh plan does too, and none of the `others`
+/// does: so it is not applied yet.
+pub fn explains(record: &Record, others: &[Record], fresh: &Record) -> bool {
+    let changes = |record: &Record, wanted: &ResourceChange| {
+        let is_it = |change: &ResourceChange| {
+            (&change.address, &change.deposed, &change.fingerprint)
+                == (&wanted.address, &wanted.deposed, &wanted.fingerprint)
+        };
+        record.plan.resources.iter().any(is_it)
+    };
+    let only_here = |is_in: &dyn Fn(&Record) -> bool| is_in(record) && !others.iter().any(is_in);
+    fresh.plan.resources.iter().any(|change| only_here(&|record| changes(record, change)))
+        || fresh.plan.outputs.iter().any(|output| only_here(&|record| record.plan.outputs.contains(output)))
 }
 
 type ByResource<'a> = BTreeMap<(&'a str, Option<&'a str>), Vec<&'a ResourceChange>>;
@@ -158,7 +184,8 @@ fn whys(reviewed: &[Record], now: &RecordOrigin, history: &[AuditRecord]) -> Vec
         let then = &record.origin;
         let tree = then.merge_tree.as_ref().zip(now.merge_tree.as_ref());
         let content = then.content_digest.as_ref().zip(now.content_digest.as_ref());
-        if let Some((reviewed, now)) = tree.or(content) {
+        // The files that reach the apply say more than the whole tree, which every merge changes.
+        if let Some((reviewed, now)) = content.or(tree) {
             push(if reviewed == now { Why::SameCode } else { Why::OtherCode { base: then.base_sha.clone() } });
         }
         if then.serial != now.serial {

@@ -82,6 +82,7 @@ pub struct SameContent {
     pull_request: u64,
     earlier: String,
     head: String,
+    pushers: Vec<String>,
 }
 
 impl SameContent {
@@ -98,6 +99,17 @@ impl SameContent {
     /// The head commit.
     pub fn head(&self) -> &str {
         &self.head
+    }
+
+    /// Who is known to have pushed the earlier commit: what came after it brought nothing that
+    /// reaches the apply, so theirs was the last push to be reviewed.
+    pub fn pushers(&self) -> &[String] {
+        &self.pushers
+    }
+
+    /// Adds somebody who is known to have pushed the earlier commit.
+    pub fn pushed_by(&mut self, login: String) {
+        self.pushers.push(login);
     }
 }
 
@@ -123,7 +135,8 @@ pub fn same_content(earlier: &Record, head: &Record, files: &SameFiles) -> Resul
     }
     match compare(std::slice::from_ref(earlier), head, &[]) {
         Comparison::Equal { notes } if notes.is_empty() => {
-            Ok(SameContent { pull_request, earlier: files.earlier.clone(), head: files.head.clone() })
+            let pushers = earlier.origin.pusher.iter().cloned().collect();
+            Ok(SameContent { pull_request, earlier: files.earlier.clone(), head: files.head.clone(), pushers })
         }
         Comparison::Equal { .. } => Err("the plans hold sensitive values that could not be compared".to_owned()),
         Comparison::Different { .. } => Err("the two plans mean different things".to_owned()),

@@ -7,6 +7,11 @@ use std::fmt;
 pub enum Note {
     /// There was no state when the plan was reviewed, and so no key for sensitive values.
     SensitiveNotCompared,
+    /// A pull request was merged earlier, and its reviewed changes are part of this plan.
+    NotApplied {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl fmt::Display for Note {
@@ -16,6 +21,9 @@ impl fmt::Display for Note {
                 "sensitive values were not compared: there was no state yet when this was \
                  reviewed, and without one nothing secret is recorded of them",
             ),
+            Self::NotApplied { number } => {
+                write!(f, "#{number} is merged and not applied yet: its reviewed changes are part of this plan")
+            }
         }
     }
 }
@@ -153,6 +161,11 @@ pub enum Why {
         /// The base commit of the reviewed plan, when it is known.
         base: Option<String>,
     },
+    /// A pull request was merged earlier, and this plan holds changes of it.
+    NotApplied {
+        /// Its number.
+        number: u64,
+    },
     /// Somebody wrote the state since.
     StateMoved {
         /// Its serial then and now.
@@ -197,6 +210,11 @@ impl fmt::Display for Why {
                     None => Ok(()),
                 }
             }
+            Self::NotApplied { number } => write!(
+                f,
+                "#{number} is merged and not applied yet, so its changes are part of this plan: see that it is \
+                 applied, then run this again"
+            ),
             Self::StateMoved { reviewed, now, by } => {
                 f.write_str("the state changed since")?;
                 for (at, number) in by.iter().enumerate() {

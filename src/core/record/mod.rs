@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use audit::AuditRecord;
-pub use compare::{Comparison, Overlap, compare, key_for, overlaps};
+pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
 pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
 pub use difference::{Difference, Note, Why};
 pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
@@ -51,8 +51,8 @@ pub struct RecordOrigin {
     /// The commit of the base branch that the plan was made against.
     #[serde(default)]
     pub base_sha: Option<String>,
-    /// The tree that was planned: of the test merge commit in a pull request, of the commit itself
-    /// on a branch. Equal trees are equal code.
+    /// The tree that was planned, by Git's name: of the test merge commit in a pull request, of the
+    /// commit itself on a branch. `None` without a Git checkout, or without `git`.
     #[serde(default)]
     pub merge_tree: Option<String>,
     /// The pull request's number.

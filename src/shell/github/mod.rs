@@ -8,9 +8,11 @@ mod answer;
 mod approvals;
 mod client;
 mod comments;
+mod commits;
 mod environments;
 mod error;
 mod people;
+mod queue;
 mod runs;
 mod transport;
 
@@ -19,6 +21,7 @@ pub use client::{Connection, GitHub, Pauses, Repository};
 pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
 pub use people::{OpenPullRequest, Permission, PullRequestDetails};
+pub use queue::MergeGroup;
 
 #[cfg(test)]
 mod tests;

@@ -23,12 +23,12 @@ pub struct Event {
 }
 
 /// Which files the run's checkout has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checkout {
     /// Main as it is now.
     Main,
-    /// Main with a pull request merged into it, for a try.
-    TestMerge(u64),
+    /// Main with these pull requests merged into it, for a try.
+    TestMerge(Vec<u64>),
 }
 
 impl FakeGithub {
@@ -102,44 +102,6 @@ impl FakeGithub {
             checkout: Checkout::Main,
         }
     }
-
-    /// `merge_group`: the queue tries one pull request on top of main.
-    pub fn merge_group_event(&self, number: u64) -> Event {
-        let mut state = self.state();
-        let pull = state.pulls[&number].clone();
-        let base = state.branches["main"].clone();
-        let message = format!("Merge pull request #{number}");
-        let sha = state.commit(vec![base.clone(), pull.head_sha().to_owned()], Some(&pull.author), &message);
-        let head_ref = format!("refs/heads/gh-readonly-queue/main/pr-{number}-{base}");
-        let head_commit = pushed_commit(&state, &state.commits[&sha]);
-        let payload = json!({
-            "action": "checks_requested",
-            "merge_group": {
-                "head_sha": sha,
-                "head_ref": head_ref,
-                "base_sha": base,
-                "base_ref": "refs/heads/main",
-                "head_commit": {
-                    "id": head_commit["id"],
-                    "tree_id": head_commit["tree_id"],
-                    "message": head_commit["message"],
-                    "timestamp": head_commit["timestamp"],
-                },
-            },
-            "repository": views::repository(&state),
-            "sender": views::user(&pull.author),
-        });
-        Event {
-            name: "merge_group",
-            payload: build("WebhookMergeGroupChecksRequested", &payload),
-            sha,
-            git_ref: head_ref,
-            head_ref: String::new(),
-            base_ref: String::new(),
-            actor: pull.author,
-            checkout: Checkout::TestMerge(number),
-        }
-    }
 }
 
 fn pull_request_event(state: &State, pull: &Pull, action: &str) -> Event {
@@ -168,11 +130,11 @@ fn pull_request_event(state: &State, pull: &Pull, action: &str) -> Event {
         head_ref: pull.branch.clone(),
         base_ref: pull.base.clone(),
         actor: pull.author.clone(),
-        checkout: Checkout::TestMerge(pull.number),
+        checkout: Checkout::TestMerge(vec![pull.number]),
     }
 }
 
-fn pushed_commit(state: &State, commit: &super::state::Commit) -> Value {
+pub fn pushed_commit(state: &State, commit: &super::state::Commit) -> Value {
     let person = json!({
         "name": commit.author.as_deref().unwrap_or("somebody"),
         "email": "somebody@users.noreply.github.com",

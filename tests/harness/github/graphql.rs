@@ -9,6 +9,8 @@ use graphql_parser::query::{
 };
 use serde_json::{Map, Value, json};
 
+use super::graphql_schema;
+use super::queue::Entry;
 use super::server::{Answer, Question};
 use super::state::{Comment, Commit, Pull, Review, State, is_bot, now};
 use super::views::tree;
@@ -28,8 +30,14 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         Ok(document) => document.into_static(),
         Err(error) => return refused(refusal("graphqlParseError", &error.to_string())),
     };
+    if let Some(problem) = graphql_schema::refusal(&document) {
+        return refused(refusal("undefinedField", &problem));
+    }
     match execute(state, question, &document) {
-        Ok(data) => Answer::ok(json!({ "data": data })),
+        Ok(data) => {
+            state.violations.extend(graphql_schema::violations(&document, &data));
+            Answer::ok(json!({ "data": data }))
+        }
         Err(refusal) => refused(refusal),
     }
 }
@@ -162,6 +170,7 @@ impl<'a> Query<'a> {
             let found = match (kind, field.name.as_str()) {
                 ("Repository", "object") => commit_by(state, arguments.get("oid")),
                 ("Repository", "pullRequest") => pull_by(state, arguments.get("number")),
+                ("Repository", "mergeQueue") => queue(state)?,
                 (_, name) => object.get(name).cloned().ok_or_else(|| undefined(name, kind))?,
             };
             let found = if found.get("nodes").is_some() { page(&found, &arguments)? } else { found };
@@ -252,6 +261,19 @@ fn pull_by(state: &State, number: Option<&Value>) -> Value {
     pull.map_or(Value::Null, |pull| pull_object(state, pull))
 }
 
+fn queue(state: &State) -> Result<Value, Refusal> {
+    if state.hides_queue {
+        return Err(failure("FORBIDDEN", "Resource not accessible by integration"));
+    }
+    let entry = |entry: &Entry| {
+        let pull = state.pulls.get(&entry.number).map(|pull| pull_object(state, pull));
+        let head = oid(entry.commits.last().map(String::as_str));
+        json!({ "__typename": "MergeQueueEntry", "headCommit": head, "pullRequest": pull })
+    };
+    let entries: Vec<Value> = state.queue.iter().map(entry).collect();
+    Ok(json!({ "__typename": "MergeQueue", "entries": connection("MergeQueueEntry", &entries) }))
+}
+
 /// People are shown without a bot's suffix here, and typed.
 fn actor(login: &str) -> Value {
     let kind = if is_bot(login) { "Bot" } else { "User" };
@@ -268,7 +290,8 @@ fn oid(sha: Option<&str>) -> Value {
 }
 
 fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
-    let person = json!({ "__typename": "GitActor", "user": maybe_actor(commit.author.as_deref()), "date": commit.at });
+    let person =
+        |login: Option<&str>| json!({ "__typename": "GitActor", "user": maybe_actor(login), "date": commit.at });
     let parents: Vec<Value> = commit.parents.iter().map(|sha| oid(Some(sha))).collect();
     let mut object = json!({
         "__typename": "Commit",
@@ -276,16 +299,13 @@ fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
         "message": commit.message,
         "messageHeadline": commit.message.lines().next(),
         "committedDate": commit.at,
-        "author": person,
-        "committer": person,
+        "author": person(commit.author.as_deref()),
+        "committer": person(if commit.on_page { Some("web-flow") } else { commit.author.as_deref() }),
         "parents": connection("Commit", &parents),
         "tree": { "__typename": "Tree", "oid": tree(&commit.sha) },
     });
     if with_pulls {
-        let belongs = |pull: &&Pull| {
-            let merged_as = pull.merge.as_ref().is_some_and(|merge| merge.sha == commit.sha);
-            pull.index_lag == 0 && (merged_as || pull.commits.contains(&commit.sha))
-        };
+        let belongs = |pull: &&Pull| pull.index_lag == 0 && pull.brought(&commit.sha);
         let pulls: Vec<Value> = state.pulls.values().filter(belongs).map(|pull| pull_object(state, pull)).collect();
         object["associatedPullRequests"] = connection("PullRequest", &pulls);
     }

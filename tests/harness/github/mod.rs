@@ -3,6 +3,8 @@
 
 pub mod events;
 pub mod graphql;
+pub mod graphql_schema;
+pub mod queue;
 pub mod rest;
 pub mod schema;
 pub mod server;

@@ -41,6 +41,8 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         (_, ["issues", "comments", id]) => comment(state, question, id),
         ("GET", ["collaborators", login, "permission"]) => permission(state, login),
         ("GET", ["actions", "runs", id, rest @ ..]) => run(state, question, id, rest),
+        ("GET", ["actions", "workflows", file, "runs"]) => runs(state, question, file),
+        ("POST", ["actions", "runs", id, "rerun-failed-jobs"]) => rerun(state, id),
         ("GET", ["environments", name]) => environment(state, name),
         ("GET", ["rules", "branches", ..]) => Answer::ok(json!([])),
         _ => unknown(state, question),
@@ -283,6 +285,36 @@ fn run(state: &State, question: &Question, id: &str, rest: &[&str]) -> Answer {
         ["attempts", attempt, "jobs"] => jobs(state, question, run, number(attempt)),
         ["approvals"] => Answer::ok(approvals(run)),
         _ => not_found(),
+    }
+}
+
+/// The runs of a workflow, newest first.
+fn runs(state: &State, question: &Question, file: &str) -> Answer {
+    let asked = |name: &str| question.query.get(name).map(String::as_str);
+    let wanted = |run: &&Run| {
+        format!("{}.yml", run.workflow) == file
+            && asked("branch").is_none_or(|branch| run.head_branch == branch)
+            && asked("event").is_none_or(|event| run.event == event)
+    };
+    let found: Vec<&Run> = state.runs.values().rev().filter(wanted).collect();
+    let view = |run: &&Run| {
+        let attempt = run.attempts.last()?;
+        Some(build("WorkflowRun", &views::run(state, run, run.attempts.len(), attempt)))
+    };
+    let page = question.page(found.iter().filter_map(view).collect());
+    Answer { body: json!({ "total_count": found.len(), "workflow_runs": page.body }), ..page }
+}
+
+/// Somebody presses "Re-run failed jobs", by the interface. The runner starts it when the test does.
+fn rerun(state: &mut State, id: &str) -> Answer {
+    let run = id.parse().ok().and_then(|id: u64| state.runs.get(&id));
+    match run.and_then(|run| Some((run.id, run.attempts.last()?.status.clone()))) {
+        Some((id, status)) if status == "completed" => {
+            state.reruns.push(id);
+            Answer::new(201, build("EmptyObject", &json!({})))
+        }
+        Some(_) => Answer::error(403, "This workflow is already running"),
+        None => not_found(),
     }
 }
 

@@ -20,6 +20,7 @@ const MODELS: &[&str] = &[
     "BranchWithProtection",
     "Commit",
     "CommitComparison",
+    "EmptyObject",
     "Environment",
     "EnvironmentApprovals",
     "FullRepository",

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::queue::Entry;
+
 /// The whole of it.
 #[derive(Debug, Default)]
 pub struct State {
@@ -19,11 +21,17 @@ pub struct State {
     pub pulls: BTreeMap<u64, Pull>,
     pub comments: BTreeMap<u64, Comment>,
     pub runs: BTreeMap<u64, Run>,
+    /// The runs that somebody asked to be run again.
+    pub reruns: Vec<u64>,
     /// Commit → path → content, for the commits whose files matter.
     pub files: BTreeMap<String, BTreeMap<String, String>>,
     pub environments: BTreeMap<String, Environment>,
     /// Team → members.
     pub teams: BTreeMap<String, Vec<String>>,
+    /// What the merge queue holds, in its order.
+    pub queue: Vec<Entry>,
+    /// Whether tokens may not see the queue; GitHub's documentation does not say.
+    pub hides_queue: bool,
     pub tokens: BTreeMap<String, Token>,
     pub faults: Vec<Fault>,
     pub requests: Vec<Request>,
@@ -41,6 +49,8 @@ pub struct Commit {
     pub parents: Vec<String>,
     /// `None` where GitHub knows no account for the committer's address.
     pub author: Option<String>,
+    /// Whether GitHub's own account committed it, in the author's name.
+    pub on_page: bool,
     pub message: String,
     pub at: Timestamp,
 }
@@ -69,6 +79,8 @@ pub struct Pull {
 #[derive(Debug, Clone)]
 pub struct Merge {
     pub sha: String,
+    /// Everything that it brought to the branch's own line, `sha` last.
+    pub commits: Vec<String>,
     pub by: String,
     pub at: Timestamp,
 }
@@ -216,6 +228,7 @@ impl State {
             number,
             parents,
             author: author.map(str::to_owned),
+            on_page: false,
             message: message.to_owned(),
             at: now(),
         };
@@ -249,8 +262,7 @@ impl State {
     pub fn pulls_of(&mut self, sha: &str) -> Vec<Pull> {
         let mut found = Vec::new();
         for pull in self.pulls.values_mut() {
-            let merged_as = pull.merge.as_ref().is_some_and(|merge| merge.sha == sha);
-            if merged_as || pull.commits.iter().any(|commit| commit == sha) {
+            if pull.brought(sha) {
                 if pull.index_lag == 0 {
                     found.push(pull.clone());
                 } else {
@@ -269,6 +281,12 @@ impl State {
 impl Pull {
     pub fn head_sha(&self) -> &str {
         self.commits.last().expect("a pull request has a commit")
+    }
+
+    /// Whether a commit is one of its own, or came to the base branch by its merge.
+    pub fn brought(&self, sha: &str) -> bool {
+        let merged = self.merge.iter().flat_map(|merge| &merge.commits);
+        self.commits.iter().chain(merged).any(|commit| commit == sha)
     }
 
     pub fn merged(&self) -> bool {

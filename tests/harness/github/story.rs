@@ -70,6 +70,13 @@ impl FakeGithub {
         sha
     }
 
+    /// GitHub merges the base branch into a pull request's branch, in somebody's name.
+    pub fn update_branch(&self, number: u64, by: &str) -> String {
+        let sha = self.push_to_pull_request(number, by);
+        self.state().commits.get_mut(&sha).expect("the commit was just made").on_page = true;
+        sha
+    }
+
     /// Reviews the head commit: `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` …
     pub fn review(&self, number: u64, author: &str, opinion: &str) {
         let head = self.state().pulls[&number].head_sha().to_owned();
@@ -99,22 +106,12 @@ impl FakeGithub {
         let mut state = self.state();
         let pull = state.pulls[&number].clone();
         let before = state.branches[&pull.base].clone();
-        let message = format!("{} (#{number})", pull.title);
-        let after = match method {
-            MergeMethod::Merge => {
-                let parents = vec![before.clone(), pull.head_sha().to_owned()];
-                state.commit(parents, Some(by), &format!("Merge pull request #{number}\n\n{}", pull.title))
-            }
-            MergeMethod::Squash => state.commit(vec![before.clone()], Some(&pull.author), &message),
-            MergeMethod::Rebase => pull
-                .commits
-                .iter()
-                .fold(before.clone(), |tip, _| state.commit(vec![tip], Some(&pull.author), &pull.title)),
-        };
+        let commits = merge_commits(&mut state, method, &pull, &before, by);
+        let after = commits.last().expect("a merge makes a commit").clone();
         state.branches.insert(pull.base.clone(), after.clone());
         let pull = pull_mut(&mut state, number);
         pull.open = false;
-        pull.merge = Some(Merge { sha: after.clone(), by: by.to_owned(), at: now() });
+        pull.merge = Some(Merge { sha: after.clone(), commits, by: by.to_owned(), at: now() });
         Push { branch: pull.base.clone(), before, after, by: by.to_owned(), forced: false }
     }
 
@@ -213,6 +210,27 @@ impl FakeGithub {
     /// Somebody deletes a run.
     pub fn delete_run(&self, run: u64) {
         self.state().runs.remove(&run);
+    }
+}
+
+/// What a merge makes on top of a commit: one commit, or one for each of the pull request's.
+pub fn merge_commits(state: &mut State, method: MergeMethod, pull: &Pull, on: &str, by: &str) -> Vec<String> {
+    let (number, title, author) = (pull.number, &pull.title, Some(pull.author.as_str()));
+    let on = on.to_owned();
+    match method {
+        MergeMethod::Merge => {
+            let parents = vec![on, pull.head_sha().to_owned()];
+            vec![state.commit(parents, Some(by), &format!("Merge pull request #{number}\n\n{title}"))]
+        }
+        MergeMethod::Squash => vec![state.commit(vec![on], author, &format!("{title} (#{number})"))],
+        MergeMethod::Rebase => {
+            let mut tip = on;
+            let mut again = |_| {
+                tip = state.commit(vec![tip.clone()], author, title);
+                tip.clone()
+            };
+            pull.commits.iter().map(&mut again).collect()
+        }
     }
 }
 

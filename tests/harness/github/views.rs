@@ -147,7 +147,7 @@ pub fn commit(state: &State, commit: &Commit) -> Value {
             "tree": { "sha": tree(&commit.sha) },
         },
         "author": author,
-        "committer": author,
+        "committer": if commit.on_page { user("web-flow") } else { author.clone() },
         "parents": parents,
     })
 }

@@ -17,7 +17,14 @@ const MERGE: &str = "2222222222222222222222222222222222222222";
 const BEFORE: &str = "3333333333333333333333333333333333333333";
 
 pub(super) fn wanted(arrival: Arrival) -> Wanted {
-    Wanted { branch: "main".to_owned(), sha: MERGE.to_owned(), arrival, is_fresh: true, run_id: Some(5) }
+    Wanted {
+        branch: "main".to_owned(),
+        sha: MERGE.to_owned(),
+        arrival,
+        earlier: Vec::new(),
+        is_fresh: true,
+        run_id: Some(5),
+    }
 }
 
 fn pushed() -> Wanted {
@@ -135,16 +142,25 @@ async fn odd_reviews_and_hidden_accounts_hide_nothing() {
 }
 
 #[tokio::test]
-async fn what_github_commits_on_its_own_pages_was_pushed_by_nobody_in_particular() {
-    let fake = repository(|sha, _| {
-        let mut pull_request = pull_request(7, &json!([]));
-        pull_request["commits"]["nodes"][0]["commit"]["committer"]["user"]["login"] = json!("web-flow");
-        commit(sha, &[BEFORE], &[pull_request])
-    })
-    .await;
-    let decision = judged(&fake, &Policy::default(), &pushed()).await;
-    let who = &decision.tallies()[0].who_could;
-    assert_eq!(who, "anybody who can write to this repository, except octocat (its author)");
+async fn what_github_commits_on_its_own_pages_was_pushed_by_its_author() {
+    let who_could = |committer: &'static str, author: Value| async move {
+        let fake = repository(move |sha, _| {
+            let mut pull_request = pull_request(7, &json!([]));
+            let head = &mut pull_request["commits"]["nodes"][0]["commit"];
+            head["committer"]["user"]["login"] = json!(committer);
+            head["author"] = author.clone();
+            commit(sha, &[BEFORE], &[pull_request])
+        })
+        .await;
+        judged(&fake, &Policy::default(), &pushed()).await.tallies()[0].who_could.clone()
+    };
+    // "Update branch", or an edit in the browser, by somebody other than the author.
+    let anybody = "anybody who can write to this repository, except octocat (its author)";
+    let hubot = json!({ "user": { "login": "hubot" } });
+    assert_eq!(who_could("web-flow", hubot.clone()).await, format!("{anybody} and hubot (who pushed last)"));
+    assert_eq!(who_could("octocat", hubot).await, anybody, "who commits may not be who wrote it");
+    assert_eq!(who_could("web-flow", json!({ "user": null })).await, anybody);
+    assert_eq!(who_could("web-flow", Value::Null).await, anybody);
 }
 
 #[tokio::test]

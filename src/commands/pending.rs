@@ -1,0 +1,78 @@
+//! Merged pull requests whose own apply has not happened: the next plan of the branch holds their
+//! changes too.
+//!
+//! It happens whenever two are merged in a row (the run of the first is then no longer the branch's
+//! tip), or one was merged and its apply was blocked or failed. Nothing is guessed: one counts only
+//! when the plan that was reviewed of it stands in the bucket, and does what the fresh plan does.
+
+use std::collections::BTreeSet;
+
+use super::review;
+use super::session::Session;
+use crate::core::approval::merges;
+use crate::core::record::{AuditRecord, Record, explains};
+use crate::error::Error;
+use crate::shell::lock_store::Bucket;
+
+/// How many commits of the branch are walked back: one request each, and only where a plan differs.
+const MOST_COMMITS: usize = 30;
+
+/// From where on a branch to look back.
+pub(super) struct Line {
+    pub(super) branch: String,
+    /// The branch's newest commit when there is none.
+    pub(super) from: Option<String>,
+}
+
+/// One that is merged and not applied yet.
+pub(super) struct Pending {
+    /// What its merge made.
+    pub(super) commit: String,
+    pub(super) record: Record,
+}
+
+/// Finds those whose changes are in `fresh` and in none of the `reviewed` plans.
+pub(super) async fn find(
+    session: &Session,
+    bucket: &Bucket,
+    line: &Line,
+    (reviewed, fresh): (&[Record], &Record),
+    history: &[AuditRecord],
+) -> Result<Vec<Pending>, Error> {
+    let state_key = bucket.backend().state_key();
+    let keys = bucket.list(&format!("stategate/{state_key}/plans/")).await?;
+    let (github, repository) = (session.github()?, session.repository()?);
+    let name = repository.to_string();
+    let is_applied = |audit: &&AuditRecord| audit.action == "apply" && audit.result == "applied";
+    let applied: BTreeSet<u64> = history.iter().filter(is_applied).filter_map(|audit| audit.pull_request).collect();
+    let from = match &line.from {
+        Some(from) => Some(from.clone()),
+        None => github.branch_tip(&repository, &line.branch).await?,
+    };
+    let Some(from) = from else { return Ok(Vec::new()) };
+    // An apply brings along whatever the branch held by then, so nothing before it is left.
+    let is_last = |commit: &_| merges(&name, &line.branch, commit).iter().any(|pr| applied.contains(&pr.number));
+    let mut found = Vec::new();
+    for commit in github.line(&repository, &from, MOST_COMMITS, is_last).await? {
+        for pull_request in merges(&name, &line.branch, &commit) {
+            let is_ours = reviewed.iter().any(|record| record.origin.head_sha == pull_request.head);
+            let key = Record::object_key(&state_key, &pull_request.head)?;
+            if is_ours || applied.contains(&pull_request.number) || !keys.contains(&key) {
+                continue;
+            }
+            let mut record = match review::fetch(bucket, &pull_request.head).await {
+                Ok(record) => record,
+                Err(error) => {
+                    tracing::warn!("the reviewed plan of #{} does not count: {error}", pull_request.number);
+                    continue;
+                }
+            };
+            // The number is GitHub's, not the record's: that was written by the pull request's job.
+            record.origin.pull_request = Some(pull_request.number);
+            if explains(&record, reviewed, fresh) {
+                found.push(Pending { commit: commit.sha.clone(), record });
+            }
+        }
+    }
+    Ok(found)
+}
