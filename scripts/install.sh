@@ -135,7 +135,7 @@ download_archive() {
   # A password in the URL is for the mirror alone, not for the log nor for the process list.
   shown=$url
   case $shown in
-    *@*) shown=${shown%%//*}//${shown#*@} ;;
+    *@*) shown=${shown%%//*}//${shown##*@} ;;
   esac
   need curl
   echo "installing stategate $version from $shown"

@@ -149,14 +149,14 @@ fn a_password_for_the_mirror_stays_out_of_the_log_and_the_process_list() {
     );
     let path = format!("{}:{}", release.path("uname").display(), directory.display());
     let job = release.job("one").env("PATH", &path);
-    let refused = job.env("STATEGATE_DOWNLOAD_BASE_URL", "https://alice:secret@mirror.example/x").run();
+    let refused = job.env("STATEGATE_DOWNLOAD_BASE_URL", "https://alice:not@secret@mirror.example/x").run();
     refuses(&refused, 1, &["from https://mirror.example/x/v1.2.3/"]);
     assert!(!refused.text().contains("secret"), "{}", refused.text());
     let told = fs::read_to_string(spied).unwrap();
     let (words, input) = told.split_once('\n').unwrap();
     assert!(words.starts_with("--disable ") && words.contains("--proto =https --proto-redir =https "), "{words}");
     assert!(!words.contains("secret") && !words.contains("--location-trusted"), "{words}");
-    assert!(input.contains("url = \"https://alice:secret@mirror.example/x/v1.2.3/"), "{input}");
+    assert!(input.contains("url = \"https://alice:not@secret@mirror.example/x/v1.2.3/"), "{input}");
 }
 
 /// Only on Linux, where the release workflow packs: it needs GNU tar.
