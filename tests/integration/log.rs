@@ -246,7 +246,7 @@ fn a_terraform_that_speaks_text_is_told_as_text() {
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
     let wrapper = wrapper.display().to_string();
     let number = world.pull_request("A warning as text", |files| {
-        files.write(&format!("{PROD}/more.tf"), &format!("{CHECK}resource \"terraform_data\" \"more\" {{}}\n"))
+        files.write(&format!("{PROD}/more.tf"), &format!("{CHECK}resource \"terraform_data\" \"more\" {{}}\n"));
     });
     let plan = Step::plan(&world, number).with("terraform-bin", &wrapper).run().exits(0);
     for told in ["noise", "Warning: Check block assertion failed", "Plan: 1 to add"] {
