@@ -90,8 +90,9 @@ pub(super) async fn make(
             let of_plan = secrets_of_failed(root, &path).await;
             let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
             let error = Error::from(error.map_stderr(scrub));
-            quote(None, Level::ERROR, error.terraform_text().unwrap_or_default())?;
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
+            quote_diagnostics(&report.warnings())?;
+            quote(None, Level::ERROR, error.terraform_text().unwrap_or_default())?;
             Err(error)
         }
     }

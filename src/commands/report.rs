@@ -344,7 +344,8 @@ impl Report {
         life
     }
 
-    fn warnings(&self) -> Vec<Diagnostic> {
+    /// What Terraform warned of.
+    pub(super) fn warnings(&self) -> Vec<Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).cloned().collect()
     }
 

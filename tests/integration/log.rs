@@ -44,15 +44,6 @@ const CHECK: &str = r#"check "health" {
 }
 "#;
 
-const CHECK_AND_CHANGE: &str = r#"check "health" {
-  assert {
-    condition     = module.web.image == "never"
-    error_message = "The image is ${module.web.image}."
-  }
-}
-resource "terraform_data" "more" {}
-"#;
-
 #[test]
 fn a_warning_reaches_the_comment_the_summary_and_its_line_of_the_code() {
     let world = World::applied();
@@ -116,6 +107,7 @@ fn a_failed_plan_tells_no_value_that_the_configuration_marks_as_sensitive() {
     }
 }
 
+/// That nothing in the comment is forged is proven for the comment itself, by a Markdown parser.
 #[test]
 fn hostile_diagnostics_stay_text() {
     let world = World::applied();
@@ -139,11 +131,6 @@ fn hostile_diagnostics_stay_text() {
         let located: Vec<_> = located.iter().filter(|one| one.starts_with("file=")).collect();
         assert!(located.len() == 1 && located[0].contains("no%0A::error file=x,line=1::pwned"), "{located:#?}");
         let comment = world.github.comment(number);
-        assert_eq!(
-            comment.matches("<!-- stategate:environments/prod@default -->").count(),
-            1 + usize::from(comment.contains("```")),
-            "{comment}"
-        );
         assert_eq!(world.github.comments(number).len(), 1);
         assert!(comment.starts_with("<!-- stategate:environments/prod@default -->\n"), "{comment}");
     }
@@ -258,8 +245,9 @@ fn a_terraform_that_speaks_text_is_told_as_text() {
     std::fs::write(&wrapper, OLD_TERRAFORM).unwrap();
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
     let wrapper = wrapper.display().to_string();
-    let number =
-        world.pull_request("A warning as text", |files| files.write(&format!("{PROD}/more.tf"), CHECK_AND_CHANGE));
+    let number = world.pull_request("A warning as text", |files| {
+        files.write(&format!("{PROD}/more.tf"), &format!("{CHECK}resource \"terraform_data\" \"more\" {{}}\n"));
+    });
     let plan = Step::plan(&world, number).with("terraform-bin", &wrapper).run().exits(0);
     for told in ["noise", "Warning: Check block assertion failed", "Plan: 1 to add"] {
         assert!(plan.log.contains(told) && plan.summary.contains(told), "{told:?} is not told:\n{}", plan.log);
