@@ -293,7 +293,7 @@ fn terraform_hint(error: &TerraformError) -> String {
         TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
             "See that the executable is made for this machine.".to_owned()
         }
-        TerraformError::Failed { .. } => "Mend what Terraform says above and run again.".to_owned(),
+        TerraformError::Failed { .. } => "Mend what Terraform says and run again.".to_owned(),
     }
 }
 

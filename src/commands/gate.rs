@@ -320,3 +320,73 @@ fn next_step(decision: &Decision) -> String {
     }
     steps.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::approval::Counted;
+
+    fn told(required: u32, by: &[&str], rejected: bool, environment: Option<&str>) -> GateView {
+        let counted = |login: &&str| Counted { login: (*login).to_owned(), commit: "head".to_owned(), at: None };
+        let tally = Tally {
+            number: 42,
+            url: String::new(),
+            head: "4f0c1d2e9ab8".to_owned(),
+            needed: required,
+            counted: by.iter().map(counted).collect(),
+            not_counted: Vec::new(),
+            changes_requested_by: Vec::new(),
+            who_could: "anybody but octocat".to_owned(),
+        };
+        let had = u32::try_from(by.len()).unwrap();
+        let mut reasons = Vec::new();
+        if rejected {
+            reasons.push(Reason::ChangesRequested { number: 42, by: Some("monalisa".to_owned()) });
+        }
+        if had < required {
+            let (head, who_could) = (tally.head.clone(), tally.who_could.clone());
+            reasons.push(Reason::TooFewApprovals {
+                number: 42,
+                head,
+                needed: required,
+                had,
+                not_counted: Vec::new(),
+                who_could,
+            });
+        }
+        let policy = Policy {
+            required_approvals: required,
+            environment: environment.map(|name| RequiredEnvironment(Some(name.to_owned()))),
+            ..Policy::default()
+        };
+        announced(&policy, &tally, &reasons, "main")
+    }
+
+    #[test]
+    fn after_a_plan_the_next_step_is_told() {
+        let cases = [
+            (
+                told(1, &[], false, None),
+                "an approval of `4f0c1d2` by anybody but octocat; then merge, and the apply runs on main",
+            ),
+            (
+                told(3, &["hubot"], false, None),
+                "2 approvals of `4f0c1d2` by anybody but octocat; then merge, and the apply runs on main",
+            ),
+            (told(1, &["hubot"], false, None), "merge, and the apply runs on main"),
+            (told(0, &[], false, None), "merge, and the apply runs on main"),
+            (
+                told(1, &["hubot"], false, Some("production")),
+                "merge, and the apply runs on main; that run also needs an approval for the environment production",
+            ),
+            (
+                told(1, &["hubot"], true, None),
+                "ask monalisa to review again, or have that review dismissed; then merge, and the apply runs on main",
+            ),
+        ];
+        for (view, expected) in cases {
+            assert_eq!(view.next_step, expected);
+            assert_eq!(view.blockers.len(), usize::from(expected.starts_with("ask")), "{:?}", view.blockers);
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) fn html(stage: &Stage) -> String {
          approved.</p>\n\
          <p>Nothing here is drawn. <code>cargo run --example demo</code> played this story with {tools}, an S3 \
          API (ministack) and a fake GitHub on one machine, starting stategate as its action does. Each pull request is shown \
-         as it stood after each step.</p>\n<p class=\"verdict\">{verdict}</p>\n</div></header>\n\
+         as it stood after each step; as on GitHub, a comment that is edited stays where it was first written.</p>\n<p class=\"verdict\">{verdict}</p>\n</div></header>\n\
          <main class=\"wide\">\n<nav><h2>The story</h2><ol>{contents}</ol>{more}</nav>\n{scenes}{}</main>\n\
          <footer class=\"wide\"><a href=\"#top\">Back to the top</a></footer>\n</html>\n",
         gallery(&stage.gallery),
@@ -129,16 +129,20 @@ fn exit_badge(code: Option<i32>) -> String {
 }
 
 fn conversation_box(caption: &str, conversation: &Conversation) -> String {
-    let Conversation { number, title, author, branch, merged, entries } = conversation;
-    let (state, class) = if *merged { ("Merged", "merged") } else { ("Open", "open") };
+    let Conversation { number, title, author, branch, merged_by, entries } = conversation;
+    let (state, class) = if merged_by.is_some() { ("Merged", "merged") } else { ("Open", "open") };
+    let (who, does) = match merged_by {
+        Some(by) => (by, "merged"),
+        None => (author, "wants to merge"),
+    };
     let entries: String = entries.iter().map(entry).collect();
     format!(
         "<figure class=\"pull\"><figcaption>{}</figcaption>\n<div class=\"pull-head\"><h3>{} <span>#{number}</span></h3>\
-         <p><span class=\"state {class}\">{state}</span> <b>{}</b> wants to merge <code>{}</code> into \
+         <p><span class=\"state {class}\">{state}</span> <b>{}</b> {does} <code>{}</code> into \
          <code>main</code></p></div>\n<div class=\"timeline\">{entries}</div></figure>\n",
         escaped(caption),
         escaped(title),
-        escaped(author),
+        escaped(who),
         escaped(branch),
     )
 }

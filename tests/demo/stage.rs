@@ -63,7 +63,8 @@ pub(crate) struct Conversation {
     pub(crate) title: String,
     pub(crate) author: String,
     pub(crate) branch: String,
-    pub(crate) merged: bool,
+    /// Who merged it, once somebody did.
+    pub(crate) merged_by: Option<String>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -215,7 +216,7 @@ fn conversation(state: &State, pull: &Pull) -> Conversation {
         title: pull.title.clone(),
         author: pull.author.clone(),
         branch: pull.branch.clone(),
-        merged: pull.merged(),
+        merged_by: pull.merge.as_ref().map(|merge| merge.by.clone()),
         entries: entries.into_iter().map(|(_, entry)| entry).collect(),
     }
 }

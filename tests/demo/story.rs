@@ -231,8 +231,9 @@ impl<'a> Play<'a> {
     fn status(&mut self, number: u64, dead: &Outcome) -> String {
         self.stage.scene(
             "status says who left it, and what to do",
-            "Minutes later (the fake GitHub's clock is put forward: a run's clean-up is given 6 minutes), somebody \
-             asks. GitHub says that the run is over, so the lock is stale; and the answer is the command to type.",
+            "Somebody asks. GitHub says that the run is over, so the lock is stale; and the answer is the command to \
+             type. (A run's clean-up is given 6 minutes, which the demo does not wait: its GitHub says that the run \
+             ended 7 minutes ago. The bucket's clock is the real one, so the lock itself is some seconds old.)",
         );
         // GitHub ends a run whose machine is gone.
         self.world.github.finish_run_before(dead.run, "failure", 7);

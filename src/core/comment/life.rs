@@ -20,8 +20,9 @@ const CLOSE: &str = " -->";
 /// Steps that are kept; a pull request that lives longer has its oldest forgotten.
 const KEPT: usize = 24;
 
-/// Steps in sight.
+/// Steps in sight where others are folded away, and how many need no fold.
 const SHOWN: usize = 6;
+const FEW: usize = 8;
 
 /// A step as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -93,7 +94,8 @@ pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String
         return String::new();
     }
     let lines: Vec<String> = steps.iter().map(|event| line(event, view, ink)).collect();
-    let (earlier, latest) = lines.split_at(lines.len().saturating_sub(SHOWN));
+    let shown = if lines.len() > FEW { SHOWN } else { FEW };
+    let (earlier, latest) = lines.split_at(lines.len().saturating_sub(shown));
     let earlier = match earlier {
         [] => String::new(),
         some => format!(

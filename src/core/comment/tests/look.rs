@@ -167,6 +167,33 @@ fn what_is_missing_or_unknown_is_never_calm() {
 }
 
 #[test]
+fn every_reason_of_terraform_has_words() {
+    let cases = [
+        ("replace_because_tainted", "it is tainted"),
+        ("replace_by_request", "asked for with `-replace`"),
+        ("replace_by_triggers", "`replace_triggered_by`"),
+        ("replace_because_cannot_update", "`size` forces replacement"),
+        ("delete_because_no_resource_config", "no longer in the configuration"),
+        ("delete_because_no_module", "its module is no longer in the configuration"),
+        ("delete_because_wrong_repetition", "`count` or `for_each`"),
+        ("delete_because_count_index", "beyond the new `count`"),
+        ("delete_because_each_key", "no longer in `for_each`"),
+        ("delete_because_no_move_target", "moved to an address that is not in the configuration"),
+        ("because_of_tomorrow", "`because_of_tomorrow`"),
+    ];
+    for (reason, words) in cases {
+        let is_replace = reason.starts_with("replace");
+        let actions = if is_replace { json!(["delete", "create"]) } else { json!(["delete"]) };
+        let paths = if is_replace { json!([["size"]]) } else { json!([]) };
+        let plan = plan_of(&json!({"resource_changes": [{"address": "a.b", "action_reason": reason,
+            "change": {"actions": actions, "before": {"size": 1}, "after": {"size": 2}, "replace_paths": paths}}]}));
+        let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+        let line = text.lines().find(|line| line.starts_with("> - **")).unwrap_or_default();
+        assert!(line.contains(words), "{reason}: {line}");
+    }
+}
+
+#[test]
 fn a_deposed_object_is_told_from_the_living_one() {
     let plan = plan_of(&json!({"resource_changes": [
         {"address": "a.b", "deposed": "12ab34cd", "change": {"actions": ["delete"], "before": {"x": 1}}},
