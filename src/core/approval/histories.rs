@@ -228,7 +228,7 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
             Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
             Some(("same", commit)) => {
                 let (commit, pusher) = commit.split_once('/').map_or((commit, None), |(c, by)| (c, Some(by)));
-                let mut proof = super::tests::same_content(commit, HEAD);
+                let mut proof = super::tests::same_content(commit, HEAD, 7);
                 pusher.into_iter().for_each(|login| proof.pushed_by(login.to_owned()));
                 same.push(proof);
             }
