@@ -539,9 +539,8 @@ proptest! {
             let mut pull_request = PullRequest { number, reviews: reviews.clone(), ..pull_request() };
             pull_request.merge_commit = Some(sha.clone());
             // MERGE stands for an earlier commit, which the pusher pushed too.
-            let mut same = same_content(MERGE, HEAD, number);
-            same.pushed_by("pusher".to_owned());
-            pull_request.same_content = vec![same];
+            let same = same_content(MERGE, HEAD, number);
+            pull_request.same_content = vec![same.pushed_by(Some("pusher".to_owned()))];
             Commit { sha, parents: vec![BEFORE.to_owned()], pull_requests: vec![pull_request] }
         };
         let mut commits: Vec<Commit> = pushed.iter().map(&mut merged).collect();

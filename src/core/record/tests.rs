@@ -410,7 +410,7 @@ fn what_is_merged_and_not_applied_explains_a_plan_only_by_what_both_do() {
     let explains_it = |record: &Record, others: &[Record]| explains(record, others, &fresh);
     assert!(explains_it(&earlier, from_ref(&mine)));
     assert!(!explains_it(&earlier, &[mine.clone(), earlier.clone()]), "another has it already");
-    assert!(!explains_it(&numbered(42, &[other_b.clone()]), from_ref(&mine)), "another value");
+    assert!(!explains_it(&numbered(42, from_ref(&other_b)), from_ref(&mine)), "another value");
     assert!(!explains_it(&numbered(42, &[]), from_ref(&mine)));
     let output = json!({ "o": { "actions": ["create"], "before": null, "after": 1 } });
     let outputs = record_of(Some(LINEAGE), &plan(&[], &output, "t"));
