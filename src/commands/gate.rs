@@ -191,10 +191,7 @@ async fn prove(
         Err(error) => return Ok(Err(crate::shell::github::GitHubError::to_string(&error))),
     };
     let same = same_files(evidence.code.covered(), (&approval.commit, &earlier_files), (&approval.head, &head_files));
-    Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|mut same| {
-        pusher.into_iter().for_each(|login| same.pushed_by(login));
-        same
-    }))
+    Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|same| same.pushed_by(pusher)))
 }
 
 /// The head commits whose plans were reviewed.

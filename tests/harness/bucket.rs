@@ -59,6 +59,14 @@ impl Bucket {
         self.get(key).map(|body| serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{key}: {error}")))
     }
 
+    /// How an object is encrypted, and with which key.
+    pub fn encryption(&self, key: &str) -> (Option<String>, Option<String>) {
+        let request = self.client.head_object().bucket(&self.name).key(key);
+        let answer = runtime().block_on(request.send()).expect("the object is there");
+        let method = answer.server_side_encryption().map(|method| method.as_str().to_owned());
+        (method, answer.ssekms_key_id().map(str::to_owned))
+    }
+
     /// Stores an object.
     pub fn put(&self, key: &str, body: impl AsRef<[u8]>) {
         let body = body.as_ref().to_vec();

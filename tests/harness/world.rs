@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -14,6 +15,7 @@ use super::github::events::{Checkout, Event};
 use super::github::story::{MergeMethod, Push};
 use super::laptop::{Laptop, Sign};
 use super::ministack::Ministack;
+use super::process::run;
 use super::runner::Step;
 
 /// A team's repository with the services `web` and `worker` in two environments.
@@ -27,6 +29,7 @@ pub struct World {
     pulls: Mutex<BTreeMap<u64, (Files, Files)>>,
     scratch: TempDir,
     next: AtomicU32,
+    has_git: AtomicBool,
 }
 
 impl World {
@@ -40,7 +43,15 @@ impl World {
         let scratch = tempfile::Builder::new().prefix("stategate-").tempdir().expect("a scratch directory can be made");
         let main = Files::team(scratch.path().join("main"), &bucket);
         let github = FakeGithub::start();
-        Self { github, bucket, main, pulls: Mutex::default(), scratch, next: AtomicU32::new(1) }
+        Self {
+            github,
+            bucket,
+            main,
+            pulls: Mutex::default(),
+            scratch,
+            next: AtomicU32::new(1),
+            has_git: AtomicBool::new(false),
+        }
     }
 
     /// With the production environment applied already, by a colleague with plain Terraform.
@@ -151,8 +162,16 @@ impl World {
                 files.take_changes(&base, &branch);
             }
         }
+        if self.has_git.load(Ordering::Relaxed) {
+            commit_files(&files, &event.sha);
+        }
         files.write(".git/HEAD", &event.sha);
         files
+    }
+
+    /// From now on, checkouts have Git's objects and not only its `HEAD`.
+    pub fn with_git(&self) {
+        self.has_git.store(true, Ordering::Relaxed);
     }
 
     /// Where all of it is.
@@ -171,4 +190,19 @@ impl World {
     fn files_of(&self, number: u64) -> (Files, Files) {
         self.pulls.lock().expect("no test fails while it holds the files")[&number].clone()
     }
+}
+
+/// Makes a Git repository in which `sha`, a commit of the fake GitHub's, has these files.
+fn commit_files(files: &Files, sha: &str) {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.current_dir(&files.root).args(["-c", "user.name=octocat", "-c", "user.email=octocat@github.com"]);
+        run(git.args(arguments)).succeeded().stdout.trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    let tree = git(&["write-tree"]);
+    let real = git(&["commit-tree", &tree, "-m", "The files"]);
+    // A commit cannot be given a name, but it can stand for one.
+    files.write(&format!(".git/refs/replace/{sha}"), &real);
 }

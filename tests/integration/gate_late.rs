@@ -115,6 +115,7 @@ struct Job {
 
 #[derive(Deserialize)]
 struct JobStep {
+    shell: String,
     env: BTreeMap<String, String>,
     run: String,
 }
@@ -128,6 +129,8 @@ fn rerun_apply(world: &World) -> Finished {
     let job = &workflow.jobs["rerun"];
     assert_eq!(job.permissions.iter().collect::<Vec<_>>(), [(&"actions".to_owned(), &"write".to_owned())]);
     let [step] = job.steps.as_slice() else { panic!("one step") };
+    // Without it, the runner's own choice of bash lets a pipe's failure pass.
+    assert_eq!(step.shell, "bash");
     assert!(!step.run.contains("${{"), "an expression in a script can be an injection: {}", step.run);
     let token = world.github.workflow_token(&[("metadata", "read"), ("actions", "write")]);
     let value = |text: &str| match text {

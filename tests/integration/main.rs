@@ -29,6 +29,7 @@ mod gate_compare;
 mod gate_content;
 mod gate_late;
 mod gate_queue;
+mod gate_record;
 mod harness_parts;
 mod hostile;
 mod install;

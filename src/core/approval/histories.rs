@@ -228,9 +228,7 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
             Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
             Some(("same", commit)) => {
                 let (commit, pusher) = commit.split_once('/').map_or((commit, None), |(c, by)| (c, Some(by)));
-                let mut proof = super::tests::same_content(commit, HEAD);
-                pusher.into_iter().for_each(|login| proof.pushed_by(login.to_owned()));
-                same.push(proof);
+                same.push(super::tests::same_content(commit, HEAD, 7).pushed_by(pusher.map(str::to_owned)));
             }
             None if word == "content" => policy.binds_to = BindsTo::Content,
             None => policy.required_approvals = word.parse().unwrap(),

@@ -107,9 +107,11 @@ impl SameContent {
         &self.pushers
     }
 
-    /// Adds somebody who is known to have pushed the earlier commit.
-    pub fn pushed_by(&mut self, login: String) {
-        self.pushers.push(login);
+    /// Adds who is known to have pushed the earlier commit.
+    #[must_use]
+    pub fn pushed_by(mut self, login: Option<String>) -> Self {
+        self.pushers.extend(login);
+        self
     }
 }
 

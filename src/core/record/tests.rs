@@ -396,6 +396,39 @@ fn several_records_are_compared_together() {
 }
 
 #[test]
+fn what_is_merged_and_not_applied_explains_a_plan_only_by_what_both_do() {
+    let a = created(&json!({ "input": 1 }));
+    let b = with(a.clone(), "/address", json!("terraform_data.b"));
+    let other_b = with(b.clone(), "/change/after/input", json!(2));
+    let numbered = |number, changes: &[Value]| {
+        let mut record = record(changes);
+        record.origin.pull_request = Some(number);
+        record
+    };
+    let (mine, earlier) = (numbered(43, from_ref(&a)), numbered(42, from_ref(&b)));
+    let fresh = record(&[a.clone(), b.clone()]);
+    let explains_it = |record: &Record, others: &[Record]| explains(record, others, &fresh);
+    assert!(explains_it(&earlier, from_ref(&mine)));
+    assert!(!explains_it(&earlier, &[mine.clone(), earlier.clone()]), "another has it already");
+    assert!(!explains_it(&numbered(42, from_ref(&other_b)), from_ref(&mine)), "another value");
+    assert!(!explains_it(&numbered(42, &[]), from_ref(&mine)));
+    let output = json!({ "o": { "actions": ["create"], "before": null, "after": 1 } });
+    let outputs = record_of(Some(LINEAGE), &plan(&[], &output, "t"));
+    assert!(explains(&outputs, &[], &outputs) && !explains(&outputs, from_ref(&outputs), &outputs));
+
+    let notes = vec![Note::NotApplied { number: 42 }];
+    let along = compare_along(from_ref(&mine), from_ref(&earlier), &fresh, &[]);
+    assert_eq!(along, Comparison::Equal { notes });
+    let Comparison::Different { differences, whys } =
+        compare_along(from_ref(&mine), from_ref(&earlier), &record(&[a, other_b]), &[])
+    else {
+        panic!("another value")
+    };
+    assert_eq!(differences.len(), 1);
+    assert!(whys[0].to_string().starts_with("#42 is merged and not applied yet"), "{}", whys[0]);
+}
+
+#[test]
 fn a_record_is_read_back_and_anything_else_is_refused() {
     let one = record(&[created(&json!({ "input": 1 }))]);
     let json = one.to_json();

@@ -219,10 +219,11 @@ fn is_scalar(kind: &str, value: &Value) -> bool {
 /// Whether a variable of a type may stand for an argument of another.
 fn fits(has: &Kind, wants: &Kind, has_default: bool) -> bool {
     match (has, wants) {
-        (Type::NonNullType(has), Type::NonNullType(wants)) => fits(has, wants, false),
+        (Type::NonNullType(has), Type::NonNullType(wants)) | (Type::ListType(has), Type::ListType(wants)) => {
+            fits(has, wants, false)
+        }
         (Type::NonNullType(has), wants) => fits(has, wants, false),
         (has, Type::NonNullType(wants)) => has_default && fits(has, wants, false),
-        (Type::ListType(has), Type::ListType(wants)) => fits(has, wants, false),
         (Type::NamedType(has), Type::NamedType(wants)) => has == wants,
         _ => false,
     }
