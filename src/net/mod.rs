@@ -71,7 +71,7 @@ where
 pub fn log_exchange(method: &str, to: &Uri, attempt: u32, since: Instant, ended: Result<u16, &Trouble>) {
     let host = to.host().unwrap_or_default();
     // A container's path to its credentials is a secret of its own.
-    let path = if proxy::is_local_service(host) { "/…" } else { to.path() };
+    let path = if host.starts_with("169.254.") { "/…" } else { to.path() };
     let time = since.elapsed().as_millis();
     match ended {
         Ok(status) => tracing::debug!("{method} {host} {path}: {status} in {time} ms, attempt {attempt}"),

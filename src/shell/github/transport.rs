@@ -39,7 +39,7 @@ pub(super) async fn send(
 ) -> Result<Answer, Trouble> {
     let unusable = |why: String| Trouble::Connection(why);
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| unusable("the token cannot be sent".to_owned()))?;
+        .map_err(|_unprintable| unusable("the token cannot be sent".to_owned()))?;
     authorization.set_sensitive(true);
     let mut request = Request::builder()
         .method(method)

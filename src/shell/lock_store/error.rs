@@ -27,7 +27,7 @@ pub struct AwsError {
 #[non_exhaustive]
 pub enum AwsErrorKind {
     /// 403: the caller is known and may not.
-    AccessDenied(Denial),
+    AccessDenied(Box<Denial>),
     /// The caller's credentials are wrong or have expired; the service's error code.
     BadCredentials(String),
     /// No credentials were found, or none could be had.
@@ -124,7 +124,7 @@ impl AwsError {
                     .to_owned()
             }
             AwsErrorKind::MissingCredentials(_) => {
-                "give this job AWS credentials, for example with aws-actions/configure-aws-credentials and `permissions: id-token: write`".to_owned()
+                Refusal::NoCredentials.hint()
             }
             AwsErrorKind::NoSuchBucket => format!("check `bucket`, `region` and the account: {resource}"),
             AwsErrorKind::NoSuchTable => {
@@ -173,7 +173,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         code if is_bad_credentials(code) => AwsErrorKind::BadCredentials(code.to_owned()),
         code if code.starts_with("KMS.") => AwsErrorKind::Key(message.to_owned()),
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" => {
-            AwsErrorKind::AccessDenied(Denial::read(message))
+            AwsErrorKind::AccessDenied(Box::new(Denial::read(message)))
         }
         "NoSuchBucket" => AwsErrorKind::NoSuchBucket,
         "NoSuchKey" | "NotFound" => AwsErrorKind::NotFound,
@@ -194,7 +194,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         _ => match status {
             301 | 307 | 308 => AwsErrorKind::WrongRegion { region: bucket_region },
             400 if names_a_condition(message) => AwsErrorKind::NoConditions,
-            403 => AwsErrorKind::AccessDenied(Denial::read(message)),
+            403 => AwsErrorKind::AccessDenied(Box::new(Denial::read(message))),
             404 => AwsErrorKind::NotFound,
             409 => AwsErrorKind::Conflict,
             412 => AwsErrorKind::Precondition,
@@ -289,7 +289,7 @@ impl fmt::Display for AwsErrorKind {
             }
             AwsErrorKind::Key(message) => write!(f, "the KMS key cannot be used: {message}"),
             AwsErrorKind::BadCredentials(code) => write!(f, "{}", Refusal::BadCredentials(code.clone())),
-            AwsErrorKind::MissingCredentials(why) => write!(f, "no credentials: {why}"),
+            AwsErrorKind::MissingCredentials(why) => write!(f, "{}: {why}", Refusal::NoCredentials),
             AwsErrorKind::NoSuchBucket => f.write_str("the bucket does not exist"),
             AwsErrorKind::NoSuchTable => f.write_str("the table does not exist"),
             AwsErrorKind::NotFound => f.write_str("not found"),

@@ -1,0 +1,294 @@
+//! Credentials from every place the backend can name: what stategate sends is what Terraform
+//! sends, and the lock is signed with the same key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use stategate::shell::lock_store::{AwsErrorKind, Bucket, preflight};
+
+use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
+use crate::harness::files::{PROD, PROD_KEY, backend};
+use crate::harness::laptop::Laptop;
+use crate::harness::ministack::Ministack;
+use crate::harness::process::runtime;
+use crate::harness::world::World;
+use crate::lock_store;
+
+/// A world whose requests to AWS are recorded.
+struct Recorded {
+    world: World,
+    proxy: FaultProxy,
+}
+
+/// What one program asked of AWS.
+#[derive(Debug)]
+struct Side {
+    /// The forms sent to STS.
+    sts: Vec<BTreeMap<String, String>>,
+    /// Key and region of the signatures of those requests.
+    sts_signed: Vec<(String, String)>,
+    /// Key and region in the signature of each request to S3.
+    s3_signed: Vec<(String, String)>,
+    /// Whether the requests to S3 had a session's token.
+    has_token: bool,
+}
+
+impl Recorded {
+    fn new(settings: &str) -> Self {
+        let mut bucket = Ministack::shared().bucket();
+        let proxy = FaultProxy::start(&bucket.endpoint, |_| Fault::None);
+        bucket.endpoint.clone_from(&proxy.endpoint);
+        let world = World::with_bucket(bucket);
+        world.main.write(&format!("{PROD}/backend.tf"), &backend(&world.bucket, PROD_KEY, settings));
+        Self { world, proxy }
+    }
+
+    /// `terraform plan` with its own lock, then `stategate status` and a freeze, which takes the
+    /// lock, in the same environment.
+    fn run(&self, variables: &[(&str, &str)]) -> (Side, Side) {
+        let mut laptop = self.world.laptop();
+        for (name, value) in variables {
+            laptop = laptop.env(name, value);
+        }
+        laptop.plan().succeeded();
+        let terraform = side(&self.proxy.seen());
+        let from = self.proxy.seen().len();
+        laptop.stategate(&["lock", "--reason", "test", "--init", "false"]).succeeded();
+        let ours = side(&self.proxy.seen()[from..]);
+        assert!(!ours.s3_signed.is_empty(), "the lock was written");
+        (terraform, ours)
+    }
+}
+
+fn side(seen: &[Seen]) -> Side {
+    let is_sts = |seen: &&Seen| seen.method == "POST" && seen.header("x-amz-target").is_none();
+    let is_s3 = |seen: &&Seen| seen.path.contains("tfstate");
+    let s3 = || seen.iter().filter(is_s3);
+    Side {
+        sts: seen.iter().filter(is_sts).map(|seen| form(&seen.body)).collect(),
+        sts_signed: seen.iter().filter(is_sts).filter_map(signed).collect(),
+        s3_signed: {
+            let mut signed: Vec<_> = s3().filter_map(signed).collect();
+            signed.sort();
+            signed.dedup();
+            signed
+        },
+        has_token: s3().all(|seen| seen.header("x-amz-security-token").is_some()),
+    }
+}
+
+/// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn signed(seen: &Seen) -> Option<(String, String)> {
+    let (_, scope) = seen.header("authorization")?.split_once("Credential=")?;
+    let mut parts = scope.split('/');
+    let key = parts.next()?.to_owned();
+    Some((key, parts.nth(1)?.to_owned()))
+}
+
+fn form(body: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The roles taken, without what `validate` asks besides.
+fn roles(side: &Side) -> Vec<&BTreeMap<String, String>> {
+    let mut roles: Vec<_> = side.sts.iter().filter(|form| form["Action"].starts_with("AssumeRole")).collect();
+    roles.dedup();
+    roles
+}
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/state";
+
+#[test]
+fn a_role_is_taken_as_terraform_takes_it_and_signs_the_lock() {
+    let role = format!(
+        r#"    sts_region = "eu-west-1"
+    assume_role = {{
+      role_arn            = "{ROLE}"
+      external_id         = "acme:42"
+      session_name        = "state-of-prod"
+      duration            = "1h30m"
+      policy              = jsonencode({{ Version = "2012-10-17", Statement = [] }})
+      policy_arns         = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+      source_identity     = "octocat"
+      tags                = {{ team = "platform" }}
+      transitive_tag_keys = ["team"]
+    }}
+"#
+    );
+    let role = role.replace(
+        "jsonencode({ Version = \"2012-10-17\", Statement = [] })",
+        r#""{\"Version\":\"2012-10-17\",\"Statement\":[]}""#,
+    );
+    let recorded = Recorded::new(&role);
+    let (terraform, ours) = recorded.run(&[]);
+    assert_eq!(roles(&ours), [roles(&terraform)[0]], "field by field");
+    assert_eq!(roles(&ours)[0].len(), 12, "{:#?}", roles(&ours));
+    assert_eq!(ours.sts_signed[0], ("test".to_owned(), "eu-west-1".to_owned()));
+    assert_eq!(ours.sts_signed[0], terraform.sts_signed[0]);
+    session_signs(&terraform, &ours);
+}
+
+/// The lock is signed with a session's key, in Terraform's region.
+#[track_caller]
+fn session_signs(terraform: &Side, ours: &Side) {
+    for side in [terraform, ours] {
+        assert!(side.has_token, "{side:#?}");
+        // Each of Terraform's two processes has a session of its own.
+        for (key, region) in &side.s3_signed {
+            assert!(key.starts_with("ASIA") && region == "us-east-1", "{side:#?}");
+        }
+    }
+    assert_eq!(ours.s3_signed.len(), 1, "{ours:#?}");
+}
+
+#[test]
+fn a_role_without_further_words_is_asked_for_as_terraform_does() {
+    let recorded = Recorded::new(&format!("    assume_role = {{ role_arn = \"{ROLE}\", session_name = \"state\" }}\n"));
+    let (terraform, ours) = recorded.run(&[]);
+    assert_eq!(roles(&ours), [roles(&terraform)[0]]);
+    session_signs(&terraform, &ours);
+}
+
+#[test]
+fn a_token_takes_a_role_as_terraform_does() {
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvY3RvY2F0In0.";
+    let inline = format!(
+        "    assume_role_with_web_identity = {{ role_arn = \"{ROLE}\", session_name = \"state\", duration = \"20m\", web_identity_token = \"{token}\" }}\n"
+    );
+    let recorded = Recorded::new(&inline);
+    let (terraform, ours) = recorded.run(&[]);
+    assert_eq!(roles(&ours), [roles(&terraform)[0]]);
+    assert!(ours.sts_signed.is_empty(), "such a request is not signed: {ours:#?}");
+    session_signs(&terraform, &ours);
+
+    let home = recorded.world.place("token");
+    fs::write(home.join("token"), token).unwrap();
+    let file = "    assume_role_with_web_identity = { role_arn = \"ROLE\", session_name = \"state\", web_identity_token_file = \"$TOKENS/token\" }\n";
+    let recorded = Recorded::new(&file.replace("ROLE", ROLE));
+    let (terraform, ours) = recorded.run(&[("TOKENS", &home.display().to_string())]);
+    assert_eq!(roles(&ours), [roles(&terraform)[0]]);
+    assert_eq!(ours.sts[0]["WebIdentityToken"], token);
+    session_signs(&terraform, &ours);
+}
+
+#[test]
+fn a_profile_in_files_of_its_own_comes_before_the_environments_keys() {
+    let recorded = Recorded::new("");
+    let files = recorded.world.place("aws");
+    let (config, keys) = (files.join("config"), files.join("credentials"));
+    fs::write(&config, "[profile state]\nregion = eu-central-1\n[profile other]\n").unwrap();
+    fs::write(&keys, "[state]\naws_access_key_id = AKIAIOSFODNN7STATE\naws_secret_access_key = x\n").unwrap();
+    let settings = format!(
+        "    profile = \"state\"\n    shared_config_files = [\"{}\"]\n    shared_credentials_files = [\"$FILES/credentials\"]\n",
+        config.display()
+    );
+    let backend = backend(&recorded.world.bucket, PROD_KEY, &settings);
+    recorded.world.main.write(&format!("{PROD}/backend.tf"), &backend);
+    // The harness gives every process AWS_ACCESS_KEY_ID=test besides.
+    let (terraform, ours) = recorded.run(&[("FILES", &files.display().to_string())]);
+    let expected = [("AKIAIOSFODNN7STATE".to_owned(), "us-east-1".to_owned())];
+    assert_eq!(terraform.s3_signed, expected);
+    assert_eq!(ours.s3_signed, expected);
+}
+
+#[test]
+fn keys_in_the_block_come_before_everything() {
+    let recorded =
+        Recorded::new("    access_key = \"AKIAIOSFODNN7BLOCK\"\n    secret_key = \"the-blocks-own-secret\"\n");
+    let (terraform, ours) = recorded.run(&[]);
+    assert_eq!(ours.s3_signed, terraform.s3_signed);
+    assert_eq!(ours.s3_signed[0].0, "AKIAIOSFODNN7BLOCK");
+}
+
+/// Which comes first, keys, token or profile, is not the SDK's order but Terraform's.
+#[test]
+fn the_environments_token_comes_before_its_profile() {
+    let recorded = Recorded::new("");
+    let files = recorded.world.place("aws");
+    fs::write(files.join("token"), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvY3RvY2F0In0.").unwrap();
+    fs::write(
+        files.join("credentials"),
+        "[default]\naws_access_key_id = AKIAIOSFODNN7OTHER\naws_secret_access_key = x\n",
+    )
+    .unwrap();
+    let path = |name: &str| files.join(name).display().to_string();
+    let (terraform, ours) = recorded.run(&[
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_SHARED_CREDENTIALS_FILE", &path("credentials")),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", &path("token")),
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_ROLE_SESSION_NAME", "state"),
+        ("AWS_ENDPOINT_URL_STS", &recorded.proxy.endpoint),
+    ]);
+    session_signs(&terraform, &ours);
+}
+
+#[test]
+fn an_account_that_the_backend_does_not_allow_takes_no_lock() {
+    let plain = Ministack::shared().bucket();
+    for (settings, is_allowed) in [
+        (r#""allowed_account_ids":["000000000000"]"#, true),
+        (r#""allowed_account_ids":["111122223333"]"#, false),
+        (r#""forbidden_account_ids":["000000000000"]"#, false),
+    ] {
+        let bucket = runtime().block_on(Bucket::connect(lock_store::backend(&plain.endpoint, &plain.name, settings)));
+        match runtime().block_on(preflight(&bucket)) {
+            Ok(()) => assert!(is_allowed, "{settings}"),
+            Err(error) => {
+                assert!(!is_allowed, "{settings}: {error}");
+                assert_eq!(error.kind, AwsErrorKind::Account("000000000000".to_owned()));
+            }
+        }
+    }
+    // Terraform says so itself at `init`.
+    let recorded = Recorded::new("    allowed_account_ids = [\"111122223333\"]\n");
+    let finished = recorded.world.laptop().stategate(&["lock", "--reason", "test"]);
+    assert_eq!(finished.code, Some(20), "{}", finished.text());
+    assert!(finished.stderr.contains("an account that the backend does not allow"), "{}", finished.text());
+}
+
+/// Each cause is told in its own words, by whoever meets it first: Terraform's `init`, or, where
+/// that has run already, our own requests.
+#[test]
+fn each_of_awss_refusals_has_its_headline_and_its_remedy() {
+    let fault = Arc::new(Mutex::new(Fault::None));
+    let decide = Arc::clone(&fault);
+    let mut bucket = Ministack::shared().bucket();
+    let proxy = FaultProxy::start(&bucket.endpoint, move |_| *decide.lock().unwrap());
+    bucket.endpoint.clone_from(&proxy.endpoint);
+    let world = World::with_bucket(bucket);
+    let laptop = world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    let check = |laptop: &Laptop, headline: &str, remedy: &str| {
+        for init in ["false", "true"] {
+            let finished = laptop.stategate(&["lock", "--reason", "test", "--init", init]);
+            assert_eq!(finished.code, Some(20), "--init {init}: {}", finished.text());
+            let last: Vec<&str> = finished.stderr.lines().skip_while(|line| !line.starts_with("error: ")).collect();
+            let told = |line: &str, text: &str| {
+                last.iter().any(|found| found.trim_start().starts_with(line) && found.to_lowercase().contains(text))
+            };
+            assert!(told("error:", headline), "--init {init}: {headline}: {}", finished.text());
+            assert!(told("next:", remedy), "--init {init}: {remedy}: {}", finished.text());
+        }
+    };
+    for (status, code, headline, remedy) in [
+        (404, "NoSuchBucket", "bucket does not exist", "`bucket`"),
+        (400, "ExpiredToken", "expired", "renew the session"),
+        (403, "InvalidAccessKeyId", "does not accept the credentials", "aws_access_key_id"),
+        (301, "PermanentRedirect", "region", "`region`"),
+        (403, "AccessDenied", "denie", "allow the role"),
+    ] {
+        *fault.lock().unwrap() = Fault::Status(status, code);
+        check(&laptop, headline, remedy);
+    }
+    *fault.lock().unwrap() = Fault::None;
+    let without = laptop.clone().env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "");
+    check(&without, "no aws credentials", "id-token: write");
+    assert!(world.bucket.locks().is_empty());
+}
