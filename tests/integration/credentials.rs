@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use stategate::shell::lock_store::{AwsErrorKind, Bucket, preflight};
 
 use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
-use crate::harness::files::{PROD, PROD_KEY, backend};
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK, backend};
 use crate::harness::laptop::Laptop;
 use crate::harness::ministack::Ministack;
+use crate::harness::network::Proxy;
 use crate::harness::process::runtime;
 use crate::harness::world::World;
 use crate::lock_store;
@@ -251,6 +252,91 @@ fn an_account_that_the_backend_does_not_allow_takes_no_lock() {
     let finished = recorded.world.laptop().stategate(&["lock", "--reason", "test"]);
     assert_eq!(finished.code, Some(20), "{}", finished.text());
     assert!(finished.stderr.contains("an account that the backend does not allow"), "{}", finished.text());
+}
+
+/// A machine's metadata service, where the backend says it is.
+fn metadata_service() -> String {
+    use axum::routing::{get, put};
+    let role = "/latest/meta-data/iam/security-credentials/";
+    let session = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIAMACHINE","SecretAccessKey":"x","Token":"y","LastUpdated":"2026-01-01T00:00:00Z","Expiration":"2099-01-01T00:00:00Z"}"#;
+    let app = axum::Router::new()
+        .route("/latest/api/token", put(|| async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], "token") }))
+        .route(role, get(|| async { "runner" }))
+        .route(&format!("{role}runner"), get(move || async move { session }));
+    let listener = runtime().block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    runtime().spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[test]
+fn a_machines_role_is_asked_for_where_the_backend_says() {
+    let variables = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_EC2_METADATA_DISABLED", "")];
+    let url = metadata_service();
+    let recorded = Recorded::new("");
+    let text = backend(&recorded.world.bucket, PROD_KEY, &format!("    ec2_metadata_service_endpoint = \"{url}\"\n"));
+    let asked = text.replace("    skip_metadata_api_check     = true\n", "");
+    recorded.world.main.write(&format!("{PROD}/backend.tf"), &asked);
+    let (terraform, ours) = recorded.run(&variables);
+    let expected = [("ASIAMACHINE".to_owned(), "us-east-1".to_owned())];
+    assert_eq!(terraform.s3_signed, expected);
+    assert_eq!(ours.s3_signed, expected);
+
+    // With `skip_metadata_api_check` nobody asks it.
+    recorded.world.bucket.delete(PROD_LOCK);
+    let world = &recorded.world;
+    world.main.write(&format!("{PROD}/backend.tf"), &text);
+    let mut laptop = world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    for (name, value) in variables {
+        laptop = laptop.env(name, value);
+    }
+    let finished = laptop.stategate(&["lock", "--reason", "test", "--init", "false"]);
+    assert_eq!(finished.code, Some(20), "{}", finished.text());
+    assert!(finished.stderr.contains("no AWS credentials"), "{}", finished.text());
+}
+
+/// Amazon's own endpoints, as Terraform picks them: a proxy that lets nobody through hears the
+/// names.
+#[test]
+fn amazons_endpoints_are_those_that_terraform_picks() {
+    for settings in [
+        &[][..],
+        &["use_fips_endpoint"],
+        &["use_dualstack_endpoint"],
+        &["use_fips_endpoint", "use_dualstack_endpoint"],
+        &["use_path_style"],
+    ] {
+        let (theirs, ours) = (Proxy::start(&[]), Proxy::start(&[]));
+        let recorded = Recorded::new("");
+        let lines: String = settings.iter().map(|name| format!("    {name} = true\n")).collect();
+        let text = format!(
+            "terraform {{\n  backend \"s3\" {{\n    bucket = \"tfstate\"\n    key = \"k\"\n    region = \"us-east-1\"\n    use_lockfile = true\n    max_retries = 1\n    https_proxy = \"{}\"\n    skip_credentials_validation = true\n    skip_requesting_account_id = true\n{lines}  }}\n}}\n",
+            theirs.url()
+        );
+        recorded.world.main.write(&format!("{PROD}/backend.tf"), &text);
+        let finished = recorded.world.laptop().terraform(&["init", "-input=false"]);
+        assert_eq!(finished.code, Some(1), "{}", finished.text());
+
+        let mut config = serde_json::json!({
+            "bucket": "tfstate", "key": "k", "region": "us-east-1", "use_lockfile": true,
+            "access_key": "test", "secret_key": "test", "max_retries": 1, "https_proxy": ours.url(),
+        });
+        for name in settings {
+            config[*name] = true.into();
+        }
+        let file = serde_json::json!({ "version": 3, "backend": { "type": "s3", "config": config } });
+        let read = stategate::core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
+        let bucket = runtime().block_on(Bucket::connect(read));
+        runtime().block_on(bucket.get("k")).unwrap_err();
+        let lines = |proxy: &Proxy| -> Vec<String> {
+            let mut lines: Vec<_> = proxy.asked().into_iter().map(|asked| asked.line).collect();
+            lines.dedup();
+            lines
+        };
+        assert!(!lines(&ours).is_empty(), "{settings:?}");
+        assert_eq!(lines(&ours), lines(&theirs), "{settings:?}");
+    }
 }
 
 /// Each cause is told in its own words, by whoever meets it first: Terraform's `init`, or, where
