@@ -78,16 +78,18 @@ impl Trouble {
     }
 }
 
-/// An error's own words and those of what caused it, in one line.
+/// An error's own words and those of what caused it, in one line. Of each only the first line:
+/// some append a backtrace.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let said = error.to_string();
+        let said = said.lines().next().unwrap_or_default().trim();
+        if !text.contains(said) {
+            text = if text.is_empty() { said.to_owned() } else { format!("{text}: {said}") };
         }
-        next = cause.source();
+        next = error.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text
 }

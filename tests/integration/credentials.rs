@@ -254,6 +254,41 @@ fn an_account_that_the_backend_does_not_allow_takes_no_lock() {
     assert!(finished.stderr.contains("an account that the backend does not allow"), "{}", finished.text());
 }
 
+/// STS as it is for everybody whom a role's trust policy does not name.
+fn refusing_sts(code: &'static str) -> String {
+    let answer = move || async move {
+        let text = format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>no way</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        );
+        (axum::http::StatusCode::FORBIDDEN, [("content-type", "text/xml")], text)
+    };
+    let app = axum::Router::new().fallback(answer);
+    let listener = runtime().block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    runtime().spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[test]
+fn a_role_that_sts_does_not_give_is_named_with_the_remedy() {
+    for (code, headline, remedy) in [
+        ("AccessDenied", format!("the role {ROLE} cannot be taken (AccessDenied): no way"), "trust policy"),
+        ("ExpiredToken", "the AWS credentials have expired (ExpiredToken)".to_owned(), "Renew the session"),
+    ] {
+        let file = serde_json::json!({ "version": 3, "backend": { "type": "s3", "config": {
+            "bucket": "tfstate", "key": "k", "region": "us-east-1", "access_key": "test", "secret_key": "test",
+            "use_lockfile": true, "assume_role": { "role_arn": ROLE }, "endpoints": { "sts": refusing_sts(code) },
+        } } });
+        let read = stategate::core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
+        let bucket = runtime().block_on(Bucket::connect(read));
+        let error = runtime().block_on(preflight(&bucket)).err();
+        assert!(error.is_none(), "only a denial of the lock itself counts beforehand: {error:?}");
+        let error = runtime().block_on(bucket.get("k")).unwrap_err();
+        assert!(error.to_string().contains(&headline), "{error}");
+        assert!(error.hint().contains(remedy), "{}", error.hint());
+    }
+}
+
 /// A machine's metadata service, where the backend says it is.
 fn metadata_service() -> String {
     use axum::routing::{get, put};

@@ -127,6 +127,26 @@ fn the_backends_http_proxy_alone_is_for_everything_as_for_terraform() {
     assert_eq!(company.world.bucket.locks().len(), 1);
 }
 
+/// As for an Enterprise Server or a store without TLS: the proxy gets the whole address.
+#[test]
+fn an_unencrypted_address_goes_through_its_own_proxy() {
+    let world = World::new();
+    let number = world.new_image();
+    let port = world.github.api_url().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(&[(API, port)]);
+    let outcome = Step::plan(&world, number)
+        .env("GITHUB_API_URL", &format!("http://{API}"))
+        .env("GITHUB_GRAPHQL_URL", &format!("http://{API}/graphql"))
+        .env("HTTP_PROXY", &proxy.url_with_password())
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .run()
+        .exits(0);
+    without_password(&outcome);
+    let asked = proxy.asked();
+    assert_eq!(asked[0].line, format!("POST http://{API}/graphql HTTP/1.1"));
+    assert!(asked.iter().all(|asked| asked.authorization.is_some()), "{asked:?}");
+}
+
 /// `.invalid` never resolves: whoever goes straight to it says so, and the proxy is not asked.
 #[test]
 fn a_host_in_no_proxy_is_reached_without_it() {
