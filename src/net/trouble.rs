@@ -47,6 +47,9 @@ impl Trouble {
             Trouble::Proxy { .. } => {
                 "check HTTPS_PROXY (for AWS also the backend's `https_proxy`) and the proxy's rules; NO_PROXY names hosts to be reached without it"
             }
+            Trouble::Certificate { why, .. } if why != "UnknownIssuer" => {
+                "the certificate is not one for this host now: check the address, the proxy and the machine's clock"
+            }
             Trouble::Certificate { .. } => {
                 "give the certificate of the authority that signed it: SSL_CERT_FILE=FILE for AWS and GitHub, AWS_CA_BUNDLE=FILE or the backend's `custom_ca_bundle` for AWS alone"
             }
