@@ -108,13 +108,13 @@ pub enum Refusal {
     /// The credentials are wrong or have expired; AWS's error code.
     BadCredentials(String),
     /// The role cannot be taken.
-    Role(Denial),
+    Role,
     /// The account is not one that the backend allows.
     Account,
     /// The bucket is in another region.
     WrongRegion(Option<String>),
     /// The credentials may not.
-    Denied(Denial),
+    Denied(Box<Denial>),
     /// The server's certificate is not trusted.
     Certificate,
     /// AWS, or the proxy on the way, could not be reached.
@@ -163,7 +163,7 @@ impl Refusal {
         } else if is_bad_credentials(code) {
             Some(Refusal::BadCredentials(code.to_owned()))
         } else if has("cannot be assumed") || has("Cannot assume IAM Role") {
-            Some(Refusal::Role(Denial::read(message)))
+            Some(Refusal::Role)
         } else if has("No valid credential sources") {
             Some(Refusal::NoCredentials)
         } else if has("AWS account ID not allowed") {
@@ -175,11 +175,12 @@ impl Refusal {
         } else if has("x509:") || has("failed to verify certificate") {
             Some(Refusal::Certificate)
         } else if let Some((_, region)) = text.split_once("actual location \"") {
-            Some(Refusal::WrongRegion(region.split_once('"').map(|(region, _)| region.to_owned())))
+            let region = region.split_once('"').map(|(region, _)| region.to_owned());
+            Some(Refusal::WrongRegion(region.filter(|region| !region.is_empty())))
         } else if has("StatusCode: 301") || has("PermanentRedirect") || code == "AuthorizationHeaderMalformed" {
             Some(Refusal::WrongRegion(None))
         } else if has("StatusCode: 403") || code.starts_with("AccessDenied") {
-            Some(Refusal::Denied(Denial::read(message)))
+            Some(Refusal::Denied(Box::new(Denial::read(message))))
         } else if ["dial tcp", "no such host", "proxyconnect", "connection refused", "request send failed"]
             .iter()
             .any(|sign| has(sign))
@@ -199,7 +200,7 @@ impl Refusal {
             Refusal::BadCredentials(code) if code.contains("Expired") || code == "TokenRefreshRequired" => "Renew the session: log in to AWS in a step of this very job, and let it last as long as the job (`role-duration-seconds`).".to_owned(),
             Refusal::BadCredentials(code) if code == "RequestTimeTooSkewed" => "Set the machine's clock.".to_owned(),
             Refusal::BadCredentials(_) => "See which key is used (AWS_ACCESS_KEY_ID, the profile, the backend block), that it is active, and of this partition and account.".to_owned(),
-            Refusal::Role(_) => "See that the role of `assume_role` exists, that its trust policy names these credentials (and `external_id`), and that they may `sts:AssumeRole` it.".to_owned(),
+            Refusal::Role => "See that the role of `assume_role` exists, that its trust policy names these credentials (and `external_id`), and that they may `sts:AssumeRole` it.".to_owned(),
             Refusal::Account => "Log in to the account that the backend allows, or correct `allowed_account_ids` and `forbidden_account_ids`.".to_owned(),
             Refusal::WrongRegion(Some(region)) => format!("Set `region = \"{region}\"` in the backend block."),
             Refusal::WrongRegion(None) => "Set `region` in the backend block to the bucket's own.".to_owned(),
@@ -221,12 +222,14 @@ impl fmt::Display for Refusal {
                 write!(f, "the AWS credentials have expired ({code})")
             }
             Refusal::BadCredentials(code) => write!(f, "AWS does not accept the credentials ({code})"),
-            Refusal::Role(_) => f.write_str("the backend's role cannot be taken"),
+            Refusal::Role => f.write_str("the backend's role cannot be taken"),
             Refusal::Account => f.write_str("the credentials are of an account that the backend does not allow"),
             Refusal::WrongRegion(Some(region)) => write!(f, "the state's bucket is in the region {region}"),
             Refusal::WrongRegion(None) => f.write_str("the state's bucket is in another region"),
-            Refusal::Denied(Denial { action: Some(action), .. }) => write!(f, "AWS denies `{action}`"),
-            Refusal::Denied(_) => f.write_str("AWS denies access to the state's bucket"),
+            Refusal::Denied(denial) => match &denial.action {
+                Some(action) => write!(f, "AWS denies `{action}`"),
+                None => f.write_str("AWS denies access to the state's bucket"),
+            },
             Refusal::Certificate => f.write_str("the certificate of AWS, or of the store, is not trusted"),
             Refusal::Unreachable => f.write_str("AWS cannot be reached"),
             Refusal::Other => f.write_str("the state's bucket could not be used"),

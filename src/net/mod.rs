@@ -67,14 +67,88 @@ where
     }
 }
 
-/// One line of the debug log for a request and how it ended: no header, no query, no body.
-pub fn log_exchange(method: &str, to: &Uri, attempt: u32, since: Instant, ended: Result<u16, &Trouble>) {
-    let host = to.host().unwrap_or_default();
-    // A container's path to its credentials is a secret of its own.
-    let path = if proxy::is_local_service(host) { "/…" } else { to.path() };
-    let time = since.elapsed().as_millis();
-    match ended {
-        Ok(status) => tracing::debug!("{method} {host} {path}: {status} in {time} ms, attempt {attempt}"),
-        Err(trouble) => tracing::debug!("{method} {host} {path}: {trouble}, after {time} ms, attempt {attempt}"),
+/// One request and how it ends, for the debug log: no header, no query, no body.
+#[derive(Debug)]
+pub struct Exchange {
+    request: String,
+    attempt: u32,
+    since: Instant,
+    is_told: bool,
+}
+
+impl Exchange {
+    /// The request goes out now.
+    pub fn begin(method: &str, to: &Uri, attempt: u32) -> Exchange {
+        let host = to.host().unwrap_or_default();
+        // A container's path to its credentials is a secret of its own.
+        let path = if host.starts_with("169.254.") { "/…" } else { to.path() };
+        Exchange { request: format!("{method} {host} {path}"), attempt, since: Instant::now(), is_told: false }
+    }
+
+    /// It is answered with this status, or it is not.
+    pub fn end(mut self, ended: Result<u16, &Trouble>) {
+        match ended {
+            Ok(status) => self.tell(&status),
+            Err(trouble) => self.tell(trouble),
+        }
+    }
+
+    fn tell(&mut self, how: &dyn std::fmt::Display) {
+        self.is_told = true;
+        let Exchange { request, attempt, since, .. } = self;
+        tracing::debug!("{request}: {how} in {} ms, attempt {attempt}", since.elapsed().as_millis());
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(&"given up");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_request_is_told_once_also_one_that_nobody_waits_for() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let uri = |text: &'static str| Uri::from_static(text);
+            Exchange::begin("GET", &uri("https://user:hunter2@host/path?X-Amz-Signature=hunter2"), 1).end(Ok(200));
+            drop(Exchange::begin("PUT", &uri("https://host/slow"), 2));
+            let trouble = Trouble::Connection("reset".to_owned());
+            Exchange::begin("GET", &uri("http://169.254.170.2/v2/credentials/hunter2"), 1).end(Err(&trouble));
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        for told in ["GET host /path: 200 in ", "PUT host /slow: given up in ", " /…: reset in ", "attempt 2"] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -47,6 +47,9 @@ impl Trouble {
             Trouble::Proxy { .. } => {
                 "check HTTPS_PROXY (for AWS also the backend's `https_proxy`) and the proxy's rules; NO_PROXY names hosts to be reached without it"
             }
+            Trouble::Certificate { why, .. } if why != "UnknownIssuer" => {
+                "the certificate is not one for this host now: check the address, the proxy and the machine's clock"
+            }
             Trouble::Certificate { .. } => {
                 "give the certificate of the authority that signed it: SSL_CERT_FILE=FILE for AWS and GitHub, AWS_CA_BUNDLE=FILE or the backend's `custom_ca_bundle` for AWS alone"
             }
@@ -78,16 +81,18 @@ impl Trouble {
     }
 }
 
-/// An error's own words and those of what caused it, in one line.
+/// An error's own words and those of what caused it, in one line. Of each only the first line:
+/// some append a backtrace.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let said = error.to_string();
+        let said = said.lines().next().unwrap_or_default().trim();
+        if !text.contains(said) {
+            text = if text.is_empty() { said.to_owned() } else { format!("{text}: {said}") };
         }
-        next = cause.source();
+        next = error.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text
 }

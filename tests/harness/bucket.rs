@@ -24,6 +24,7 @@ pub fn client(endpoint: &str) -> Client {
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "harness"))
         .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .force_path_style(true)
         .build();
     Client::from_conf(config)

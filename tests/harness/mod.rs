@@ -19,6 +19,7 @@ pub mod files;
 pub mod github;
 pub mod laptop;
 pub mod ministack;
+pub mod network;
 pub mod process;
 pub mod python;
 pub mod refusal;

@@ -237,11 +237,11 @@ impl Settings {
     /// anywhere, Terraform takes `http_proxy` for both.
     fn take_network(&mut self, env: Env<'_>) -> Network {
         let from_env = Network::from_env(env);
-        let http_proxy = given(self.http_proxy.take()).map(SecretString::from);
-        let https_proxy = given(self.https_proxy.take()).map(SecretString::from);
+        let plain = given(self.http_proxy.take()).map(SecretString::from);
+        let secure = given(self.https_proxy.take()).map(SecretString::from);
         Network {
-            https_proxy: https_proxy.or(from_env.https_proxy).or_else(|| http_proxy.clone()),
-            http_proxy: http_proxy.or(from_env.http_proxy),
+            https_proxy: secure.or(from_env.https_proxy).or_else(|| plain.clone()),
+            http_proxy: plain.or(from_env.http_proxy),
             no_proxy: given(self.no_proxy.take()).or(from_env.no_proxy),
             ca_bundle: given(self.custom_ca_bundle.take())
                 .or_else(|| given(env("AWS_CA_BUNDLE")))

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
-use tokio::time::Instant;
 
 pub(super) use super::answer::parse;
 use super::answer::{Answer, plain};
@@ -18,7 +17,7 @@ use super::comments::CommentRef;
 use super::error::GitHubError;
 use super::transport;
 use crate::core::network::Network;
-use crate::net::{self, Trouble};
+use crate::net::{Exchange, Trouble};
 
 /// A renamed repository is one redirect away.
 const MOST_REDIRECTS: usize = 3;
@@ -288,6 +287,7 @@ impl GitHub {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Trouble::Connection(format!("no answer in {} s", self.pauses.answer.as_secs()))),
             };
+            let is_final = matches!(&outcome, Err(trouble) if trouble.is_final());
             let error = match outcome {
                 Ok(answer) if answer.is_rate_limited(call.method) => {
                     let pause = answer.rate_limit_pause(waited, self.pauses.rate_limit_least);
@@ -304,17 +304,12 @@ impl GitHub {
                 Ok(answer) if answer.status >= 500 => answer.error(call),
                 Ok(answer) => return Err(answer.error(call)),
                 Err(trouble) => {
-                    let is_final = trouble.is_final();
                     let (method, path) = (call.method.name(), call.path.to_owned());
-                    let error = GitHubError::Unreachable { method, path, tries, trouble };
-                    if is_final {
-                        return Err(error);
-                    }
-                    error
+                    GitHubError::Unreachable { method, path, tries, trouble }
                 }
             };
             match pauses.next() {
-                Some(pause) if call.method.may_repeat() => {
+                Some(pause) if call.method.may_repeat() && !is_final => {
                     tracing::debug!(path = call.path, %error, "asking GitHub again");
                     tokio::time::sleep(*pause).await;
                 }
@@ -332,10 +327,10 @@ impl GitHub {
                 .map_err(|error| Trouble::Connection(format!("{} is not a path: {error}", call.path)))?,
         };
         for _ in 0..=MOST_REDIRECTS {
-            let since = Instant::now();
             let method = call.method.name();
+            let exchange = Exchange::begin(method, &to, attempt);
             let sent = transport::send(&self.client, &self.token, method, &to, call.body).await;
-            net::log_exchange(method, &to, attempt, since, sent.as_ref().map(|answer| answer.status));
+            exchange.end(sent.as_ref().map(|answer| answer.status));
             let answer = sent?;
             match answer.redirect(&to) {
                 Some(next) => to = next,

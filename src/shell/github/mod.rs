@@ -1,7 +1,7 @@
 //! GitHub: comments, the facts for the gate, runs and people.
 //!
-//! Only the transport is octocrab's. It sends each request once; what may be sent again, and when,
-//! is decided here. Answers are read into small structs of our own, in which unknown words and
+//! octocrab carries each request once, over our own way out ([`crate::net`]); what may be sent
+//! again, and when, is decided here. Answers are read into small structs of our own, in which unknown words and
 //! missing accounts are values, not errors: one odd review must not hide the others.
 
 mod answer;

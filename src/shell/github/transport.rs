@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::answer::Answer;
 use crate::core::network::Network;
-use crate::net::{Http, Trouble};
+use crate::net::{Http, Trouble, causes};
 
 /// The version of the API whose answers we read.
 const VERSION: &str = "2022-11-28";
@@ -39,7 +39,7 @@ pub(super) async fn send(
 ) -> Result<Answer, Trouble> {
     let unusable = |why: String| Trouble::Connection(why);
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| unusable("the token cannot be sent".to_owned()))?;
+        .map_err(|_unprintable| unusable("the token cannot be sent".to_owned()))?;
     authorization.set_sensitive(true);
     let mut request = Request::builder()
         .method(method)
@@ -54,20 +54,12 @@ pub(super) async fn send(
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = request.body(body).map_err(|error| unusable(error.to_string()))?;
     let trouble = |error: octocrab::Error| {
-        Trouble::find(&error)
-            .cloned()
-            .unwrap_or_else(|| unusable(first_line(&error).replace(token.expose_secret(), "***")))
+        Trouble::find(&error).cloned().unwrap_or_else(|| unusable(causes(&error).replace(token.expose_secret(), "***")))
     };
     let response = client.execute(request).await.map_err(trouble)?;
     let (head, body) = response.into_parts();
     let body = client.body_to_string(Response::from_parts(head.clone(), body)).await.map_err(trouble)?;
     Ok(Answer::new(head.status.as_u16(), &head.headers, body))
-}
-
-/// octocrab appends a backtrace.
-fn first_line(error: &octocrab::Error) -> String {
-    let text = crate::net::causes(error);
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 #[derive(Clone)]

@@ -29,7 +29,8 @@ impl Bucket {
     /// Prepares the clients; asks nothing of AWS yet, so that a bucket that cannot be reached
     /// shows with the first request.
     pub async fn connect(backend: Backend) -> Bucket {
-        let clients = clients(&backend).await;
+        // The SDK's own future is large.
+        let clients = Box::pin(clients(&backend)).await;
         let (path, lock_key) = (backend.path(), backend.lock_key());
         Bucket(Arc::new(Inner { backend, clients, path, lock_key }))
     }

@@ -14,7 +14,8 @@ const NO_TAG: &str = "\"stategate-matches-nothing\"";
 /// 404 and 412. In S3 only where the service is Amazon's own; another might ignore the condition
 /// and delete somebody's lock, so there [`HeldLock::check_store`] asks, of our own lock.
 pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
-    check_account(bucket).await?;
+    // Rarely asked, and large.
+    Box::pin(check_account(bucket)).await?;
     for store in bucket.backend().stores() {
         let answer = match store {
             Store::S3 if bucket.is_amazon() => bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await,

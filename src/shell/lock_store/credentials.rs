@@ -1,6 +1,7 @@
 //! Where the credentials come from: the same places as for Terraform, in its order, which is not
 //! the SDK's own.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
@@ -17,6 +18,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_s3::config::IdentityCache;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use secrecy::ExposeSecret as _;
 
 use super::http::AwsHttp;
@@ -172,7 +175,7 @@ impl RoleCredentials {
         for key in &role.transitive_tag_keys {
             request = request.transitive_tag_keys(key);
         }
-        let answer = request.send().await.map_err(CredentialsError::provider_error)?;
+        let answer = request.send().await.map_err(|error| refused(&role.role_arn, error))?;
         session(answer.credentials())
     }
 
@@ -194,9 +197,27 @@ impl RoleCredentials {
         for arn in &identity.policy_arns {
             request = request.policy_arns(policy_arn(arn));
         }
-        let answer = request.send().await.map_err(CredentialsError::provider_error)?;
+        let answer = request.send().await.map_err(|error| refused(&identity.role_arn, error))?;
         session(answer.credentials())
     }
+}
+
+/// STS does not give us a role.
+#[derive(Debug, thiserror::Error)]
+#[error("the role {role} cannot be taken ({code}): {message}")]
+pub(super) struct RoleRefused {
+    role: String,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+fn refused<E>(role: &str, error: SdkError<E, HttpResponse>) -> CredentialsError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let Some(code) = error.code().map(str::to_owned) else { return CredentialsError::provider_error(error) };
+    let message = error.message().unwrap_or_default().to_owned();
+    CredentialsError::provider_error(RoleRefused { role: role.to_owned(), code, message })
 }
 
 fn seconds(duration: Option<Duration>) -> Option<i32> {

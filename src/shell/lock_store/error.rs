@@ -7,6 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::credentials::RoleRefused;
 use crate::core::refusal::{Denial, Refusal, is_bad_credentials};
 use crate::net::Trouble;
 
@@ -27,7 +28,7 @@ pub struct AwsError {
 #[non_exhaustive]
 pub enum AwsErrorKind {
     /// 403: the caller is known and may not.
-    AccessDenied(Denial),
+    AccessDenied(Box<Denial>),
     /// The caller's credentials are wrong or have expired; the service's error code.
     BadCredentials(String),
     /// No credentials were found, or none could be had.
@@ -55,6 +56,8 @@ pub enum AwsErrorKind {
     IgnoresConditions,
     /// The service failed, with this status.
     Server(u16),
+    /// STS does not give the backend's role; why.
+    Role(String),
     /// The account is not one that the backend allows; its number.
     Account(String),
     /// No answer in time.
@@ -119,13 +122,12 @@ impl AwsError {
             AwsErrorKind::AccessDenied(denial) => denial.remedy(&self.action(), &self.arn()),
             AwsErrorKind::BadCredentials(code) => Refusal::BadCredentials(code.clone()).hint(),
             AwsErrorKind::Account(_) => Refusal::Account.hint(),
+            AwsErrorKind::Role(_) => Refusal::Role.hint(),
             AwsErrorKind::Key(_) => {
                 "see that the key of `kms_key_id` exists in that region, is enabled, and may be used by this role"
                     .to_owned()
             }
-            AwsErrorKind::MissingCredentials(_) => {
-                "give this job AWS credentials, for example with aws-actions/configure-aws-credentials and `permissions: id-token: write`".to_owned()
-            }
+            AwsErrorKind::MissingCredentials(_) => Refusal::NoCredentials.hint(),
             AwsErrorKind::NoSuchBucket => format!("check `bucket`, `region` and the account: {resource}"),
             AwsErrorKind::NoSuchTable => {
                 "create the lock table (partition key `LockID`, a string), or remove `dynamodb_table` and set `use_lockfile = true`".to_owned()
@@ -173,7 +175,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         code if is_bad_credentials(code) => AwsErrorKind::BadCredentials(code.to_owned()),
         code if code.starts_with("KMS.") => AwsErrorKind::Key(message.to_owned()),
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" => {
-            AwsErrorKind::AccessDenied(Denial::read(message))
+            AwsErrorKind::AccessDenied(Box::new(Denial::read(message)))
         }
         "NoSuchBucket" => AwsErrorKind::NoSuchBucket,
         "NoSuchKey" | "NotFound" => AwsErrorKind::NotFound,
@@ -194,7 +196,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         _ => match status {
             301 | 307 | 308 => AwsErrorKind::WrongRegion { region: bucket_region },
             400 if names_a_condition(message) => AwsErrorKind::NoConditions,
-            403 => AwsErrorKind::AccessDenied(Denial::read(message)),
+            403 => AwsErrorKind::AccessDenied(Box::new(Denial::read(message))),
             404 => AwsErrorKind::NotFound,
             409 => AwsErrorKind::Conflict,
             412 => AwsErrorKind::Precondition,
@@ -221,13 +223,18 @@ where
     if let Some(trouble) = Trouble::find(error) {
         return AwsErrorKind::Unreachable(trouble.clone());
     }
-    if let Some(why) = credentials_error(error) {
+    if let Some(refused) = find::<RoleRefused>(error) {
+        return if is_bad_credentials(&refused.code) {
+            AwsErrorKind::BadCredentials(refused.code.clone())
+        } else {
+            AwsErrorKind::Role(refused.to_string())
+        };
+    }
+    if let Some(why) = find::<CredentialsError>(error) {
         let why = chain(why);
-        return match why
-            .split_whitespace()
-            .find(|word| is_bad_credentials(word.trim_matches([':', '(', ')', '"', ','])))
-        {
-            Some(code) => AwsErrorKind::BadCredentials(code.trim_matches([':', '(', ')', '"', ',']).to_owned()),
+        let mut words = why.split(|letter: char| !letter.is_ascii_alphanumeric());
+        return match words.find(|word| is_bad_credentials(word)) {
+            Some(code) => AwsErrorKind::BadCredentials(code.to_owned()),
             None => AwsErrorKind::MissingCredentials(why),
         };
     }
@@ -240,12 +247,12 @@ where
     }
 }
 
-/// The credentials' own error, if that is why the request was never sent.
-fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// The first of this kind in an error and its causes.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<CredentialsError>() {
-            return Some(error);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
@@ -289,7 +296,7 @@ impl fmt::Display for AwsErrorKind {
             }
             AwsErrorKind::Key(message) => write!(f, "the KMS key cannot be used: {message}"),
             AwsErrorKind::BadCredentials(code) => write!(f, "{}", Refusal::BadCredentials(code.clone())),
-            AwsErrorKind::MissingCredentials(why) => write!(f, "no credentials: {why}"),
+            AwsErrorKind::MissingCredentials(why) => write!(f, "{}: {why}", Refusal::NoCredentials),
             AwsErrorKind::NoSuchBucket => f.write_str("the bucket does not exist"),
             AwsErrorKind::NoSuchTable => f.write_str("the table does not exist"),
             AwsErrorKind::NotFound => f.write_str("not found"),
@@ -306,6 +313,7 @@ impl fmt::Display for AwsErrorKind {
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
             AwsErrorKind::Unreachable(trouble) => write!(f, "{trouble}"),
             AwsErrorKind::Invalid { code, message } => write!(f, "refused as invalid ({code}): {message}"),
+            AwsErrorKind::Role(why) => f.write_str(why),
             AwsErrorKind::Unexpected(what) => f.write_str(what),
         }
     }

@@ -10,10 +10,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, Request};
-use tokio::time::Instant;
 
 use crate::core::network::Network;
-use crate::net::{Http, Trouble, log_exchange};
+use crate::net::{Exchange, Http, Trouble};
 
 /// The client for every service, credentials included.
 #[derive(Debug, Clone)]
@@ -58,10 +57,9 @@ impl HttpConnector for Limited {
 }
 
 async fn send(http: &Http<SdkBody>, request: Request<SdkBody>) -> Result<HttpResponse, ConnectorError> {
-    let (method, to) = (request.method().to_string(), request.uri().clone());
-    let (attempt, since) = (attempt(request.headers()), Instant::now());
+    let exchange = Exchange::begin(request.method().as_str(), request.uri(), attempt(request.headers()));
     let sent = http.send(request).await;
-    log_exchange(&method, &to, attempt, since, sent.as_ref().map(|response| response.status().as_u16()));
+    exchange.end(sent.as_ref().map(|response| response.status().as_u16()));
     let response = sent.map_err(|trouble| match trouble {
         Trouble::Slow { .. } => ConnectorError::timeout(trouble.into()),
         Trouble::Connection(_) | Trouble::Proxy { .. } => ConnectorError::io(trouble.into()),

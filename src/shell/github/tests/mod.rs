@@ -189,6 +189,33 @@ async fn a_rate_limit_is_waited_for_as_long_as_is_reasonable() {
     assert_eq!(fake.lines().len(), 4);
 }
 
+#[tokio::test]
+async fn a_limit_that_is_said_to_be_over_and_never_is_ends_in_an_error() {
+    let reply = Reply::message(429, "slow down").header("retry-after", "0");
+    let fake = answers(vec![reply]).await;
+    let error = fake.client().branch_tip(&infra(), "main").await.unwrap_err();
+    assert!(matches!(error, GitHubError::RateLimited { .. }), "{error}");
+    assert!(fake.lines().len() <= 20, "{}", fake.lines().len());
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed_and_another_host_is_not() {
+    let moved = |to: &str| Reply::message(301, "Moved Permanently").header("location", to);
+    let fake = answers(vec![moved("/repositories/7/branches/main"), tip("abc")]).await;
+    assert_eq!(fake.client().branch_tip(&infra(), "main").await.unwrap().as_deref(), Some("abc"));
+    assert_eq!(fake.lines(), ["GET /repos/acme/infra/branches/main", "GET /repositories/7/branches/main"]);
+
+    let other = answers(vec![tip("abc")]).await;
+    let fake = answers(vec![moved(&format!("{}/repositories/7", other.url))]).await;
+    let error = fake.client().branch_tip(&infra(), "main").await.unwrap_err();
+    assert!(matches!(error, GitHubError::Status { status: 301, .. }), "{error}");
+    assert!(other.lines().is_empty(), "the token would go to another host");
+
+    let fake = answers(vec![moved("/again")]).await;
+    let error = fake.client().branch_tip(&infra(), "main").await.unwrap_err();
+    assert!(error.to_string().contains("3 times"), "{error}");
+}
+
 #[test]
 fn a_repositorys_name_is_two_names() {
     assert_eq!(infra().to_string(), "acme/infra");
