@@ -341,14 +341,13 @@ mod tests {
             reasons.push(Reason::ChangesRequested { number: 42, by: Some("monalisa".to_owned()) });
         }
         if had < required {
-            let (head, who_could) = (tally.head.clone(), tally.who_could.clone());
             reasons.push(Reason::TooFewApprovals {
                 number: 42,
-                head,
+                head: tally.head.clone(),
                 needed: required,
                 had,
                 not_counted: Vec::new(),
-                who_could,
+                who_could: tally.who_could.clone(),
             });
         }
         let policy = Policy {

@@ -33,7 +33,7 @@ pub(super) struct Report {
     actor: String,
     /// The pull requests that are told.
     pub(super) pull_requests: Vec<u64>,
-    /// The head commit of each of them, where they are several.
+    /// The head commit of each of them, where it is not what was planned (`head_sha`).
     pub(super) heads: BTreeMap<u64, String>,
     /// Whose approvals of each of them count, and since when.
     pub(super) approvals: BTreeMap<u64, Approvals>,

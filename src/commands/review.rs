@@ -245,9 +245,12 @@ pub(super) async fn compare(
             Ok(())
         }
         Comparison::Different { differences, whys } => {
-            report.difference =
-                differences.iter().map(ToString::to_string).chain(whys.iter().map(ToString::to_string)).collect();
-            Err(Error::PlanChanged { differences: differences.iter().map(ToString::to_string).collect() })
+            // They go to the log too; a key in an address can be a copy of something secret.
+            let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
+            let differences: Vec<String> =
+                differences.iter().map(|difference| secrets.scrub(&difference.to_string()).into_owned()).collect();
+            report.difference = differences.iter().cloned().chain(whys.iter().map(ToString::to_string)).collect();
+            Err(Error::PlanChanged { differences })
         }
     };
     Compared { result, pending: found }

@@ -7,11 +7,12 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use stategate::commands::render::{RenderOptions, render};
 
-const PLANS: [&str; 4] = [
+const PLANS: [&str; 5] = [
     include_str!("../plans/everything.json"),
     include_str!("../plans/destroy.json"),
     include_str!("../plans/target.json"),
     include_str!("../plans/quiet.json"),
+    include_str!("../plans/picture.json"),
 ];
 
 fn rendered(plan: &Value, budget: usize, json: bool) -> Option<String> {

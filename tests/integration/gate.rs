@@ -167,7 +167,7 @@ fn a_changed_plan_is_refused_in_words() {
         world.main.replace(MAIN, old, other);
         let outcome = Step::apply(&world, &push).refused(12);
         assert_eq!(outcome.output("result"), "refused");
-        let comment = world.github.comment(number).replace('`', "");
+        let comment = world.github.comment(number).replace(['`', '*'], "");
         for told in [word, "the merged code is not the code that was planned", "Next: Re-run the plan job"] {
             assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
         }

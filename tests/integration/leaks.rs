@@ -1,7 +1,7 @@
 //! What a job holds stays out of what it tells, though the configuration prints it.
 
 use crate::harness::files::PROD;
-use crate::harness::runner::Step;
+use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
 #[test]
@@ -25,4 +25,59 @@ fn a_failing_apply_does_not_tell_the_jobs_credentials() {
     {
         assert!(!text.contains(secret), "the {place} tells it:\n{text}");
     }
+}
+
+/// A secret that its own configuration declassifies and spreads.
+const SPREAD: &str = r#"variable "token" {
+  sensitive = true
+  default   = "tök&5e3c/2e7 value"
+}
+
+locals { open = nonsensitive(var.token) }
+
+resource "terraform_data" "holder" { input = var.token }
+
+resource "terraform_data" "copy" {
+  for_each = toset([local.open])
+  input = {
+    base64 = base64encode("app:${local.open}")
+    json   = jsonencode({ deep = [{ password = local.open }] })
+    url    = "https://x.example/?token=${urlencode(local.open)}"
+    lines  = "first\n${local.open}\nlast"
+  }
+}
+
+output "copied" { value = { (local.open) = local.open } }
+"#;
+
+#[test]
+fn copies_of_a_secret_are_told_nowhere_from_plan_to_apply() {
+    let spellings = [
+        "tök&5e3c/2e7 value",
+        "tök\\u00265e3c/2e7 value",
+        "YXBwOnTDtmsmNWUzYy8yZTcgdmFsdWU=",
+        "t%C3%B6k%265e3c%2F2e7+value",
+    ];
+    let world = World::applied();
+    let number = world.pull_request("A secret, spread", |files| files.write(&format!("{PROD}/spread.tf"), SPREAD));
+    let check = |outcome: &Outcome| {
+        let (comment, outputs) = (world.github.comment(number), outcome.outputs["summary-json"].clone());
+        let texts = [("comment", &comment), ("summary", &outcome.summary), ("log", &outcome.log), ("output", &outputs)];
+        for (place, text) in texts {
+            assert!(text.contains("terraform_data.copy["), "the {place} does not tell what changes: {text}");
+            for spelling in spellings {
+                let line = text.lines().find(|line| line.contains(spelling));
+                assert!(line.is_none(), "the {place} tells {spelling}: {line:?}");
+            }
+        }
+    };
+    check(&Step::plan(&world, number).run().exits(0));
+    world.approve(number);
+    let push = world.merge(number);
+    // Something else got into the merge: the refusal names addresses.
+    let spread = format!("{PROD}/spread.tf");
+    world.main.replace(&spread, "\"first", "\"other");
+    check(&Step::apply(&world, &push).run().exits(12));
+    world.main.replace(&spread, "\"other", "\"first");
+    check(&Step::apply(&world, &push).run().exits(0));
 }

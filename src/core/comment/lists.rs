@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::budget::{Budget, Sheet};
-use super::escape::{clip, code, fence, visible};
+use super::escape::{clip, code, fence, link, visible};
 use super::ink::Ink;
 use super::status::{alert, items};
 use super::view::{CommentView, Phase};
@@ -156,6 +156,17 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
         lists.push(notes);
     }
     lists
+}
+
+/// Says that lists did not fit: never silently.
+pub(super) fn left_out(count: usize, view: &CommentView<'_>, place: Place) -> String {
+    let what = many(count, "further block");
+    let where_else = match (place, view.run_url) {
+        (Place::Comment, Some(url)) => format!("; they stand in the {}", link("job summary", url)),
+        (Place::Comment, None) => "; `terraform show PLANFILE` has them".to_owned(),
+        (Place::Summary, _) => String::new(),
+    };
+    format!("**{what} (such as failed checks, drift or notes) left out for want of room**{where_else}.\n\n")
 }
 
 fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {

@@ -94,20 +94,22 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
         // Too little even for one line: at least say what it is about, without any foreign text.
         sheet.push(&format!("### {}\n", view.phase.word()));
     }
+    // Each as it fits, the first way that does.
     let states = [
-        status::failure(view, &ink),
-        status::difference(view, &ink),
-        status::lock(view, &ink),
-        status::gate(view, &ink),
-        status::next_step(view, &ink),
+        vec![status::failure(view, &ink)],
+        status::terraform_error(view, &ink),
+        vec![status::difference(view, &ink)],
+        vec![status::lock(view, &ink)],
+        vec![status::gate(view, &ink)],
+        vec![status::next_step(view, &ink)],
     ];
     // The dangers come after these, but must not be crowded out by them.
     let dangers = lists::dangers(view, &ink);
     let spare = sheet.left().reserving(lists::NOTICE).reserving(closing.chars().count());
     let for_states = Budget { chars: spare.chars / 3, bytes: spare.bytes / 3 };
     let mut told = Sheet::new(if dangers.is_empty() { spare } else { for_states });
-    for state in &states {
-        told.push(state);
+    for ways in &states {
+        ways.iter().any(|way| told.push(way));
     }
     let told = told.finish();
     let fitted = lists::fit_dangers(&dangers, spare.less(&told), view, place);
@@ -116,8 +118,11 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
     sheet.push(&fitted.block);
 
     let mut middle = Sheet::new(sheet.left().reserving(closing.chars().count()));
-    for list in lists::lists(view, &ink) {
-        middle.push(&list);
+    let mut lists = Sheet::new(middle.left().reserving(lists::NOTICE));
+    let left_out = lists::lists(view, &ink).iter().filter(|list| !lists.push(list)).count();
+    middle.push(&lists.finish());
+    if left_out > 0 {
+        middle.push(&lists::left_out(left_out, view, place));
     }
     details::push(&mut middle, view, &ink, place);
     sheet.push(&middle.finish());

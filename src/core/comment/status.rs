@@ -13,8 +13,9 @@ const SENTENCE: usize = 600;
 /// Entries of a list of ours before the rest is counted.
 const ENTRIES: usize = 20;
 
-/// Lines of Terraform's error that are shown in full.
-const ERROR_LINES: usize = 120;
+/// Lines of Terraform's error that are shown, as far as there is room; and how wide they are.
+const ERROR_LINES: [usize; 3] = [120, 30, 6];
+const ERROR_WIDTH: usize = 600;
 
 /// The verdict: what it is about, what would happen; and, small, what it rests on.
 pub(super) fn verdict(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
@@ -170,21 +171,23 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if !failure.hint.is_empty() {
         lines.push(next(&failure.hint, ink));
     }
-    let mut out = alert("CAUTION", &lines);
-    if let Some(text) = &failure.terraform_error_text {
-        let mut lines = ink.lines(text.trim());
-        let more = lines.len().saturating_sub(ERROR_LINES);
-        lines.truncate(ERROR_LINES);
-        if more > 0 {
-            lines.push(format!("({} more in the log)", many(more, "line")));
+    alert("CAUTION", &lines)
+}
+
+/// Terraform's own words about a failure, in full and, where there is less room, shorter and shorter.
+pub(super) fn terraform_error(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+    let text = view.failure.as_ref().and_then(|failure| failure.terraform_error_text.as_ref());
+    let Some(text) = text else { return Vec::new() };
+    let all: Vec<String> = ink.lines(text.trim()).iter().map(|line| escape::clip(line, ERROR_WIDTH)).collect();
+    let within = |most: usize| {
+        let mut lines: Vec<String> = all.iter().take(most).cloned().collect();
+        if all.len() > lines.len() {
+            lines.push(format!("({} more in the log)", many(all.len() - lines.len(), "line")));
         }
-        out.extend([
-            "<details open>\n<summary>What Terraform said</summary>\n\n",
-            &fence("", &lines),
-            "\n\n</details>\n\n",
-        ]);
-    }
-    out
+        let fence = fence("", &lines);
+        format!("<details open>\n<summary>What Terraform said</summary>\n\n{fence}\n\n</details>\n\n")
+    };
+    ERROR_LINES.into_iter().map(within).collect()
 }
 
 /// The first line of Terraform's first error, without its frame.

@@ -80,7 +80,7 @@ impl From<Wire> for Comment {
 }
 
 impl GitHub {
-    /// Finds our comment with this marker as its first line.
+    /// Finds our comment with this marker as its first line: the oldest, others are folded away.
     ///
     /// # Errors
     ///
@@ -91,8 +91,11 @@ impl GitHub {
         pull_request: u64,
         marker: &str,
     ) -> Result<Option<Comment>, GitHubError> {
-        let ours = self.our_comments(repository, pull_request, marker, None).await?;
-        let oldest = ours.into_iter().next();
+        let mut ours = self.our_comments(repository, pull_request, marker, None).await?.into_iter();
+        let oldest = ours.next();
+        for other in ours {
+            self.minimize(&other.at).await;
+        }
         let at = oldest.as_ref().map(|comment| comment.at.clone());
         self.remember(repository, pull_request, marker, at).await;
         Ok(oldest)

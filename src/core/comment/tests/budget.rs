@@ -108,6 +108,35 @@ fn any_budget_is_kept_and_every_danger_is_named_or_counted() {
 }
 
 #[test]
+fn what_does_not_fit_is_never_dropped_in_silence() {
+    let message = "a message of some length ".repeat(20);
+    let problem = json!({"status": "fail", "address": {"to_display": "check.c"}, "problems": [{"message": message}]});
+    let mut plan = json!({"resource_changes": [change("a.gone", "delete")]});
+    plan["checks"] = json!([{"status": "fail", "address": {"to_display": "check.c"}, "instances": vec![problem; 30]}]);
+    let plan = plan_of(&plan);
+    let text = comment(&view(Some(&plan)), 3000);
+    assert!(text.contains("**1 further block (such as failed checks, drift or notes) left out"), "{text}");
+    assert!(!comment(&view(Some(&plan)), COMMENT_BUDGET).contains("further block"));
+
+    // A failure is told whatever Terraform had to say about it.
+    let error = format!("Error: it broke\n{}", format!("{}\n", "why ".repeat(200)).repeat(500));
+    let failure = FailureView {
+        what: "terraform apply exited with code 1".to_owned(),
+        hint: "Run again.".to_owned(),
+        terraform_error_text: Some(error),
+        ..FailureView::default()
+    };
+    for (budget, lines) in [(COMMENT_BUDGET, "471 lines"), (300_000, "381 lines"), (15_000, "495 lines"), (2000, "")] {
+        let failed = CommentView { phase: Phase::Failed, failure: Some(failure.clone()), ..view(Some(&plan)) };
+        let text = comment(&failed, budget);
+        fits(&text, budget);
+        assert!(text.contains("**terraform apply exited with code 1**") && text.contains("> it broke"), "{text}");
+        assert!(text.contains(lines), "{budget}: {lines}\n{text}");
+        assert!(text.contains("**destroy** `a.gone`"), "{text}");
+    }
+}
+
+#[test]
 fn a_summary_of_any_limit_is_kept() {
     let plan = read(EVERYTHING);
     let ticks = "`".repeat(5000);

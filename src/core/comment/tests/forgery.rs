@@ -113,7 +113,12 @@ impl Hostile {
                 terraform_error_text: Some(format!("a\n{text}\nb")),
             }),
             warnings: vec![warning(&text), warning(&format!("{text} too"))],
-            history: vec![event.clone(), LifeEvent { phase: Phase::Failed, ..event }],
+            history: (0..6)
+                .flat_map(|_| {
+                    let approved = LifeEvent { phase: Phase::Approved, run_url: None, ..event.clone() };
+                    [event.clone(), approved]
+                })
+                .collect(),
             run_url: Some(RUN),
             outputs: vec![
                 OutputView { name: text.clone(), value: Some(json!({&text: [text]})) },
@@ -236,7 +241,7 @@ fn forges_nothing(text: &str) {
         let found = check(&comment(&hostile, COMMENT_BUDGET));
         assert_eq!(found, expected, "{text:?}");
         let life = life_from_comment(&comment(&hostile, COMMENT_BUDGET));
-        assert_eq!(life.len(), 2, "{text:?}");
+        assert_eq!(life.len(), 12, "{text:?}");
         check_summary(&hostile, text);
     }
     let note = |text: &str| {

@@ -143,9 +143,14 @@ async fn further_comments_of_ours_are_folded_away() {
         comment(3, "github-actions[bot]", "Bot", MARKER),
         comment(4, "octocat", "User", MARKER),
     ];
-    let fake = conversation(None, comments).await;
+    let fake = conversation(None, comments.clone()).await;
     let at = fake.client().upsert_comment(&infra(), 42, MARKER, "b").await.unwrap();
     assert_eq!(at.id, 3);
+    assert_eq!(folded(&fake), ["IC_5"]);
+
+    let fake = conversation(None, comments).await;
+    let github = fake.client();
+    assert_eq!(github.find_comment(&infra(), 42, MARKER).await.unwrap().map(|found| found.at.id), Some(3));
     assert_eq!(folded(&fake), ["IC_5"]);
 }
 
