@@ -13,8 +13,8 @@ use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, key_for,
-    overlaps,
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
+    key_for, overlaps,
 };
 use crate::error::Error;
 use crate::shell::checkout;
@@ -206,27 +206,30 @@ pub(super) async fn compare(
     line: Option<&Line>,
     report: &mut Report,
 ) -> Compared {
+    let found = match line {
+        Some(line) => pending::find(session, bucket, line, (reviewed, fresh)).await,
+        None => Ok(Vec::new()),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return Compared { result: Err(error), pending: Vec::new() },
+    };
     let mut compared = compare_along(reviewed, &[], fresh, &[]);
-    let mut found = Vec::new();
     if matches!(compared, Comparison::Different { .. }) {
-        // What was merged and done to the state lately explains a difference; equality needs no
-        // explaining.
-        let history = recent_audits(bucket).await;
-        if let Some(line) = line {
-            found = pending::find(session, bucket, line, (reviewed, fresh), &history).await.unwrap_or_else(|error| {
-                tracing::warn!("what is merged and not applied yet could not be told: {error}");
-                Vec::new()
-            });
-        }
-        let earlier: Vec<Record> = found.iter().map(|pending| pending.record.clone()).collect();
-        compared = compare_along(reviewed, &earlier, fresh, &history);
+        // What was done to the state lately explains a difference; equality needs no explaining.
+        let records = found.iter().map(|pending| &pending.record);
+        let others: Vec<Record> = records.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
+        compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
     }
     let result = match compared {
         Comparison::Equal { notes } => {
-            for note in notes {
+            for number in found.iter().filter_map(|pending| pending.record.origin.pull_request) {
+                let note =
+                    format!("#{number} is merged and not applied yet: its reviewed changes are part of this plan");
                 tracing::info!("{note}");
-                report.notes.push(note.to_string());
+                report.notes.push(note);
             }
+            report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
         }
         Comparison::Different { differences, whys } => {

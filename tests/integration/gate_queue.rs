@@ -178,6 +178,25 @@ fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
 }
 
 #[test]
+fn a_plan_that_was_reviewed_on_top_of_what_nobody_approved_lends_it_no_approval() {
+    let world = World::applied();
+    let web = world.new_image();
+    Step::plan(&world, web).run().exits(0);
+    let blocked = world.merge(web);
+    Step::apply(&world, &blocked).refused_and_told(&[web], 11, &["#42 has 0 of 1"]);
+    // Planned after that merge, so its reviewed plan has the other's change in it, but its code has not.
+    let queue = another(&world, "queue");
+    assert!(world.github.comment(queue).contains(WEB), "{}", world.github.comment(queue));
+    world.approve(queue);
+    let push = world.merge(queue);
+    let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", WEB, QUEUE];
+    Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
+    world.approve(web);
+    Step::apply(&world, &push).run().exits(0);
+    check_applied(&world, &[web, queue]);
+}
+
+#[test]
 fn the_queue_lets_the_next_one_pass_while_another_waits_to_be_applied_and_says_so() {
     let (world, web, queue) = two();
     world.merge(web);
