@@ -141,7 +141,8 @@ async fn approve(
         return Ok(None);
     }
     if matches!(first, Decision::Blocked(_)) {
-        return Err(gate::blocked(&first));
+        let evidence = Evidence { root, code: &code, reviewed: &records };
+        return Err(gate::refusal(session, &mut asked, &first, &evidence, (line.as_ref(), &fresh), report).await);
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {

@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::pending::{Line, Pending};
+use super::pending::{self, Line, Pending};
 use super::report::Report;
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -276,6 +276,40 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason]) -> GateView {
         blockers,
         who_can: format!("Who can approve: {}", tally.who_could),
         next_step: String::new(),
+    }
+}
+
+/// The refusal of a gate that blocked when it was first asked: with every reason at once, also what
+/// those lack that were merged earlier and would be applied along.
+pub(super) async fn refusal(
+    session: &Session,
+    asked: &mut Asked,
+    first: &Decision,
+    evidence: &Evidence<'_>,
+    (line, fresh): (Option<&Line>, &Record),
+    report: &mut Report,
+) -> Error {
+    let again = async {
+        let Some(line) = line.filter(|_| asked.is_reviewed(first)) else { return Ok(None) };
+        let pending = pending::find(session, &evidence.root.bucket, line, (evidence.reviewed, fresh)).await?;
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        pending::tell(&pending, report);
+        asked.along_with(&pending);
+        let facts = asked.ask_again(session).await?;
+        asked.judge(session, facts, evidence).await.map(Some)
+    };
+    match again.await {
+        Ok(Some(again @ Decision::Blocked(_))) => {
+            show(report, asked, &again);
+            blocked(&again)
+        }
+        Ok(_) => blocked(first),
+        Err(error) => {
+            tracing::warn!("what is merged and not applied yet could not be told: {error}");
+            blocked(first)
+        }
     }
 }
 

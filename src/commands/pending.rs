@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::report::Report;
 use super::review;
 use super::session::Session;
 use crate::core::approval::merges;
@@ -80,6 +81,15 @@ pub(super) async fn find(
         }
     }
     Ok(found)
+}
+
+/// Says which they are, and so why they are asked about.
+pub(super) fn tell(pending: &[Pending], report: &mut Report) {
+    for number in pending.iter().filter_map(|pending| pending.record.origin.pull_request) {
+        let note = format!("#{number} is merged and not applied yet: its reviewed changes are part of this plan");
+        tracing::info!("{note}");
+        report.notes.push(note);
+    }
 }
 
 /// The pull requests that the last successful apply applied.

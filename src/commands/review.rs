@@ -223,12 +223,7 @@ pub(super) async fn compare(
     }
     let result = match compared {
         Comparison::Equal { notes } => {
-            for number in found.iter().filter_map(|pending| pending.record.origin.pull_request) {
-                let note =
-                    format!("#{number} is merged and not applied yet: its reviewed changes are part of this plan");
-                tracing::info!("{note}");
-                report.notes.push(note);
-            }
+            pending::tell(&found, report);
             report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
         }

@@ -155,11 +155,13 @@ fn an_index_that_lags_is_waited_for_once_for_the_whole_push() {
 #[test]
 fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
     let (world, web, queue) = two();
-    world.approve(queue);
     // The first merge's run comes too late: main has moved on.
     let first = world.merge(web);
     let push = world.merge(queue);
     Step::apply(&world, &first).refused_and_told(&[web], 11, &["no longer the newest commit of main"]);
+    let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", "#43 has 0 of 1", WEB, QUEUE];
+    Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
+    world.approve(queue);
     // The next one's plan holds both. That #42 is merged makes it nobody's approval.
     let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", WEB, QUEUE];
     Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
