@@ -87,19 +87,13 @@ impl Asked {
         }
     }
 
-    /// What was merged earlier and would be applied along is asked about too.
+    /// Prepares the second question, under the lock: what GitHub's index does not know by now it
+    /// need not wait for, and what was merged earlier and would be applied along is asked about too.
     pub(super) fn along_with(&mut self, pending: &[Pending]) {
         if let Some(wanted) = &mut self.wanted {
+            wanted.is_fresh = false;
             wanted.earlier.extend(pending.iter().map(|pending| pending.commit.clone()));
         }
-    }
-
-    /// Asks GitHub once more, under the lock: what its index does not know by now it need not wait for.
-    pub(super) async fn ask_again(&mut self, session: &Session) -> Result<Facts, Error> {
-        if let Some(wanted) = &mut self.wanted {
-            wanted.is_fresh = false;
-        }
-        self.ask(session).await
     }
 
     /// Decides by what GitHub says alone.
@@ -283,31 +277,25 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason]) -> GateView {
 /// those lack that were merged earlier and would be applied along.
 pub(super) async fn refusal(
     session: &Session,
-    asked: &mut Asked,
+    asked: &Asked,
     first: &Decision,
     evidence: &Evidence<'_>,
-    (line, fresh): (Option<&Line>, &Record),
+    pending: &[Pending],
     report: &mut Report,
 ) -> Error {
-    let again = async {
-        let Some(line) = line.filter(|_| asked.is_reviewed(first)) else { return Ok(None) };
-        let pending = pending::find(session, &evidence.root.bucket, line, (evidence.reviewed, fresh)).await?;
-        if pending.is_empty() {
-            return Ok(None);
-        }
-        pending::tell(&pending, report);
-        asked.along_with(&pending);
-        let facts = asked.ask_again(session).await?;
-        asked.judge(session, facts, evidence).await.map(Some)
-    };
+    if pending.is_empty() {
+        return blocked(first);
+    }
+    pending::tell(pending, report);
+    let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };
     match again.await {
-        Ok(Some(again @ Decision::Blocked(_))) => {
+        Ok(again @ Decision::Blocked(_)) => {
             show(report, asked, &again);
             blocked(&again)
         }
-        Ok(_) => blocked(first),
+        Ok(Decision::Approved(_)) => blocked(first),
         Err(error) => {
-            tracing::warn!("what is merged and not applied yet could not be told: {error}");
+            tracing::warn!("what those lack that were merged earlier could not be told: {error}");
             blocked(first)
         }
     }

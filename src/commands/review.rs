@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::pending::{self, Line, Pending};
+use super::pending::{self, Pending};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
@@ -190,40 +190,24 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
     }
 }
 
-/// What a comparison came to.
-pub(super) struct Compared {
-    pub(super) result: Result<(), Error>,
-    /// Pull requests that are merged and not applied yet, whose changes the plan holds as well.
-    pub(super) pending: Vec<Pending>,
-}
-
-/// Whether what would be applied is what was reviewed: of these pull requests, and of those on
-/// `line` that are merged and not applied yet.
+/// Whether what would be applied is what was reviewed: of these pull requests, and of those that
+/// are merged and not applied yet.
 pub(super) async fn compare(
-    session: &Session,
     bucket: &Bucket,
     (reviewed, fresh): (&[Record], &Record),
-    line: Option<&Line>,
+    pending: &[Pending],
     report: &mut Report,
-) -> Compared {
-    let found = match line {
-        Some(line) => pending::find(session, bucket, line, (reviewed, fresh)).await,
-        None => Ok(Vec::new()),
-    };
-    let found = match found {
-        Ok(found) => found,
-        Err(error) => return Compared { result: Err(error), pending: Vec::new() },
-    };
+) -> Result<(), Error> {
     let mut compared = compare_along(reviewed, &[], fresh, &[]);
     if matches!(compared, Comparison::Different { .. }) {
         // What was done to the state lately explains a difference; equality needs no explaining.
-        let records = found.iter().map(|pending| &pending.record);
+        let records = pending.iter().map(|pending| &pending.record);
         let others: Vec<Record> = records.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
         compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
     }
-    let result = match compared {
+    match compared {
         Comparison::Equal { notes } => {
-            pending::tell(&found, report);
+            pending::tell(pending, report);
             report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
         }
@@ -232,8 +216,7 @@ pub(super) async fn compare(
                 differences.iter().map(ToString::to_string).chain(whys.iter().map(ToString::to_string)).collect();
             Err(Error::PlanChanged { differences: differences.iter().map(ToString::to_string).collect() })
         }
-    };
-    Compared { result, pending: found }
+    }
 }
 
 /// Puts a refusal into the report: what is wrong with the record, where it is that, and the way on.
