@@ -165,8 +165,15 @@ fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
     // The next one's plan holds both. That #42 is merged makes it nobody's approval.
     let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", WEB, QUEUE];
     Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
-    // Nor does accepting another plan.
-    Step::apply(&world, &push).with("on-plan-change", "apply").refused(11).says("#42 has 0 of 1");
+    // Nor does accepting another plan, or one that nobody reviewed.
+    let accepting = || Step::apply(&world, &push).with("on-plan-change", "apply");
+    accepting().refused(11).says("#42 has 0 of 1");
+    let head = world.github.state().pulls[&queue].head_sha().to_owned();
+    let key = format!("stategate/{PROD_KEY}/plans/{head}.json");
+    let record = world.bucket.get(&key).unwrap();
+    world.bucket.delete(&key);
+    accepting().refused(11).says("#42 has 0 of 1");
+    world.bucket.put(&key, record);
     world.approve(web);
     Step::apply(&world, &push).run().exits(0);
     check_applied(&world, &[web, queue]);
