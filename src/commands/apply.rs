@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::audit;
 use super::gate::{self, Asked, Evidence};
 use super::locking;
-use super::pending::Line;
+use super::pending::{self, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
@@ -169,30 +169,33 @@ async fn approve(
         report.phase = Phase::NoChanges;
         return Ok(None);
     }
+    let pending = match &line {
+        Some(line) if asked.is_reviewed(&first) => {
+            pending::find(session, &root.bucket, line, (&records, &fresh)).await?
+        }
+        _ => Vec::new(),
+    };
+    asked.along_with(&pending);
+    records.extend(pending.iter().map(|pending| pending.record.clone()));
+    let evidence = Evidence { root, code: &code, reviewed: &records };
     if matches!(first, Decision::Blocked(_)) {
-        return Err(gate::blocked(&first));
+        return Err(gate::refusal(session, &asked, &first, &evidence, &pending, report).await);
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {
-            Ok(reviewed) => {
-                let compared = review::compare(session, &root.bucket, (&reviewed, &fresh), line.as_ref(), report).await;
-                asked.along_with(&compared.pending);
-                records.extend(compared.pending.into_iter().map(|pending| pending.record));
-                compared.result
-            }
+            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), &pending, report).await,
             Err(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {
             (Err(error @ (Error::PlanChanged { .. } | Error::Record(_))), OnPlanChange::Apply) => {
                 tracing::warn!("{error}");
-                report.notes.push(format!("Applied though {error} (--on-plan-change apply)."));
+                report.notes.push(format!("The plan is accepted (--on-plan-change apply), though {error}"));
             }
             (compared, _) => review::explained(compared, report)?,
         }
     }
     // What changed on the pull request while we waited and planned counts too.
-    let facts = asked.ask_again(session).await?;
-    let evidence = Evidence { root, code: &code, reviewed: &records };
+    let facts = asked.ask(session).await?;
     let again = asked.judge(session, facts, &evidence).await?;
     gate::show(report, &asked, &again);
     match again {

@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::pending::{Line, Pending};
+use super::pending::{self, Line, Pending};
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -87,19 +87,13 @@ impl Asked {
         }
     }
 
-    /// What was merged earlier and would be applied along is asked about too.
+    /// Prepares the second question, under the lock: what GitHub's index does not know by now it
+    /// need not wait for, and what was merged earlier and would be applied along is asked about too.
     pub(super) fn along_with(&mut self, pending: &[Pending]) {
         if let Some(wanted) = &mut self.wanted {
+            wanted.is_fresh = false;
             wanted.earlier.extend(pending.iter().map(|pending| pending.commit.clone()));
         }
-    }
-
-    /// Asks GitHub once more, under the lock: what its index does not know by now it need not wait for.
-    pub(super) async fn ask_again(&mut self, session: &Session) -> Result<Facts, Error> {
-        if let Some(wanted) = &mut self.wanted {
-            wanted.is_fresh = false;
-        }
-        self.ask(session).await
     }
 
     /// Decides by what GitHub says alone.
@@ -296,6 +290,34 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -
         blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(ToString::to_string).collect(),
         who_can: String::new(),
         next_step: steps.join("; "),
+    }
+}
+
+/// The refusal of a gate that blocked when it was first asked: with every reason at once, also what
+/// those lack that were merged earlier and would be applied along.
+pub(super) async fn refusal(
+    session: &Session,
+    asked: &Asked,
+    first: &Decision,
+    evidence: &Evidence<'_>,
+    pending: &[Pending],
+    report: &mut Report,
+) -> Error {
+    if pending.is_empty() {
+        return blocked(first);
+    }
+    pending::tell(pending, report);
+    let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };
+    match again.await {
+        Ok(again @ Decision::Blocked(_)) => {
+            show(report, asked, &again);
+            blocked(&again)
+        }
+        Ok(Decision::Approved(_)) => blocked(first),
+        Err(error) => {
+            tracing::warn!("what those lack that were merged earlier could not be told: {error}");
+            blocked(first)
+        }
     }
 }
 

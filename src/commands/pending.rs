@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::report::Report;
 use super::review;
 use super::session::Session;
 use crate::core::approval::merges;
@@ -31,33 +32,38 @@ pub(super) struct Pending {
     pub(super) record: Record,
 }
 
-/// Finds those whose changes are in `fresh` and in none of the `reviewed` plans.
+/// Finds those that do something which `fresh` would do, other than the `reviewed` ones themselves.
+///
+/// Mostly the commit below is applied, and that is all that is asked; nothing is asked while no
+/// other pull request has a reviewed plan.
 pub(super) async fn find(
     session: &Session,
     bucket: &Bucket,
     line: &Line,
     (reviewed, fresh): (&[Record], &Record),
-    history: &[AuditRecord],
 ) -> Result<Vec<Pending>, Error> {
     let state_key = bucket.backend().state_key();
     let keys = bucket.list(&format!("stategate/{state_key}/plans/")).await?;
+    let is_ours =
+        |key: &String| reviewed.iter().any(|record| key.ends_with(&format!("/{}.json", record.origin.head_sha)));
+    if keys.iter().all(is_ours) {
+        return Ok(Vec::new());
+    }
     let (github, repository) = (session.github()?, session.repository()?);
     let name = repository.to_string();
-    let is_applied = |audit: &&AuditRecord| audit.action == "apply" && audit.result == "applied";
-    let applied: BTreeSet<u64> = history.iter().filter(is_applied).filter_map(|audit| audit.pull_request).collect();
     let from = match &line.from {
         Some(from) => Some(from.clone()),
         None => github.branch_tip(&repository, &line.branch).await?,
     };
     let Some(from) = from else { return Ok(Vec::new()) };
+    let applied = applied_last(bucket).await?;
     // An apply brings along whatever the branch held by then, so nothing before it is left.
     let is_last = |commit: &_| merges(&name, &line.branch, commit).iter().any(|pr| applied.contains(&pr.number));
     let mut found = Vec::new();
     for commit in github.line(&repository, &from, MOST_COMMITS, is_last).await? {
         for pull_request in merges(&name, &line.branch, &commit) {
-            let is_ours = reviewed.iter().any(|record| record.origin.head_sha == pull_request.head);
             let key = Record::object_key(&state_key, &pull_request.head)?;
-            if is_ours || applied.contains(&pull_request.number) || !keys.contains(&key) {
+            if is_ours(&key) || applied.contains(&pull_request.number) || !keys.contains(&key) {
                 continue;
             }
             let mut record = match review::fetch(bucket, &pull_request.head).await {
@@ -69,10 +75,36 @@ pub(super) async fn find(
             };
             // The number is GitHub's, not the record's: that was written by the pull request's job.
             record.origin.pull_request = Some(pull_request.number);
-            if explains(&record, reviewed, fresh) {
+            if explains(&record, &[], fresh) {
                 found.push(Pending { commit: commit.sha.clone(), record });
             }
         }
     }
     Ok(found)
+}
+
+/// Says which they are, and so why they are asked about.
+pub(super) fn tell(pending: &[Pending], report: &mut Report) {
+    for number in pending.iter().filter_map(|pending| pending.record.origin.pull_request) {
+        let note = format!("#{number} is merged and not applied yet: its reviewed changes are part of this plan");
+        tracing::info!("{note}");
+        report.notes.push(note);
+    }
+}
+
+/// The pull requests that the last successful apply applied.
+async fn applied_last(bucket: &Bucket) -> Result<BTreeSet<u64>, Error> {
+    let mut keys = bucket.list(&format!("stategate/{}/audit/", bucket.backend().state_key())).await?;
+    keys.retain(|key| key.ends_with("-apply.json"));
+    let (mut numbers, mut run) = (BTreeSet::new(), None);
+    for key in keys.iter().rev() {
+        let audit = bucket.get(key).await?.and_then(|object| serde_json::from_slice::<AuditRecord>(&object.bytes).ok());
+        let Some(audit) = audit.filter(|audit| audit.result == "applied") else { continue };
+        // One run writes an entry for each of its pull requests.
+        if run.get_or_insert_with(|| audit.run_url.clone()) != &audit.run_url {
+            break;
+        }
+        numbers.extend(audit.pull_request);
+    }
+    Ok(numbers)
 }

@@ -2,7 +2,7 @@
 
 use super::gate;
 use super::locking;
-use super::pending::Line;
+use super::pending::{self, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
@@ -88,7 +88,8 @@ async fn tell(
             let line = Line { branch: branch_of(base_ref).to_owned(), from: None };
             let compared = match reviewed {
                 Ok(reviewed) => {
-                    review::compare(session, &root.bucket, (&reviewed, &record), Some(&line), report).await.result
+                    let pending = pending::find(session, &root.bucket, &line, (&reviewed, &record)).await?;
+                    review::compare(&root.bucket, (&reviewed, &record), &pending, report).await
                 }
                 Err(error) => Err(error),
             };

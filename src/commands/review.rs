@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::pending::{self, Line, Pending};
+use super::pending::{self, Pending};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, key_for,
-    overlaps,
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
+    key_for, overlaps,
 };
 use crate::error::Error;
 use crate::shell::checkout;
@@ -205,43 +205,25 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
     }
 }
 
-/// What a comparison came to.
-pub(super) struct Compared {
-    pub(super) result: Result<(), Error>,
-    /// Pull requests that are merged and not applied yet, whose changes the plan holds as well.
-    pub(super) pending: Vec<Pending>,
-}
-
-/// Whether what would be applied is what was reviewed: of these pull requests, and of those on
-/// `line` that are merged and not applied yet.
+/// Whether what would be applied is what was reviewed: of these pull requests, and of those that
+/// are merged and not applied yet.
 pub(super) async fn compare(
-    session: &Session,
     bucket: &Bucket,
     (reviewed, fresh): (&[Record], &Record),
-    line: Option<&Line>,
+    pending: &[Pending],
     report: &mut Report,
-) -> Compared {
+) -> Result<(), Error> {
     let mut compared = compare_along(reviewed, &[], fresh, &[]);
-    let mut found = Vec::new();
     if matches!(compared, Comparison::Different { .. }) {
-        // What was merged and done to the state lately explains a difference; equality needs no
-        // explaining.
-        let history = recent_audits(bucket).await;
-        if let Some(line) = line {
-            found = pending::find(session, bucket, line, (reviewed, fresh), &history).await.unwrap_or_else(|error| {
-                tracing::warn!("what is merged and not applied yet could not be told: {error}");
-                Vec::new()
-            });
-        }
-        let earlier: Vec<Record> = found.iter().map(|pending| pending.record.clone()).collect();
-        compared = compare_along(reviewed, &earlier, fresh, &history);
+        // What was done to the state lately explains a difference; equality needs no explaining.
+        let records = pending.iter().map(|pending| &pending.record);
+        let others: Vec<Record> = records.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
+        compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
     }
-    let result = match compared {
+    match compared {
         Comparison::Equal { notes } => {
-            for note in notes {
-                tracing::info!("{note}");
-                report.notes.push(note.to_string());
-            }
+            pending::tell(pending, report);
+            report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
         }
         Comparison::Different { differences, whys } => {
@@ -252,8 +234,7 @@ pub(super) async fn compare(
             report.difference = differences.iter().cloned().chain(whys.iter().map(ToString::to_string)).collect();
             Err(Error::PlanChanged { differences })
         }
-    };
-    Compared { result, pending: found }
+    }
 }
 
 /// Puts a refusal into the report: what is wrong with the record, where it is that, and the way on.

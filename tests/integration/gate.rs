@@ -205,3 +205,94 @@ fn other_open_pull_requests_that_touch_the_same_resources_are_named() {
     let queue = new_queue(&world);
     assert!(!world.github.comment(queue).contains("Also changed by"), "{}", world.github.comment(queue));
 }
+
+#[test]
+fn a_forks_pull_request_has_no_reviewed_plan_and_is_told_the_way_on() {
+    let world = World::applied();
+    let number = world.new_image();
+    world.github.state().pulls.get_mut(&number).unwrap().head_owner = "stranger".to_owned();
+    let skipped = Step::plan(&world, number).run().exits(0);
+    assert_eq!(skipped.output("result"), "skipped");
+    world.approve(number);
+    let push = world.merge(number);
+    let refused = Step::apply(&world, &push).refused_and_told(&[number], 12, &["there is no reviewed plan at"]);
+    assert!(refused.log.contains("needs a branch in this repository"), "{}", refused.log);
+    Step::apply(&world, &push).with("on-plan-change", "apply").run().exits(0);
+    assert_eq!(image(&world), "web:1.1");
+}
+
+#[test]
+fn a_pull_request_into_another_branch_lends_its_approval_to_nobody() {
+    let (world, number) = planned();
+    world.approve(number);
+    let push = world.merge(number);
+    "next".clone_into(&mut world.github.state().pulls.get_mut(&number).unwrap().base);
+    let told = ["belongs to #42, which was merged into next, not into main", WEB];
+    Step::apply(&world, &push).with("allow-direct-push", "true").refused_and_told(&[], 11, &told);
+}
+
+#[test]
+fn a_revert_needs_an_approval_of_its_own() {
+    let (world, number) = planned();
+    world.approve(number);
+    let push = world.merge(number);
+    Step::apply(&world, &push).run().exits(0);
+    let revert = world.pull_request("Revert Web 1.1", |files| files.replace(MAIN, "web:1.1", "web:1.0"));
+    Step::plan(&world, revert).run().exits(0);
+    let push = world.merge(revert);
+    Step::apply(&world, &push).refused_and_told(&[revert], 11, &["#43 has 0 of 1", WEB]);
+    world.approve(revert);
+    Step::apply(&world, &push).run().exits(0);
+    assert_eq!(image(&world), "web:1.0");
+}
+
+#[test]
+fn the_last_of_many_reviews_counts_like_the_first() {
+    let (world, number) = planned();
+    for index in 0..120 {
+        let login = format!("reviewer-{index:03}");
+        world.github.person(&login, "write");
+        world.github.review(number, &login, "APPROVED");
+    }
+    world.github.review(number, "monalisa", "CHANGES_REQUESTED");
+    let push = world.merge(number);
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &["monalisa requests changes on #42"]);
+    world.github.dismiss(number, "monalisa");
+    let apply = || Step::apply(&world, &push);
+    apply().with("required-approvals", "121").refused(11).says("120 of 121");
+    apply().with("required-approvals", "120").run().exits(0);
+}
+
+#[test]
+fn outputs_need_an_approval_and_what_is_only_read_does_not() {
+    let world = World::applied();
+    let only = |title: &str, text: &str| {
+        let number = world.pull_request(title, |files| files.append(MAIN, text));
+        Step::plan(&world, number).run().exits(0);
+        (number, world.merge(number))
+    };
+    let (number, push) = only("An output", "output \"fact\" { value = \"one\" }\n");
+    Step::apply(&world, &push).refused_and_told(&[number], 11, &["#42 has 0 of 1", "fact"]);
+    world.approve(number);
+    Step::apply(&world, &push).run().exits(0);
+    let other =
+        r#"{"version":4,"serial":1,"lineage":"x","outputs":{"n":{"value":"x","type":"string"}},"resources":[]}"#;
+    world.main.write("environments/prod/other.tfstate", other);
+    let reads = r#"check "other" {
+  data "terraform_remote_state" "other" {
+    backend = "local"
+    config  = { path = "${path.module}/other.tfstate" }
+  }
+  assert {
+    condition     = data.terraform_remote_state.other.outputs.n == "x"
+    error_message = "never"
+  }
+}
+"#;
+    let (_, push) = only("A check", reads);
+    let untouched = world.untouched();
+    let outcome = Step::apply(&world, &push).run().exits(0);
+    assert_eq!(outcome.output("result"), "no-changes");
+    assert!(outcome.log.contains("nothing to apply: the plan only reads data sources"), "{}", outcome.log);
+    untouched.check();
+}

@@ -155,16 +155,25 @@ fn an_index_that_lags_is_waited_for_once_for_the_whole_push() {
 #[test]
 fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
     let (world, web, queue) = two();
-    world.approve(queue);
     // The first merge's run comes too late: main has moved on.
     let first = world.merge(web);
     let push = world.merge(queue);
     Step::apply(&world, &first).refused_and_told(&[web], 11, &["no longer the newest commit of main"]);
+    let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", "#43 has 0 of 1", WEB, QUEUE];
+    Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
+    world.approve(queue);
     // The next one's plan holds both. That #42 is merged makes it nobody's approval.
     let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", WEB, QUEUE];
     Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
-    // Nor does accepting another plan.
-    Step::apply(&world, &push).with("on-plan-change", "apply").refused(11).says("#42 has 0 of 1");
+    // Nor does accepting another plan, or one that nobody reviewed.
+    let accepting = || Step::apply(&world, &push).with("on-plan-change", "apply");
+    accepting().refused(11).says("#42 has 0 of 1");
+    let head = world.github.state().pulls[&queue].head_sha().to_owned();
+    let key = format!("stategate/{PROD_KEY}/plans/{head}.json");
+    let record = world.bucket.get(&key).unwrap();
+    world.bucket.delete(&key);
+    accepting().refused(11).says("#42 has 0 of 1");
+    world.bucket.put(&key, record);
     world.approve(web);
     Step::apply(&world, &push).run().exits(0);
     check_applied(&world, &[web, queue]);
@@ -175,6 +184,25 @@ fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
     world.laptop().initialised(&["state", "rm", WEB]).succeeded();
     let refused = Step::apply(&world, &push).refused(12);
     assert!(!refused.log.contains("not applied yet") && !world.github.comment(third).contains("not applied yet"));
+}
+
+#[test]
+fn a_plan_that_was_reviewed_on_top_of_what_nobody_approved_lends_it_no_approval() {
+    let world = World::applied();
+    let web = world.new_image();
+    Step::plan(&world, web).run().exits(0);
+    let blocked = world.merge(web);
+    Step::apply(&world, &blocked).refused_and_told(&[web], 11, &["#42 has 0 of 1"]);
+    // Planned after that merge, so its reviewed plan has the other's change in it, but its code has not.
+    let queue = another(&world, "queue");
+    assert!(world.github.comment(queue).contains(WEB), "{}", world.github.comment(queue));
+    world.approve(queue);
+    let push = world.merge(queue);
+    let told = ["#42 is merged and not applied yet", "#42 has 0 of 1", WEB, QUEUE];
+    Step::apply(&world, &push).refused_and_told(&[web, queue], 11, &told);
+    world.approve(web);
+    Step::apply(&world, &push).run().exits(0);
+    check_applied(&world, &[web, queue]);
 }
 
 #[test]

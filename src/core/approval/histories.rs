@@ -72,8 +72,8 @@ const HISTORIES: &[History] = &[
     history("the pusher requests changes", "", "reviewer approved H; pusher changes H", "blocked: pusher requests changes"),
     history("enough approvals do not outvote a request", "", "reviewer approved H; second approved H; third changes H", "blocked: third requests changes"),
     history("somebody who is no approver requests changes", "by=reviewer", "reviewer approved H; second changes H", "blocked: second requests changes"),
-    // On which commit. (Peers take an approval of any commit: the change that was pushed after the
-    // review is applied unseen.)
+    // On which commit. Peers take an approval of any commit: the change that was pushed after the
+    // review is applied unseen (runatlantis/atlantis#3601, #4450; lyft/atlantis#642).
     history("an approval of an old commit", "", "reviewer approved old", "blocked: 0 of 1 | reviewer approved old, an earlier commit"),
     history("an approval of an old commit beside one of the head", "2", "reviewer approved old; second approved H", "blocked: 1 of 2 | reviewer approved old"),
     history("approved anew after the push", "", "reviewer approved old; reviewer approved H", "approved: reviewer"),
@@ -94,7 +94,7 @@ const HISTORIES: &[History] = &[
     history("content: who updated the branch and approved that", "content same=old", "pusher approved H", "blocked: pusher pushed the last commit"),
     history("the commit: who updated the branch after their approval", "same=old", "pusher approved old", "blocked: pusher pushed the last commit"),
     history("content: the author's own approval of an old commit", "content same=old", "author approved old", "blocked: author is the author"),
-    // By whom. (Peers take an approval by anybody, bots and strangers included.)
+    // By whom. Peers take an approval by anybody, bots and strangers included (the same reports).
     history("the author", "", "author approved H", "blocked: author is the author"),
     history("the author in another case", "", "AUTHOR approved H", "blocked: AUTHOR is the author"),
     history("the author and another, one needed", "", "author approved H; reviewer approved H", "approved: reviewer"),

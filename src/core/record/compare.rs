@@ -59,15 +59,14 @@ pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, hi
     compare_resources(&all, &fresh.plan, comparable, &mut differences);
     compare_outputs(&all, &fresh.plan, comparable, &mut differences);
     compare_other(&all, &fresh.plan, &mut differences);
-    let numbers = earlier.iter().filter_map(|record| record.origin.pull_request);
     if !differences.is_empty() {
+        let numbers = earlier.iter().filter_map(|record| record.origin.pull_request);
         let not_applied = numbers.map(|number| Why::NotApplied { number });
         let whys = not_applied.chain(whys(reviewed, &fresh.origin, history)).collect();
         return Comparison::Different { differences, whys };
     }
     let masked = fresh.plan.masked || all.iter().any(|record| record.plan.masked);
-    let notes = numbers.map(|number| Note::NotApplied { number });
-    Comparison::Equal { notes: notes.chain(masked.then_some(Note::SensitiveNotCompared)).collect() }
+    Comparison::Equal { notes: masked.then_some(Note::SensitiveNotCompared).into_iter().collect() }
 }
 
 /// Whether a reviewed plan does something that the fresh plan does too, and none of the `others`

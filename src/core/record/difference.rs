@@ -7,11 +7,6 @@ use std::fmt;
 pub enum Note {
     /// There was no state when the plan was reviewed, and so no key for sensitive values.
     SensitiveNotCompared,
-    /// A pull request was merged earlier, and its reviewed changes are part of this plan.
-    NotApplied {
-        /// Its number.
-        number: u64,
-    },
 }
 
 impl fmt::Display for Note {
@@ -21,9 +16,6 @@ impl fmt::Display for Note {
                 "sensitive values were not compared: there was no state yet when this was \
                  reviewed, and without one nothing secret is recorded of them",
             ),
-            Self::NotApplied { number } => {
-                write!(f, "#{number} is merged and not applied yet: its reviewed changes are part of this plan")
-            }
         }
     }
 }
