@@ -166,13 +166,18 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
     if holders.is_empty() || !holders.iter().all(is_dead) {
         return Ok(false);
     }
+    let (mut removed, mut outcome) = (Vec::new(), Ok(true));
     for holder in holders {
-        if let Removed::Changed(_) = remove(&root.bucket, &holder.seen).await? {
-            return Ok(false);
+        match remove(&root.bucket, &holder.seen).await {
+            Ok(Removed::Done) => removed.push(holder),
+            Ok(Removed::AlreadyGone) => {}
+            Ok(Removed::Changed(_)) => outcome = outcome.and(Ok(false)),
+            Err(error) => outcome = Err(error.into()),
         }
     }
-    let Some(info) = holders.first().and_then(Holder::info) else { return Ok(true) };
-    let line = holders.first().map(Holder::line).unwrap_or_default();
+    // What was removed is told, whatever happened to the other half.
+    let Some(info) = removed.first().and_then(|holder| holder.info()) else { return outcome };
+    let line = removed.first().map(|holder| holder.line()).unwrap_or_default();
     tracing::warn!("removed a stale lock, its run is proven dead: {line}");
     report.notes.push(format!("Removed the stale lock of a run that is proven dead: {line}."));
     let reason = "its run is proven dead (--break-stale-lock)";
@@ -184,7 +189,7 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
         reason: Some(reason),
         lock: Some(info),
         pull_request,
-        result: "removed",
+        result: if matches!(outcome, Ok(true)) { "removed" } else { "removed in part" },
     };
     // The lock is gone, recorded or not.
     if let Err(error) = audit::write(session, &root.bucket, &entry).await {
@@ -192,7 +197,7 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
         report.notes.push(format!("The removal of the stale lock: {error}."));
     }
     audit::tell_holder(session, report.reporting(), info, reason, false, at).await;
-    Ok(true)
+    outcome
 }
 
 /// Lets the lock go and says how that ended. When AWS refuses, the footprint keeps its ID for the
@@ -233,6 +238,8 @@ pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, repor
             report.phase = Phase::Cancelled;
             Err(not_released)
         }
+        // Told once is enough.
+        (Err(lost @ Error::LockLost { .. }), Err(Error::LockLost { .. })) => Err(lost),
         (Err(error), Err(not_released)) => {
             tracing::error!("{not_released}");
             report.notes.push(format!("{not_released}. {}", not_released.hint()));

@@ -56,10 +56,11 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let pull_request = info.as_ref().and_then(LockInfo::pull_request).map(|(_, number)| number);
     let entry = audit::Entry { action: "unlock", at, reason: Some(reason), lock: info.as_ref(), pull_request, result };
     let recorded = audit::write(&session, &root.bucket, &entry).await;
-    let mut told = String::new();
-    if outcome.is_ok() {
-        told.push_str(&format!("{path} is unlocked\n"));
-    }
+    let mut told = match (&outcome, removed.is_empty()) {
+        (Ok(()), true) => format!("{path} is unlocked: the lock had gone already\n"),
+        (Ok(()), false) => format!("{path} is unlocked\n"),
+        (Err(_), _) => String::new(),
+    };
     for holder in &removed {
         told.push_str(&format!("  removed    {} from {}\n", holder.line(), holder.seen.store.as_str()));
     }
@@ -71,7 +72,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", one_line(&info.who));
         outputs.write().map_err(Error::Output)?;
-        if command.reporting.comment != CommentMode::Never {
+        if command.reporting.comment != CommentMode::Never && !removed.is_empty() {
             audit::tell_holder(&session, &command.reporting, info, reason, command.force, at).await;
         }
     }

@@ -276,14 +276,12 @@ mod tests {
         // The daemon has other files, as everything that a provisioner starts.
         let (mut child, group) = group("sleep 61 >/dev/null 2>&1 & setsid sleep 62 & wait");
         let of = |seconds: &str| {
-            let is_it = |pid: u32| {
+            let is_it = |pid: &u32| {
                 let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                String::from_utf8_lossy(&line).ends_with(&format!("{seconds}\0"))
+                let its_files = output_files(*pid) == group.output;
+                line == format!("sleep\0{seconds}\0").as_bytes() && its_files == (seconds == "62")
             };
-            let found = fs::read_dir("/proc").unwrap().flatten();
-            let pids = found.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-            pids.into_iter()
-                .find(|pid| is_it(*pid) && group.output == output_files(*pid) || seconds == "61" && is_it(*pid))
+            table().into_iter().map(|row| row.pid).find(is_it)
         };
         while of("61").is_none() || of("62").is_none() {
             std::thread::yield_now();
@@ -294,10 +292,12 @@ mod tests {
         let survivors = group.survivors(Ended::ByForce);
         assert_eq!(survivors.iter().map(|one| one.pid).collect::<Vec<_>>(), [of("62").unwrap()]);
         assert!(group.survivors(Ended::OfItself).is_empty(), "a wrapper that ended of itself leaves no Terraform");
-        interrupt(survivors[0].pid).unwrap();
+        // What a shell starts in the background ignores interrupts.
+        let kill = |pid: u32| kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+        kill(survivors[0].pid);
         while group.at_work().is_some() {
             std::thread::yield_now();
         }
-        interrupt(of("61").unwrap()).unwrap();
+        kill(of("61").unwrap());
     }
 }

@@ -70,14 +70,20 @@ fn the_core_is_pure() {
 fn shells_know_the_core_and_never_each_other() {
     assert_without("shell", &["crate::commands", "crate::error", "crate::cli"]);
     assert_without("net", &["crate::commands", "crate::error", "crate::cli", "crate::shell"]);
-    let rooms = ["github", "lock_store", "runner", "signals", "sources", "terraform"];
+    let rooms = ["checkout", "github", "lock_store", "processes", "runner", "signals", "sources", "terraform"];
+    // The ground that two of them stand on knows none of them.
+    let ground = |own: &str, other: &str| other == "processes" && matches!(own, "runner" | "terraform");
     for (path, text) in sources("shell") {
         let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell")).unwrap();
         let own = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
         for other in rooms.iter().filter(|room| **room != own) {
             for (number, line) in code(&text) {
                 let crosses = line.contains(&format!("shell::{other}")) || line.contains(&format!("super::{other}::"));
-                assert!(own == "mod" || !crosses, "{}:{number} looks into {other}", path.display());
+                assert!(
+                    own == "mod" || !crosses || ground(&own, other),
+                    "{}:{number} looks into {other}",
+                    path.display()
+                );
             }
         }
     }

@@ -118,6 +118,25 @@ fn terraform_force_unlock_removes_ours_and_we_say_that_it_was_taken() {
 }
 
 #[test]
+fn a_lock_that_is_taken_before_the_apply_is_noticed_before_anything_is_applied() {
+    let world = World::applied();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let before = world.bucket.get(PROD_KEY);
+    world.github.delay_next(1, "PATCH", "/issues/comments/", Duration::from_secs(8));
+    let mut step = Step::apply(&world, &push).start();
+    step.wait_for_log("Plan: 0 to add, 1 to change");
+    let id = lock_id(&world, PROD_LOCK);
+    world.bucket.put(PROD_LOCK, r#"{"ID":"theirs","Who":"colleague@desk"}"#);
+    let outcome = step.finish().exits(13).says(&id).says("colleague@desk holds it now");
+    assert!(!outcome.log.contains("terraform apply of"), "{}", outcome.log);
+    assert_eq!(world.bucket.get(PROD_KEY), before);
+    assert_eq!(lock_id(&world, PROD_LOCK), "theirs", "nobody else's lock is touched");
+}
+
+#[test]
 fn our_unlock_removes_terraforms() {
     let world = World::applied();
     world.laptop().hold_lock().kill();

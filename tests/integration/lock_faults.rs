@@ -266,7 +266,7 @@ fn random_histories_never_have_two_holders_nor_a_forgotten_lock() {
     let next = AtomicU64::new(1);
     let gave_up = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..16 {
+        for _ in 0..32 {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);

@@ -72,5 +72,18 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
     }
     assert_eq!(outcome.output("result"), "failed");
+    let seen = proxy.seen();
+    let upload = seen.iter().find(|seen| seen.method == "PUT" && seen.path.contains("/rescued/")).unwrap();
+    assert_eq!(upload.header("x-amz-server-side-encryption"), Some("AES256"), "encrypted as the state is");
+
+    // What the comment says to do works.
+    let laptop = world.laptop();
+    laptop.files.write(&format!("{PROD}/rescued.tfstate"), &state);
+    laptop.initialised(&["state", "push", "-lock=false", "rescued.tfstate"]).succeeded();
+    world.github.finish_run_before(outcome.run, "failure", 7);
+    let unlock = Step::unlock(&world, "hubot").with("lock-id", outcome.output("lock-id"));
+    unlock.with("reason", "the state is pushed back").run().exits(0);
+    let plan = laptop.plan().succeeded();
+    assert!(plan.stdout.contains("No changes."), "{}", plan.text());
     outcome
 }

@@ -58,11 +58,13 @@ pub async fn acquire(
                 request.await
             } else {
                 tokio::select! {
-                    answer = &mut request => answer,
+                    // Who was cancelled and won in the same moment gives the lock back.
+                    biased;
                     () = &mut cancelled => {
                         is_cancelled = true;
                         timeout(GRACE, request).await.unwrap_or(Answer::Unclear)
                     }
+                    answer = &mut request => answer,
                 }
             }
         };
