@@ -15,7 +15,7 @@ use crate::core::record::{AuditRecord, Record, explains};
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
 
-/// How many commits of the branch are walked back: one request each, and only where a plan differs.
+/// How many commits of the branch are walked back, one request each; mostly the first is applied.
 const MOST_COMMITS: usize = 30;
 
 /// From where on a branch to look back.
