@@ -175,8 +175,11 @@ impl Patterns {
         for quoting in Quoting::ALL {
             let once = quoted(text, quoting);
             if once != text {
-                // JSON stands in strings too, which are quoted again.
-                self.0.extend(Quoting::ALL.map(|again| quoted(&once, again).into()));
+                // JSON stands in strings too, which are quoted again. What has many lines is found
+                // by these.
+                if !text.contains('\n') {
+                    self.0.extend(Quoting::ALL.map(|again| quoted(&once, again).into()));
+                }
                 self.0.insert(once.into());
             }
         }
