@@ -15,14 +15,15 @@ fn lock_of(world: &World, who: &str) {
     world.bucket.put(PROD_LOCK, body);
 }
 
-/// The times of the log's lines that say for whom we wait, in seconds of the day.
-fn told(log: &str, who: &str) -> Vec<u64> {
+/// How much of the time to wait was left at each line that says for whom we wait, in seconds.
+fn left(log: &str, who: &str) -> Vec<i64> {
     let lines = log.lines().filter(|line| line.contains("waiting for the lock") && line.contains(who));
-    let seconds = |line: &str| {
-        let numbers: Vec<u64> = line.split(' ').next().unwrap().split(':').map(|part| part.parse().unwrap()).collect();
-        numbers[0] * 3600 + numbers[1] * 60 + numbers[2]
+    let left = |line: &str| {
+        let (_, left) = line.split_once("waiting for the lock, ")?;
+        let left: jiff::SignedDuration = left.split_once(" left")?.0.parse().ok()?;
+        Some(left.as_secs())
     };
-    lines.map(seconds).collect()
+    lines.map(|line| left(line).unwrap_or_else(|| panic!("how long is left? {line}"))).collect()
 }
 
 #[test]
@@ -39,11 +40,10 @@ fn waiting_is_told_every_half_minute_and_when_the_holder_changes() {
         assert!(comment.contains(text), "{text:?} is not told:\n{comment}");
     }
     wait_for("another line for the same holder", Duration::from_mins(2), || {
-        (told(&step.log(), "monalisa").len() > 1).then_some(())
+        (left(&step.log(), "monalisa").len() > 1).then_some(())
     });
-    let times = told(&step.log(), "monalisa");
-    // The log tells whole seconds, and a day may end in between.
-    assert!((times[1] + 86_400 - times[0]) % 86_400 <= 31, "{times:?}");
+    let times = left(&step.log(), "monalisa");
+    assert!(times[0] - times[1] <= 31, "{times:?}");
     lock_of(&world, "hubot");
     step.wait_for_log("hubot@desk");
     wait_for("the comment to name the new holder", Duration::from_mins(1), || {
