@@ -220,7 +220,7 @@ impl Error {
             Error::OtherCheckout { wanted, .. } => format!(
                 "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
             ),
-            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job; or set --on-plan-change apply where an approval alone is enough.".to_owned(),
+            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job. When main has moved on since, open a pull request from main as it is now instead. Where an approval alone is enough: `--on-plan-change apply`.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
@@ -229,7 +229,7 @@ impl Error {
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),
             Error::GitHub(error) => error.hint(),
-            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or --comment false to plan without a comment.".to_owned(),
+            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without, with `--comment false`.".to_owned(),
             Error::MayNotUnlock { .. } => "Ask somebody with write access to unlock.".to_owned(),
             Error::Cancelled => "Run again when it suits; nothing is left locked.".to_owned(),
         }

@@ -167,6 +167,8 @@ async fn approve(
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
         tracing::info!("nothing to apply: {because}");
         report.phase = Phase::NoChanges;
+        // Nobody is asked, so nobody reads that somebody has not answered.
+        report.gate = None;
         return Ok(None);
     }
     let pending = match &line {

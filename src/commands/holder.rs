@@ -16,6 +16,8 @@ pub(super) struct Holder {
     /// The run, when the lock names one of this repository on this server: another's is not asked
     /// for, its answer would prove nothing here.
     pub(super) run: Option<(RunRef, RunState)>,
+    /// The flags that name the state, for a command that is copied elsewhere.
+    place: String,
 }
 
 /// Asks GitHub about the run behind each lock.
@@ -28,9 +30,22 @@ pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holde
             Some(run) => run_state(session, run).await,
             None => None,
         };
-        holders.push(Holder { seen, run });
+        holders.push(Holder { seen, run, place: place(session) });
     }
     holders
+}
+
+/// The root module and the workspace as they were given.
+fn place(session: &Session) -> String {
+    let mut place = String::new();
+    let directory = session.target.working_directory.to_string_lossy();
+    if directory != "." {
+        place.push_str(&format!(" --working-directory {}", shell_words::quote(&directory)));
+    }
+    if let Some(workspace) = &session.target.workspace {
+        place.push_str(&format!(" --workspace {}", shell_words::quote(workspace)));
+    }
+    place
 }
 
 async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)> {
@@ -78,11 +93,12 @@ impl Holder {
             let etag = self.seen.etag.as_deref().unwrap_or_default().trim_matches('"');
             return format!(
                 "The lock cannot be read. When no Terraform works on this state, remove it with \
-                 `stategate unlock --etag {etag} --reason TEXT`."
+                 `stategate unlock --etag {etag} --reason TEXT{}`.",
+                self.place
             );
         };
         let who = one_line(&info.who);
-        let unlock = format!("`stategate unlock {} --reason TEXT`", self.named(info));
+        let unlock = format!("`stategate unlock {} --reason TEXT{}`", self.named(info), self.place);
         if self.freeze_reason().is_some() {
             return format!("Ask {who} how long it takes. The freeze ends with {unlock}.");
         }

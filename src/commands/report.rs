@@ -138,9 +138,11 @@ impl Report {
     pub(super) async fn conclude(mut self, session: &Session, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
             let phase = error.phase();
+            let was_applying = self.phase == Phase::Applying;
             self.phase = phase.unwrap_or(self.phase);
             if self.phase == Phase::Cancelled && !matches!(self.lock, LockView::Kept { .. }) {
-                self.next_step = Some(error.hint());
+                let half_way = "Re-run this job now: a part of the change may be applied, and it applies what is left.";
+                self.next_step = Some(if was_applying { half_way.to_owned() } else { error.hint() });
             }
             // What the verdict, the gate or the difference tells already needs no failure block.
             if matches!(phase, None | Some(Phase::Failed)) {

@@ -195,7 +195,7 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Refusal::NoSuchBucket => "Create the bucket, or correct `bucket`; it must be one of the account of these credentials or open to it.".to_owned(),
-            Refusal::NoCredentials => "Give this job AWS credentials: an earlier step such as aws-actions/configure-aws-credentials, and the permission `id-token: write`.".to_owned(),
+            Refusal::NoCredentials => "In a job: an earlier step such as aws-actions/configure-aws-credentials, and the permission `id-token: write`. On a laptop: `aws sso login`, `AWS_PROFILE`, or the keys in the environment.".to_owned(),
             Refusal::NoProfile => "Correct `profile` (or AWS_PROFILE), or give the file it is in with `shared_config_files`; a runner has no profiles of yours.".to_owned(),
             Refusal::BadCredentials(code) if code.contains("Expired") || code == "TokenRefreshRequired" => "Renew the session: log in to AWS in a step of this very job, and let it last as long as the job (`role-duration-seconds`).".to_owned(),
             Refusal::BadCredentials(code) if code == "RequestTimeTooSkewed" => "Set the machine's clock.".to_owned(),
