@@ -103,10 +103,7 @@ impl Holder {
             return format!("Ask {who} how long it takes. The freeze ends with {unlock}.");
         }
         match self.liveness() {
-            Liveness::Alive => {
-                "That run is alive and releases the lock when it ends. When this job has given up, re-run it then."
-                    .to_owned()
-            }
+            Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),
             Liveness::Finishing { until } => {
                 format!(
                     "That run is over; its clean-up may still release the lock. From {} on, {unlock} removes it.",

@@ -282,8 +282,13 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
         lines.push(format!("It says {}", ink.code(&holder.info, 200)));
     }
     lines.extend(known(holder, ink));
-    if !holder.next_step.is_empty() {
-        lines.push(next(&holder.next_step, ink));
+    let next_step = match (holder.liveness, view.phase) {
+        (Liveness::Alive, Phase::WaitingForLock) => "Nothing to do: this job goes on by itself when the lock is free.",
+        (Liveness::Alive, _) => "Re-run this job when that run has ended.",
+        _ => &holder.next_step,
+    };
+    if !next_step.is_empty() {
+        lines.push(next(next_step, ink));
     }
     lines
 }
