@@ -3,7 +3,9 @@
 //! A line that is not of that form (a wrapper's noise, an old Terraform) is text. Neither text nor
 //! a message decides anything: the exit code and the plan JSON do.
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::diagnostic::{Diagnostic, Severity};
 
@@ -45,6 +47,11 @@ impl Transcript {
 
     /// Takes a line.
     pub fn hear(&mut self, line: &str) -> Said {
+        if let Some(state) = dumped_state(line) {
+            self.is_json = true;
+            self.state = Some(state);
+            return Said::Nothing;
+        }
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
@@ -62,13 +69,7 @@ impl Transcript {
             // are only shown as the plan JSON allows.
             "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
             "change_summary" if is_of_a_plan(message) => Said::Nothing,
-            "log" => match message.get("state") {
-                Some(state) => {
-                    self.state = Some(state.to_string());
-                    Said::Nothing
-                }
-                None => Said::Notice(text),
-            },
+            "log" => Said::Notice(text),
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
                 match Diagnostic::from_json(json, self.root_module.as_deref()) {
@@ -117,6 +118,20 @@ impl Transcript {
         }
         parts.join("\n")
     }
+}
+
+/// The state in a line, letter for letter: a number in it can be one that we have no type for.
+fn dumped_state(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Dump<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        #[serde(borrow)]
+        state: &'a RawValue,
+    }
+    let dump = Some(line).filter(|line| line.contains("\"state\""))?;
+    let dump = serde_json::from_str::<Dump<'_>>(dump).ok().filter(|dump| dump.kind == "log")?;
+    Some(dump.state.get().to_owned())
 }
 
 fn is_of_a_plan(message: &Value) -> bool {
@@ -197,11 +212,15 @@ mod tests {
 
     #[test]
     fn a_dumped_state_is_kept_and_not_told() {
-        let mut transcript = Transcript::default();
-        let line = r#"{"@message":"Emergency state dump","type":"log","state":{"version":4,"serial":7}}"#;
-        assert_eq!(transcript.hear(line), Said::Nothing);
-        let state: Value = serde_json::from_str(&transcript.take_state().unwrap()).unwrap();
-        assert_eq!(state, serde_json::json!({"version": 4, "serial": 7}));
+        // None of these numbers fits a type of ours; a float would make others of them.
+        for number in ["7", "12345678901234567890123", "0.1000000000000000000001", "1e400"] {
+            let mut transcript = Transcript::default();
+            let state = format!(r#"{{"version": 4,"serial":{number}}}"#);
+            let line = format!(r#"{{"@message":"Emergency state dump","type":"log","state":{state}}}"#);
+            assert_eq!(transcript.hear(&line), Said::Nothing);
+            assert!(transcript.is_json());
+            assert_eq!(transcript.take_state(), Some(state));
+        }
     }
 
     #[test]

@@ -43,10 +43,13 @@ impl Tail {
             if length == 0 {
                 return Ok(());
             }
-            self.unfinished.extend_from_slice(chunk.get(..length).unwrap_or_default());
-            while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unfinished.drain(..=end).collect();
-                self.take(&line, &mut on_line);
+            // Only what is new is searched: one line can be a whole state.
+            for part in chunk.get(..length).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+                self.unfinished.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    let line = std::mem::take(&mut self.unfinished);
+                    self.take(&line, &mut on_line);
+                }
             }
         }
     }
@@ -96,5 +99,17 @@ mod tests {
         let text = tail.finish(|line| told.push(line.to_owned())).unwrap();
         assert_eq!(told, ["one", "two", "thr\u{e9}e"]);
         assert_eq!(text, "one\ntwo\nthr\u{e9}e\n");
+    }
+
+    #[test]
+    fn a_line_of_many_megabytes_is_told_whole() {
+        let mut tail = Tail::begin().unwrap();
+        let line = "x".repeat(64 * 1024 * 1024);
+        tail.writer().unwrap().write_all(format!("{line}\nend").as_bytes()).unwrap();
+        let mut told = Vec::new();
+        tail.follow(|line| told.push(line.to_owned())).unwrap();
+        assert!(told == [line]);
+        // What is kept of the text ends with its end.
+        assert!(tail.finish(|_| {}).unwrap().ends_with("x\nend\n"));
     }
 }
