@@ -273,8 +273,7 @@ impl Terraform {
     /// It cannot be started.
     pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
         let arguments = ["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()];
-        let failed = |source| TerraformError::NotStarted { path: self.executable.clone(), source };
-        Showing::start(self.command(&arguments), self.words(&arguments)).map_err(failed)
+        Showing::start(self.command(&arguments), self.words(&arguments))
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {

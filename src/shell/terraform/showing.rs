@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::TerraformError;
+use super::{TerraformError, tail};
 
 /// How often a silent process is asked whether it has ended.
 const LOOK: Duration = Duration::from_millis(50);
@@ -26,10 +26,15 @@ pub struct Showing {
 
 impl Showing {
     /// Starts it. `words` name the command in messages.
-    pub(super) fn start(mut command: Command, words: String) -> io::Result<Showing> {
-        let stderr = tempfile::tempfile()?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr.try_clone()?);
-        Ok(Showing { child: command.spawn()?, stderr, command: words })
+    pub(super) fn start(mut command: Command, words: String) -> Result<Showing, TerraformError> {
+        let stderr = tempfile::tempfile_in(tail::directory());
+        let failed = |source| TerraformError::Output { source };
+        let (stderr, writer) = stderr.and_then(|file| Ok((file.try_clone()?, file))).map_err(failed)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer);
+        match command.spawn() {
+            Ok(child) => Ok(Showing { child, stderr, command: words }),
+            Err(source) => Err(TerraformError::NotStarted { path: command.get_program().into(), source }),
+        }
     }
 
     /// Reads the plan JSON while it is written. Blocks; run it where blocking is allowed.

@@ -23,9 +23,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Makes the file, readable by us alone: a plan's text can hold secrets.
     pub(super) fn begin() -> io::Result<Tail> {
-        let directory =
-            env::var_os("RUNNER_TEMP").filter(|path| !path.is_empty()).map_or_else(env::temp_dir, PathBuf::from);
-        let file = tempfile::Builder::new().prefix("stategate-output-").tempfile_in(directory)?;
+        let file = tempfile::Builder::new().prefix("stategate-output-").tempfile_in(directory())?;
         let reader = file.reopen()?;
         Ok(Tail { file, reader, unfinished: Vec::new(), text: String::new() })
     }
@@ -79,6 +77,11 @@ impl Tail {
             self.text.drain(..cut);
         }
     }
+}
+
+/// Where output goes: the runner empties its directory after each job.
+pub(super) fn directory() -> PathBuf {
+    env::var_os("RUNNER_TEMP").filter(|path| !path.is_empty()).map_or_else(env::temp_dir, PathBuf::from)
 }
 
 #[cfg(test)]
