@@ -128,6 +128,10 @@ async fn wait_and_tell(
     let telling = async {
         while let Some((seen, left)) = events.recv().await {
             let holders = holder::look_up(session, seen).await;
+            if holders.is_empty() {
+                tracing::warn!("the store refuses the lock, though nobody holds it; trying on");
+                continue;
+            }
             for holder in &holders {
                 tracing::info!(
                     "waiting for the lock, {} left; it is held by {}",

@@ -37,10 +37,9 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
-    if let Some(killed) = footprints.iter_mut().find(|killed| killed.applying && !killed.concluded)
-        && module.errored_state().exists()
-    {
-        return rescue_of_killed(&session, &command, &bucket, killed, &module.errored_state()).await;
+    let is_killed_apply = |footprint: &Footprint| footprint.applying && !footprint.concluded;
+    if footprints.iter().any(is_killed_apply) && module.errored_state().exists() {
+        return rescue_of_killed(&session, &command, &bucket, &mut footprints, &module.errored_state()).await;
     }
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
@@ -81,18 +80,22 @@ async fn rescue_of_killed(
     session: &Session,
     command: &ReleaseCommand,
     bucket: &Bucket,
-    killed: &mut Footprint,
+    footprints: &mut [Footprint],
     errored_state: &Path,
 ) -> Result<(), Error> {
-    let error = rescue(bucket, killed.run, String::new(), None, errored_state).await;
+    let error = rescue(bucket, session.run_attempt(), String::new(), None, errored_state).await;
     let mut report = Report::new(session, &command.reporting);
-    report.pull_requests.clone_from(&killed.pull_requests);
     report.notes.push("The step was killed before it could tell its end. The clean-up step found the state that Terraform could not upload.".to_owned());
-    if let Some(id) = killed.lock_id.take() {
-        report.lock = kept_for(id);
+    for footprint in footprints {
+        if !footprint.concluded {
+            report.pull_requests.clone_from(&footprint.pull_requests);
+        }
+        if let Some(id) = footprint.lock_id.take() {
+            report.lock = kept_for(id);
+        }
+        // A later clean-up step of this job has nothing to release and nothing to tell.
+        footprint.set_concluded()?;
     }
-    // A later clean-up step of this job has nothing to release and nothing to tell.
-    killed.set_concluded()?;
     report.conclude(session, Err(error)).await
 }
 

@@ -290,3 +290,16 @@ fn a_stale_lock_in_both_stores_is_broken_at_once() {
     let is_record = |key: &&String| key.contains("break-stale-lock");
     assert_eq!(world.bucket.keys().iter().filter(is_record).count(), 1, "one lock, one record");
 }
+
+#[test]
+fn what_status_says_to_do_works_where_nobody_may_ask_about_the_run() {
+    let (world, _, dead, id) = left_behind();
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    let laptop = world.laptop();
+    let status = laptop.stategate(&["status"]).succeeded().stdout;
+    let command = status.split("`stategate ").nth(1).and_then(|rest| rest.split('`').next()).expect("a command");
+    assert!(command.contains(&id), "{status}");
+    let words: Vec<&str> = command.split(' ').collect();
+    laptop.stategate(&words).succeeded();
+    assert!(world.bucket.locks().is_empty());
+}
