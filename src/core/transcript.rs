@@ -12,6 +12,10 @@ use super::diagnostic::{Diagnostic, Severity};
 /// Bytes that are kept of what is not JSON: `TF_LOG` can be endless.
 const MOST_TEXT: usize = 256 * 1024;
 
+/// What is told of a message that ends before its end. Nobody knows what it would have been: it
+/// may hold a state.
+const CUT: &str = "(a message of Terraform's cannot be read; there may be no room for its output)";
+
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -55,6 +59,8 @@ impl Transcript {
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
+            let is_cut = message.is_none() && line.starts_with("{\"@level\":");
+            let line = if is_cut { CUT } else { line };
             if self.text.len() + line.len() < MOST_TEXT {
                 self.text.extend([line, "\n"]);
             } else {
@@ -221,6 +227,14 @@ mod tests {
             assert!(transcript.is_json());
             assert_eq!(transcript.take_state(), Some(state));
         }
+    }
+
+    #[test]
+    fn a_dumped_state_that_is_cut_off_is_not_told() {
+        let mut transcript = Transcript::default();
+        let line = r#"{"@level":"info","@message":"Emergency state dump","type":"log","state":{"outputs":"hunter2"#;
+        assert_eq!(transcript.hear(line), Said::Text(CUT.to_owned()));
+        assert_eq!(transcript.text(), format!("{CUT}\n"));
     }
 
     #[test]
