@@ -1,9 +1,5 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
 use jiff::Timestamp;
 
 use super::audit;
@@ -12,17 +8,18 @@ use super::locking;
 use super::pending::{self, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
+use super::rescue::{kept_for, rescue};
 use super::review::{self, Code, StateIdentity};
 use super::running::{Ran, open_root, shown, words};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
-use crate::core::comment::{LockView, OutputView, Phase};
+use crate::core::comment::{OutputView, Phase};
 use crate::core::lock_info::Operation;
 use crate::core::record::Record;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::{Footprint, variable};
+use crate::shell::runner::Footprint;
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -56,10 +53,8 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
     let result = under_the_lock(session, command, &root, &held, question, &mut footprint, report).await;
     if let Err(Error::StateNotUploaded { .. }) = &result {
-        // The only copy of the new state is not where Terraform looks for it: nobody may plan now.
-        let why = "the new state is not in the bucket yet; push it back before anything else runs".to_owned();
         let info = held.keep();
-        report.lock = LockView::Kept { id: info.id, why };
+        report.lock = kept_for(info.id);
         footprint.set_lock(&info.path, None)?;
         return result;
     }
@@ -227,6 +222,8 @@ async fn apply_plan(
     let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
     let plan_file = approved.plan_file.path().display().to_string();
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
+    // Nobody knows of the state of a Terraform whose step was killed, but for this.
+    footprint.set_applying()?;
     let on_start = |pid| {
         if let Err(error) = footprint.set_terraform(pid) {
             tracing::warn!("{error}");
@@ -237,7 +234,7 @@ async fn apply_plan(
     let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
     if printed.is_some() || errored_state.exists() {
         let stderr = ran.map_or_else(|error| error.to_string(), |ran| scrub(&ran.finished.stderr));
-        return Err(rescue(session, root, stderr, printed, &errored_state).await);
+        return Err(rescue(&root.bucket, session.run_attempt(), stderr, printed, &errored_state).await);
     }
     let Ran { finished, transcript } = ran?;
     let interrupted = finished.interrupted;
@@ -253,52 +250,6 @@ async fn apply_plan(
         }
         Err(error) => Err(error.map_stderr(scrub).into()),
     }
-}
-
-/// Terraform could not upload the new state and left it on this runner's disk, which is about to
-/// vanish; or, where even that failed, only printed it.
-async fn rescue(
-    session: &Session,
-    root: &Root,
-    stderr: String,
-    printed: Option<String>,
-    errored_state: &Path,
-) -> Error {
-    let backend = root.bucket.backend();
-    let (run, attempt) = session.host.run().map_or((0, 0), |run| (run.run_id, run.run_attempt));
-    let key = backend.rescued_key(run, attempt);
-    let state = printed.clone().map_or_else(|| fs::read(errored_state), |state| Ok(state.into_bytes()));
-    let rescued = match state {
-        Ok(bytes) => root.bucket.put(&key, bytes, "application/json").await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match rescued {
-        Ok(()) => Error::StateNotUploaded {
-            rescued: format!("it is safe in s3://{}/{key}", backend.bucket),
-            stderr,
-            next_step: format!(
-                "The lock stays. In the root module: `aws s3 cp s3://{}/{key} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
-                 then unlock with `stategate unlock --lock-id ID --reason TEXT`.",
-                backend.bucket
-            ),
-        },
-        Err(why) => Error::StateNotUploaded {
-            rescued: match printed.map_or_else(|| Ok(errored_state.to_owned()), |state| keep(&state)) {
-                Ok(file) => format!("it stands only in {} on this machine, because it could not be rescued either: {why}", file.display()),
-                Err(error) => format!("it is lost, because it could neither be rescued ({why}) nor written to a file ({error})"),
-            },
-            stderr,
-            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
-        },
-    }
-}
-
-/// Writes a state to a file that stays, readable by us alone.
-fn keep(state: &str) -> io::Result<PathBuf> {
-    let directory = variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
-    let mut file = tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(directory)?;
-    file.write_all(state.as_bytes())?;
-    Ok(file.keep()?.1)
 }
 
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.

@@ -17,7 +17,7 @@ use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::error::Error;
 use crate::shell::lock_store::{
-    AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, remove,
+    AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, read_locks, remove,
 };
 use crate::shell::runner::Footprint;
 
@@ -128,6 +128,10 @@ async fn wait_and_tell(
     let telling = async {
         while let Some((seen, left)) = events.recv().await {
             let holders = holder::look_up(session, seen).await;
+            if holders.is_empty() {
+                tracing::warn!("the store refuses the lock, though nobody holds it; trying on");
+                continue;
+            }
             for holder in &holders {
                 tracing::info!(
                     "waiting for the lock, {} left; it is held by {}",
@@ -164,6 +168,11 @@ fn is_freeze(seen: &LockSeen) -> bool {
 async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report: &mut Report) -> Result<bool, Error> {
     let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead;
     if holders.is_empty() || !holders.iter().all(is_dead) {
+        return Ok(false);
+    }
+    // Whoever tries for the lock sees the first store that refuses him; what is stale goes as a whole.
+    let holders = &holder::look_up(session, read_locks(&root.bucket).await?).await;
+    if !holders.iter().all(is_dead) {
         return Ok(false);
     }
     let (mut removed, mut outcome) = (Vec::new(), Ok(true));

@@ -13,6 +13,7 @@ mod planning;
 mod release;
 pub mod render;
 mod report;
+mod rescue;
 mod review;
 mod running;
 mod session;

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::Report;
+use super::rescue::{kept_for, rescue};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::Phase;
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
-use crate::shell::lock_store::{CleanedUp, release_ours};
+use crate::shell::lock_store::{Bucket, CleanedUp, release_ours};
 use crate::shell::runner::{Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
@@ -36,6 +37,10 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
+    let is_killed_apply = |footprint: &Footprint| footprint.applying && !footprint.concluded;
+    if footprints.iter().any(is_killed_apply) && module.errored_state().exists() {
+        return rescue_of_killed(&session, &command, &bucket, &mut footprints, &module.errored_state()).await;
+    }
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
         tracing::info!("nothing to release: this job let its lock go");
@@ -67,6 +72,31 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         }
     }
     tell_killed(&session, &command, &mut footprints, released.len()).await
+}
+
+/// Terraform outlived its step and could not upload the state. Its lock stays: nobody may plan until
+/// that state is pushed back.
+async fn rescue_of_killed(
+    session: &Session,
+    command: &ReleaseCommand,
+    bucket: &Bucket,
+    footprints: &mut [Footprint],
+    errored_state: &Path,
+) -> Result<(), Error> {
+    let error = rescue(bucket, session.run_attempt(), String::new(), None, errored_state).await;
+    let mut report = Report::new(session, &command.reporting);
+    report.notes.push("The step was killed before it could tell its end. The clean-up step found the state that Terraform could not upload.".to_owned());
+    for footprint in footprints {
+        if !footprint.concluded {
+            report.pull_requests.clone_from(&footprint.pull_requests);
+        }
+        if let Some(id) = footprint.lock_id.take() {
+            report.lock = kept_for(id);
+        }
+        // A later clean-up step of this job has nothing to release and nothing to tell.
+        footprint.set_concluded()?;
+    }
+    report.conclude(session, Err(error)).await
 }
 
 /// A killed step could not tell its end, so its comment still says that it waits or applies.

@@ -32,7 +32,8 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         return Err(Error::OnlyShown);
     }
     let reason = command.reason.as_deref().ok_or(Error::ReasonMissing { command: "unlock" })?;
-    let chosen: Vec<&Holder> = holders.iter().filter(|holder| is_chosen(&command, &holder.seen)).collect();
+    let (chosen, left): (Vec<&Holder>, Vec<&Holder>) =
+        holders.iter().partition(|holder| is_chosen(&command, &holder.seen));
     if chosen.is_empty() {
         return Err(other_lock(&command, &holders));
     }
@@ -57,6 +58,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let entry = audit::Entry { action: "unlock", at, reason: Some(reason), lock: info.as_ref(), pull_request, result };
     let recorded = audit::write(&session, &root.bucket, &entry).await;
     let mut told = match (&outcome, removed.is_empty()) {
+        (Ok(()), _) if !left.is_empty() => format!("{path} is still locked\n"),
         (Ok(()), true) => format!("{path} is unlocked: the lock had gone already\n"),
         (Ok(()), false) => format!("{path} is unlocked\n"),
         (Err(_), _) => String::new(),
@@ -65,6 +67,11 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         told.push_str(&format!("  removed    {} from {}\n", holder.line(), holder.seen.store.as_str()));
     }
     told.push_str(&format!("  reason     {}\n", one_line(reason)));
+    // An ETag names one half, and each store can hold somebody else's.
+    for holder in &left {
+        told.push_str(&format!("  left       {} in {}\n", holder.line(), holder.seen.store.as_str()));
+        told.push_str(&format!("  next       {}\n", holder.next_step()));
+    }
     write_out(&told).map_err(Error::Output)?;
     outcome?;
     if let Some(info) = &info {

@@ -3,12 +3,18 @@
 //! A line that is not of that form (a wrapper's noise, an old Terraform) is text. Neither text nor
 //! a message decides anything: the exit code and the plan JSON do.
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::diagnostic::{Diagnostic, Severity};
 
 /// Bytes that are kept of what is not JSON: `TF_LOG` can be endless.
 const MOST_TEXT: usize = 256 * 1024;
+
+/// What is told of a message that ends before its end. Nobody knows what it would have been: it
+/// may hold a state.
+const CUT: &str = "(a message of Terraform's cannot be read; there may be no room for its output)";
 
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +51,16 @@ impl Transcript {
 
     /// Takes a line.
     pub fn hear(&mut self, line: &str) -> Said {
+        if let Some(state) = dumped_state(line) {
+            self.is_json = true;
+            self.state = Some(state);
+            return Said::Nothing;
+        }
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
+            let is_cut = message.is_none() && line.starts_with("{\"@level\":");
+            let line = if is_cut { CUT } else { line };
             if self.text.len() + line.len() < MOST_TEXT {
                 self.text.extend([line, "\n"]);
             } else {
@@ -62,13 +75,7 @@ impl Transcript {
             // are only shown as the plan JSON allows.
             "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
             "change_summary" if is_of_a_plan(message) => Said::Nothing,
-            "log" => match message.get("state") {
-                Some(state) => {
-                    self.state = Some(state.to_string());
-                    Said::Nothing
-                }
-                None => Said::Notice(text),
-            },
+            "log" => Said::Notice(text),
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
                 match Diagnostic::from_json(json, self.root_module.as_deref()) {
@@ -117,6 +124,20 @@ impl Transcript {
         }
         parts.join("\n")
     }
+}
+
+/// The state in a line, letter for letter: a number in it can be one that we have no type for.
+fn dumped_state(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Dump<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        #[serde(borrow)]
+        state: &'a RawValue,
+    }
+    let dump = Some(line).filter(|line| line.contains("\"state\""))?;
+    let dump = serde_json::from_str::<Dump<'_>>(dump).ok().filter(|dump| dump.kind == "log")?;
+    Some(dump.state.get().to_owned())
 }
 
 fn is_of_a_plan(message: &Value) -> bool {
@@ -197,11 +218,23 @@ mod tests {
 
     #[test]
     fn a_dumped_state_is_kept_and_not_told() {
+        // None of these numbers fits a type of ours; a float would make others of them.
+        for number in ["7", "12345678901234567890123", "0.1000000000000000000001", "1e400"] {
+            let mut transcript = Transcript::default();
+            let state = format!(r#"{{"version": 4,"serial":{number}}}"#);
+            let line = format!(r#"{{"@message":"Emergency state dump","type":"log","state":{state}}}"#);
+            assert_eq!(transcript.hear(&line), Said::Nothing);
+            assert!(transcript.is_json());
+            assert_eq!(transcript.take_state(), Some(state));
+        }
+    }
+
+    #[test]
+    fn a_dumped_state_that_is_cut_off_is_not_told() {
         let mut transcript = Transcript::default();
-        let line = r#"{"@message":"Emergency state dump","type":"log","state":{"version":4,"serial":7}}"#;
-        assert_eq!(transcript.hear(line), Said::Nothing);
-        let state: Value = serde_json::from_str(&transcript.take_state().unwrap()).unwrap();
-        assert_eq!(state, serde_json::json!({"version": 4, "serial": 7}));
+        let line = r#"{"@level":"info","@message":"Emergency state dump","type":"log","state":{"outputs":"hunter2"#;
+        assert_eq!(transcript.hear(line), Said::Text(CUT.to_owned()));
+        assert_eq!(transcript.text(), format!("{CUT}\n"));
     }
 
     #[test]

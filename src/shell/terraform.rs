@@ -5,6 +5,7 @@
 //! wrapper that ends before the real Terraform does: see `process`.
 
 mod process;
+mod showing;
 mod tail;
 
 use std::cell::Cell;
@@ -21,6 +22,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use self::process::Process;
+pub use self::showing::Showing;
 use self::tail::Tail;
 
 /// How often Terraform's output is looked at.
@@ -271,11 +273,7 @@ impl Terraform {
     /// It cannot be started.
     pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
         let arguments = ["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()];
-        let mut command = self.command(&arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child =
-            command.spawn().map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
-        Ok(Showing { child, command: self.words(&arguments) })
+        Showing::start(self.command(&arguments), self.words(&arguments))
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {
@@ -300,50 +298,6 @@ impl Terraform {
         let name = self.executable.file_name().map_or_else(|| "terraform".into(), |name| name.to_string_lossy());
         let name = name.trim_end_matches("-bin");
         format!("{name} {}", arguments.first().map_or("", String::as_str))
-    }
-}
-
-/// A running `terraform show -json`.
-#[derive(Debug)]
-pub struct Showing {
-    child: std::process::Child,
-    command: String,
-}
-
-impl Showing {
-    /// Reads the plan JSON while it is written. Blocks; run it where blocking is allowed.
-    ///
-    /// # Errors
-    /// Terraform failed. What `read` returned about the JSON is only worth something otherwise.
-    pub fn read<T>(mut self, read: impl FnOnce(&mut dyn io::Read) -> T) -> Result<T, TerraformError> {
-        let stderr = self.child.stderr.take();
-        // Read beside, so that neither pipe can fill up and stop Terraform.
-        let errors = std::thread::spawn(move || {
-            let mut text = String::new();
-            if let Some(mut stderr) = stderr
-                && let Err(error) = io::Read::read_to_string(&mut stderr, &mut text)
-            {
-                text = error.to_string();
-            }
-            text
-        });
-        let result = match self.child.stdout.take() {
-            Some(mut stdout) => {
-                let result = read(&mut stdout);
-                // What the reader left unread (an error stopped it) must not stop Terraform.
-                drop(io::copy(&mut stdout, &mut io::sink()));
-                result
-            }
-            None => read(&mut io::empty()),
-        };
-        let status =
-            self.child.wait().map_err(|source| TerraformError::Lost { path: self.command.clone().into(), source })?;
-        let stderr = errors.join().unwrap_or_default();
-        if status.success() {
-            Ok(result)
-        } else {
-            Err(TerraformError::Failed { command: self.command, code: status.code().unwrap_or(-1), stderr })
-        }
     }
 }
 

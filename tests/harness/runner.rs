@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ use super::github::events::Event;
 use super::laptop::scrubbed;
 use super::process::wait_for;
 use super::world::World;
+
+/// How long a step may take; the clean-up step alone waits for minutes, and tests share a machine.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// The program under test: cargo names it to tests, and builds it beside the demo.
 pub fn binary() -> PathBuf {
@@ -250,7 +253,7 @@ impl Running<'_> {
 
     fn end(mut self, cancelled: bool) -> Outcome {
         let mut process = self.process.take().expect("the step runs");
-        let status = process.wait().expect("the step can be waited for");
+        let status = self.end_of("step", &mut process, 0);
         let code = status.code();
         let cleanup = self.clean_up(code != Some(0));
         self.sweep();
@@ -278,8 +281,25 @@ impl Running<'_> {
         if !self.step.cleans_up || !step.runs(&self.inputs, failed) {
             return None;
         }
-        let status = self.spawn(1).wait().expect("the clean-up step can be waited for");
+        let status = self.end_of("clean-up step", &mut self.spawn(1), 1);
         Some((status.code(), read(&self.file(1, "log"))))
+    }
+
+    /// Waits for a step's end. One that takes longer than any test means it to is killed.
+    fn end_of(&self, what: &str, process: &mut Child, index: usize) -> ExitStatus {
+        let deadline = Instant::now() + LONGEST;
+        loop {
+            if let Some(status) = process.try_wait().expect("a step can be waited for") {
+                return status;
+            }
+            if Instant::now() >= deadline {
+                let _gone = process.kill();
+                let _status = process.wait();
+                self.sweep();
+                panic!("the {what} did not end within {LONGEST:?}:\n{}", read(&self.file(index, "log")));
+            }
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts a step of the action: bash with the runner's options, on a file with the step's script.

@@ -17,6 +17,7 @@ mod apply;
 mod architecture;
 mod arguments;
 mod bad_input;
+mod bad_places;
 mod cancel;
 mod cancel_stages;
 mod comments;

@@ -3,10 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
 use crate::harness::ministack::Ministack;
+use crate::harness::process::wait_for;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
@@ -34,8 +38,34 @@ fn a_state_that_terraform_can_only_print_is_rescued_and_told_to_nobody() {
     assert!(!outcome.log.contains("\"lineage\"") && !outcome.summary.contains("\"lineage\""), "{}", outcome.log);
 }
 
-/// Applies a change whose state the bucket refuses: a state with `text` in it is rescued.
-fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
+#[test]
+fn the_clean_up_step_rescues_the_state_of_a_terraform_that_outlived_its_step() {
+    let (world, refuse, _) = refusing();
+    let (number, push, sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    wait_for("the apply to begin", Duration::from_mins(2), || step.log().contains("Provisioning with").then_some(()));
+    refuse.store(true, Ordering::SeqCst);
+    step.signal(Signal::KILL);
+    let outcome = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| step.finish());
+        sign.go_on();
+        waiting.join().expect("the clean-up step ends")
+    });
+    refuse.store(false, Ordering::SeqCst);
+    let (code, log) = outcome.cleanup.expect("the clean-up step ran");
+    assert_eq!(code, Some(14), "{log}");
+    let state = String::from_utf8(world.bucket.get(&rescued(&world)).unwrap()).unwrap();
+    assert!(state.contains("\"slow\""), "what the orphan did is in the rescued state");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK], "nobody may plan until it is pushed back:\n{log}");
+    let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
+    let comment = world.github.comment(number);
+    for told in [rescued(&world).as_str(), "state push", "unlock", "was killed", &id] {
+        assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
+    }
+}
+
+/// A world whose bucket refuses the state from when it is told to.
+fn refusing() -> (World, Arc<AtomicBool>, FaultProxy) {
     let refuse = Arc::new(AtomicBool::new(false));
     let refused = Arc::clone(&refuse);
     let mut bucket = Ministack::shared().bucket();
@@ -46,6 +76,17 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     bucket.endpoint.clone_from(&proxy.endpoint);
     let world = World::with_bucket(bucket);
     world.laptop().apply().succeeded();
+    (world, refuse, proxy)
+}
+
+fn rescued(world: &World) -> String {
+    let prefix = format!("stategate/{PROD_KEY}/rescued/");
+    world.bucket.keys().into_iter().find(|key| key.starts_with(&prefix)).expect("a rescued state")
+}
+
+/// Applies a change whose state the bucket refuses: a state with `text` in it is rescued.
+fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
+    let (world, refuse, proxy) = refusing();
     let number = change(&world);
     Step::plan(&world, number).run().exits(0);
     world.approve(number);
@@ -57,10 +98,8 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     refuse.store(false, Ordering::SeqCst);
 
     assert_eq!(world.bucket.get(PROD_KEY), before, "the old state stands as it was");
-    let keys = world.bucket.keys();
-    let rescued =
-        keys.iter().find(|key| key.starts_with(&format!("stategate/{PROD_KEY}/rescued/"))).expect("a rescued state");
-    let state = String::from_utf8(world.bucket.get(rescued).unwrap()).unwrap();
+    let rescued = rescued(&world);
+    let state = String::from_utf8(world.bucket.get(&rescued).unwrap()).unwrap();
     assert!(state.contains(text), "what the apply did is in the rescued state");
     assert_eq!(
         world.bucket.locks(),

@@ -18,7 +18,10 @@ use crate::lock_store::{dynamodb, table};
 
 /// A world whose apply died with its machine and left its lock.
 fn left_behind() -> (World, u64, Outcome, String) {
-    let world = World::applied();
+    left_behind_in(World::applied())
+}
+
+fn left_behind_in(world: World) -> (World, u64, Outcome, String) {
     let (number, push, sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
     wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
@@ -187,7 +190,10 @@ fn bodies_that_cannot_be_read_are_removed_by_their_etags_in_both_stores() {
             assert_eq!((lock["store"].as_str(), &lock["id"]), (Some(*store), &Value::Null), "{seen}");
             let etag = lock["etag"].as_str().expect("an ETag").trim_matches('"').to_owned();
             let unlock = Step::unlock(&world, "hubot").with("etag", &etag).with("reason", "a truncated upload");
-            unlock.run().exits(0).says(&format!("in {store}"));
+            // The store's other half stands: "is unlocked" would be wrong.
+            let whole = ["is still locked", "is unlocked"];
+            let unlock = unlock.run().exits(0).says(&format!("in {store}")).says(whole[index]);
+            assert!(!unlock.log.contains(whole[1 - index]), "{}", unlock.log);
             assert_eq!(status(&world)["locks"].as_array().unwrap().len(), 1 - index, "only that half went");
         }
     }
@@ -271,4 +277,29 @@ fn a_stale_lock_is_broken_by_proof_and_both_pull_requests_learn_of_it() {
     let told = world.github.comments(dead_number);
     assert!(told[0].body.contains("how the run ended is unknown"), "{}", told[0].body);
     assert!(told[1].body.contains(&id) && told[1].body.contains("proven dead"), "{}", told[1].body);
+}
+
+#[test]
+fn a_stale_lock_in_both_stores_is_broken_at_once() {
+    let (world, _, dead, _) = left_behind_in(both_stores());
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    let number = world.new_image();
+    let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(0);
+    assert_eq!(status(&world)["locked"], false);
+    let is_record = |key: &&String| key.contains("break-stale-lock");
+    assert_eq!(world.bucket.keys().iter().filter(is_record).count(), 1, "one lock, one record");
+}
+
+#[test]
+fn what_status_says_to_do_works_where_nobody_may_ask_about_the_run() {
+    let (world, _, dead, id) = left_behind();
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    let laptop = world.laptop();
+    let status = laptop.stategate(&["status"]).succeeded().stdout;
+    let command = status.split("`stategate ").nth(1).and_then(|rest| rest.split('`').next()).expect("a command");
+    assert!(command.contains(&id), "{status}");
+    let words: Vec<&str> = command.split(' ').collect();
+    laptop.stategate(&words).succeeded();
+    assert!(world.bucket.locks().is_empty());
 }

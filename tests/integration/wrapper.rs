@@ -21,6 +21,8 @@ const WAITS: &str = "#!/bin/bash\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
 const PASSES_ON: &str = "#!/bin/bash\ntrap 'kill -INT $child' INT\n\"$TERRAFORM\" \"$@\" &\nchild=$!\nwhile kill -0 $child 2>/dev/null; do wait $child; code=$?; done\nexit $code\n";
 const LAYS_A_PIPE: &str = "#!/bin/bash\nset -o pipefail\n\"$TERRAFORM\" \"$@\" 2>&1 | cat\n";
 const LEAVES_A_TUNNEL: &str = "#!/bin/sh\nsleep 301 >/dev/null 2>&1 &\nexec \"$TERRAFORM\" \"$@\"\n";
+/// The tunnel holds what the wrapper has as standard output and error.
+const LEAVES_A_TUNNEL_AND_ITS_OUTPUT: &str = "#!/bin/sh\nsleep 301 &\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
 
 /// A wrapper that notes its own pid beside itself before it goes on.
 fn wrapper(world: &World, script: &str) -> PathBuf {
@@ -127,12 +129,22 @@ fn the_clean_up_step_waits_for_a_terraform_whose_wrapper_is_dead_too() {
 
 #[test]
 fn what_terraform_leaves_in_the_background_is_not_waited_for() {
+    check_background(LEAVES_A_TUNNEL);
+}
+
+#[test]
+fn what_holds_the_output_in_the_background_is_not_waited_for() {
+    check_background(LEAVES_A_TUNNEL_AND_ITS_OUTPUT);
+}
+
+#[track_caller]
+fn check_background(script: &str) {
     let world = World::applied();
     let number = world.pull_request("A daemon", |files| {
         let daemon = "resource \"terraform_data\" \"daemon\" {\n  provisioner \"local-exec\" {\n    command = \"sleep 302 >/dev/null 2>&1 &\"\n  }\n}\n";
         files.write(&format!("{PROD}/daemon.tf"), daemon);
     });
-    let program = wrapper(&world, LEAVES_A_TUNNEL).display().to_string();
+    let program = wrapper(&world, script).display().to_string();
     Step::plan(&world, number).with("terraform-bin", &program).run().exits(0);
     world.approve(number);
     let push = world.merge(number);

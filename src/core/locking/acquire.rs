@@ -4,7 +4,8 @@ use super::release::{Ending, Release, Target};
 use super::{Answer, Rules, Step, TRIES};
 use crate::core::backend::Store;
 
-/// How often "held, then gone" is answered by an immediate new attempt before we draw breath.
+/// How often "held, then gone" is answered by an immediate new attempt before we wait as for a
+/// holder.
 const RUSHES: u8 = 3;
 
 /// A client on its way to the lock.
@@ -32,8 +33,8 @@ pub struct Acquire<I, T> {
 enum Phase<I, T> {
     Put,
     Look(Store),
-    /// A pause; then a look, or else an attempt.
-    Pause(Option<Store>),
+    /// A pause, then a look.
+    Pause(Store),
     Wait(Store),
     /// Giving back what is ours already.
     Undo(Release<I, T>, After),
@@ -129,8 +130,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                 let store = *store;
                 self.after_look(store, answer);
             }
-            Phase::Pause(None) => self.phase = Phase::Put,
-            Phase::Pause(Some(store)) => self.phase = Phase::Look(*store),
+            Phase::Pause(store) => self.phase = Phase::Look(*store),
             Phase::Wait(store) => {
                 if answer == Answer::Expired {
                     self.last = true;
@@ -181,7 +181,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
             Answer::Refused => self.undo(After::GiveUp(GiveUp::Failed)),
             _ => {
                 self.doubt = Some(store);
-                self.try_again(Some(store));
+                self.try_again(store);
             }
         }
     }
@@ -195,9 +195,10 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                     self.phase = Phase::Put;
                 }
                 None if self.last => self.undo(After::GiveUp(GiveUp::Held)),
+                // A store that refuses for ever what it does not have: the deadline counts here too.
                 None => {
                     self.rushes = RUSHES;
-                    self.phase = Phase::Pause(None);
+                    self.contended(store);
                 }
             },
             Answer::Present { id, tag } => {
@@ -213,7 +214,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                 }
             }
             Answer::Refused => self.undo(After::GiveUp(GiveUp::Failed)),
-            _ => self.try_again(Some(store)),
+            _ => self.try_again(store),
         }
     }
 
@@ -245,7 +246,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         }
     }
 
-    fn try_again(&mut self, look: Option<Store>) {
+    fn try_again(&mut self, look: Store) {
         match self.tries.checked_sub(1) {
             Some(tries) => {
                 self.tries = tries;

@@ -71,9 +71,17 @@ fn held_then_gone_is_tried_at_once_but_not_in_a_frenzy() {
     let rush = [(PUT, Exists), (READ, Absent)];
     let mut script = Vec::new();
     (0..4).for_each(|_| script.extend(rush.clone()));
-    script.push((Step::Backoff(0), Resumed));
-    script.push((PUT, Created("t")));
-    assert_eq!(acquire(&[S3], &script), Acquired::Yes(vec![half(S3, "t")]));
+    script.extend([(WAIT, Resumed), (READ, Absent)]);
+    let mut won = script.clone();
+    won.push((PUT, Created("t")));
+    assert_eq!(acquire(&[S3], &won), Acquired::Yes(vec![half(S3, "t")]));
+    // Nor for ever: a store that refuses what it does not have is left at the deadline, with a look
+    // for what may have been stored late.
+    (0..3).for_each(|_| script.extend(rush.clone()));
+    script.push((WAIT, Expired));
+    (0..4).for_each(|_| script.extend(rush.clone()));
+    script.extend([(Step::Backoff(0), Resumed), (READ, Absent)]);
+    assert_eq!(acquire(&[S3], &script), Acquired::Held);
 }
 
 #[test]

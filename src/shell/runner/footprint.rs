@@ -39,6 +39,9 @@ pub struct Footprint {
     /// The pull requests whose comment it edits.
     #[serde(default)]
     pub pull_requests: Vec<u64>,
+    /// Whether it started to apply.
+    #[serde(default)]
+    pub applying: bool,
     /// Whether its apply ended well.
     #[serde(default)]
     pub applied: bool,
@@ -65,6 +68,7 @@ impl Footprint {
             state: None,
             lock_id: None,
             pull_requests: Vec::new(),
+            applying: false,
             applied: false,
             concluded: false,
             file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
@@ -89,6 +93,15 @@ impl Footprint {
     /// `RUNNER_TEMP` cannot be written.
     pub fn set_pull_requests(&mut self, numbers: &[u64]) -> Result<(), FootprintError> {
         self.pull_requests = numbers.to_vec();
+        self.save()
+    }
+
+    /// Writes down that an apply is about to start, so that its state is looked for.
+    ///
+    /// # Errors
+    /// `RUNNER_TEMP` cannot be written; then nothing must be applied.
+    pub fn set_applying(&mut self) -> Result<(), FootprintError> {
+        self.applying = true;
         self.save()
     }
 

@@ -23,9 +23,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Makes the file, readable by us alone: a plan's text can hold secrets.
     pub(super) fn begin() -> io::Result<Tail> {
-        let directory =
-            env::var_os("RUNNER_TEMP").filter(|path| !path.is_empty()).map_or_else(env::temp_dir, PathBuf::from);
-        let file = tempfile::Builder::new().prefix("stategate-output-").tempfile_in(directory)?;
+        let file = tempfile::Builder::new().prefix("stategate-output-").tempfile_in(directory())?;
         let reader = file.reopen()?;
         Ok(Tail { file, reader, unfinished: Vec::new(), text: String::new() })
     }
@@ -43,10 +41,13 @@ impl Tail {
             if length == 0 {
                 return Ok(());
             }
-            self.unfinished.extend_from_slice(chunk.get(..length).unwrap_or_default());
-            while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unfinished.drain(..=end).collect();
-                self.take(&line, &mut on_line);
+            // Only what is new is searched: one line can be a whole state.
+            for part in chunk.get(..length).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+                self.unfinished.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    let line = std::mem::take(&mut self.unfinished);
+                    self.take(&line, &mut on_line);
+                }
             }
         }
     }
@@ -78,6 +79,11 @@ impl Tail {
     }
 }
 
+/// Where output goes: the runner empties its directory after each job.
+pub(super) fn directory() -> PathBuf {
+    env::var_os("RUNNER_TEMP").filter(|path| !path.is_empty()).map_or_else(env::temp_dir, PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -96,5 +102,17 @@ mod tests {
         let text = tail.finish(|line| told.push(line.to_owned())).unwrap();
         assert_eq!(told, ["one", "two", "thr\u{e9}e"]);
         assert_eq!(text, "one\ntwo\nthr\u{e9}e\n");
+    }
+
+    #[test]
+    fn a_line_of_many_megabytes_is_told_whole() {
+        let mut tail = Tail::begin().unwrap();
+        let line = "x".repeat(64 * 1024 * 1024);
+        tail.writer().unwrap().write_all(format!("{line}\nend").as_bytes()).unwrap();
+        let mut told = Vec::new();
+        tail.follow(|line| told.push(line.to_owned())).unwrap();
+        assert!(told == [line]);
+        // What is kept of the text ends with its end.
+        assert!(tail.finish(|_| {}).unwrap().ends_with("x\nend\n"));
     }
 }

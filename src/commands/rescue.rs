@@ -1,0 +1,62 @@
+//! A state that Terraform could not upload: saved beside the old one, before the machine vanishes.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::core::comment::LockView;
+use crate::error::Error;
+use crate::shell::lock_store::Bucket;
+use crate::shell::runner::variable;
+
+/// The lock that stays then: the only copy of the new state is not where Terraform looks for it, so
+/// nobody may plan.
+pub(super) fn kept_for(id: String) -> LockView {
+    let why = "the new state is not in the bucket yet; push it back before anything else runs".to_owned();
+    LockView::Kept { id, why }
+}
+
+/// Terraform could not upload the new state and left it on this runner's disk, which is about to
+/// vanish; or, where even that failed, only printed it.
+pub(super) async fn rescue(
+    bucket: &Bucket,
+    (run, attempt): (u64, u32),
+    stderr: String,
+    printed: Option<String>,
+    errored_state: &Path,
+) -> Error {
+    let backend = bucket.backend();
+    let key = backend.rescued_key(run, attempt);
+    let state = printed.clone().map_or_else(|| fs::read(errored_state), |state| Ok(state.into_bytes()));
+    let rescued = match state {
+        Ok(bytes) => bucket.put(&key, bytes, "application/json").await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match rescued {
+        Ok(()) => Error::StateNotUploaded {
+            rescued: format!("it is safe in s3://{}/{key}", backend.bucket),
+            stderr,
+            next_step: format!(
+                "The lock stays. In the root module: `aws s3 cp s3://{}/{key} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
+                 then unlock with `stategate unlock --lock-id ID --reason TEXT`.",
+                backend.bucket
+            ),
+        },
+        Err(why) => Error::StateNotUploaded {
+            rescued: match printed.map_or_else(|| Ok(errored_state.to_owned()), |state| keep(&state)) {
+                Ok(file) => format!("it stands only in {} on this machine, because it could not be rescued either: {why}", file.display()),
+                Err(error) => format!("it is lost, because it could neither be rescued ({why}) nor written to a file ({error})"),
+            },
+            stderr,
+            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
+        },
+    }
+}
+
+/// Writes a state to a file that stays, readable by us alone.
+fn keep(state: &str) -> io::Result<PathBuf> {
+    let directory = variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut file = tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(directory)?;
+    file.write_all(state.as_bytes())?;
+    Ok(file.keep()?.1)
+}
