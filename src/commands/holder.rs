@@ -113,7 +113,7 @@ impl Holder {
             Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
             // What GitHub does not vouch for, a person has to.
             Liveness::Unknown { .. } if info.run().is_some() => {
-                let unlock = format!("`stategate unlock {} --force --reason TEXT`", self.named(info));
+                let unlock = format!("`stategate unlock {} --force --reason TEXT{}`", self.named(info), self.place);
                 format!(
                     "See whether that run is over. When its Terraform is dead for certain, remove the lock with {unlock}."
                 )
