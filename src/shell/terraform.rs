@@ -270,12 +270,23 @@ impl Terraform {
     /// # Errors
     /// It cannot be started.
     pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
-        let arguments = ["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()];
-        let mut command = self.command(&arguments);
+        self.show(&["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()])
+    }
+
+    /// Starts `terraform show -json`; its standard output is the JSON of the state.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn show_state(&self) -> Result<Showing, TerraformError> {
+        self.show(&["show".to_owned(), "-json".to_owned()])
+    }
+
+    fn show(&self, arguments: &[String]) -> Result<Showing, TerraformError> {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child =
             command.spawn().map_err(|source| TerraformError::NotStarted { path: self.executable.clone(), source })?;
-        Ok(Showing { child, command: self.words(&arguments) })
+        Ok(Showing { child, command: self.words(arguments) })
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {

@@ -16,6 +16,7 @@ mod error;
 mod scan;
 mod secrets;
 mod skip;
+mod state;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use error::PlanError;
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
 pub use secrets::Secrets;
+pub use state::read_state;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,

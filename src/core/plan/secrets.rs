@@ -280,6 +280,22 @@ impl Secrets {
         }
     }
 
+    /// The value with each text, name and number in it scrubbed.
+    #[must_use]
+    pub fn scrub_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.scrub(text).into_owned()),
+            Value::Number(number) if *self.scrub(&number.to_string()) == *SENSITIVE => {
+                Value::String(SENSITIVE.to_owned())
+            }
+            Value::Array(items) => items.iter().map(|item| self.scrub_value(item)).collect(),
+            Value::Object(map) => {
+                map.iter().map(|(name, item)| (self.scrub(name).into_owned(), self.scrub_value(item))).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
     /// Hides what holds a secret once it is decoded, as a whole.
     fn scrub_encoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(starts) = self.starts.as_deref().filter(|_| !self.long.is_empty()) else {
