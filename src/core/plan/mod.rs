@@ -27,8 +27,8 @@ pub use error::PlanError;
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
 pub use secrets::Secrets;
-pub use state::read_state;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
+pub use state::read_state;
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
 };

@@ -280,7 +280,11 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     }
 
     /// Goes into an object along `keys`, skipping everything beside them.
-    pub(super) fn descend(&mut self, keys: &[&[u8]], found: fn(&mut Self) -> Result<(), PlanError>) -> Result<(), PlanError> {
+    pub(super) fn descend(
+        &mut self,
+        keys: &[&[u8]],
+        found: fn(&mut Self) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
         let Some((wanted, rest)) = keys.split_first() else { return found(self) };
         if self.scanner.peek()? != Some(b'{') {
             self.scanner.value()?;

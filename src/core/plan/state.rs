@@ -67,16 +67,17 @@ mod tests {
     #[test]
     fn what_a_state_marks_is_hidden_in_values_too() {
         let state = json!({"format_version": "1.0", "terraform_version": "1.11.4", "values": {
-            "outputs": {"key": {"sensitive": true, "type": "string", "value": "of-an-output"},
-                        "open": {"sensitive": false, "type": "string", "value": "in-the-open"}},
-            "root_module": {
-                "resources": [{"address": "a.b", "values": {"id": "an-id", "password": "of-the-root"},
-                               "sensitive_values": {"password": true}}],
-                "child_modules": [{"address": "module.m", "resources": [
-                    {"address": "module.m.a.b", "values": {"pin": [12, 345_678]}, "sensitive_values": {"pin": [false, true]}}]}],
-            }}});
+        "outputs": {"key": {"sensitive": true, "type": "string", "value": "of-an-output"},
+                    "open": {"sensitive": false, "type": "string", "value": "in-the-open"}},
+        "root_module": {
+            "resources": [{"address": "a.b", "values": {"id": "an-id", "password": "of-the-root"},
+                           "sensitive_values": {"password": true}}],
+            "child_modules": [{"address": "module.m", "resources": [
+                {"address": "module.m.a.b", "values": {"pin": [12, 345_678]}, "sensitive_values": {"pin": [false, true]}}]}],
+        }}});
         let secrets = read_state(state.to_string().as_bytes()).unwrap();
-        let told = json!({"of-the-root": ["x of-an-output x", "in-the-open", "an-id"], "n": 345_678, "m": 12, "t": true});
+        let told =
+            json!({"of-the-root": ["x of-an-output x", "in-the-open", "an-id"], "n": 345_678, "m": 12, "t": true});
         assert_eq!(
             secrets.scrub_value(&told),
             json!({"(sensitive value)": ["x (sensitive value) x", "in-the-open", "an-id"],
