@@ -101,7 +101,8 @@ read_release() {
 
 # take_archive DIRECTORY: copies the archive and says whether the copy is the right one.
 take_archive() {
-  { [ -n "$1" ] && cp "$1/$archive" "$work/$archive"; } 2> /dev/null || return 1
+  # Only a file: a pipe would never end, nor would a device.
+  { [ -n "$1" ] && [ -f "$1/$archive" ] && cp "$1/$archive" "$work/$archive"; } 2> /dev/null || return 1
   [ "$(sha256 "$work/$archive")" != "$expected" ] || return 0
   printf '::warning title=stategate::%s\n' "the kept archive of stategate $version is not the one that this commit of the action names; it is not used, and replaced. If the runner is shared, find out who changed it" >&2
   return 1

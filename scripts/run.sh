@@ -30,15 +30,18 @@ fi
 
 binary=${STATEGATE_BINARY_PATH:-}
 if [ -n "$binary" ]; then
+  # Never an option of exec's, nor a program from the PATH.
   case $binary in
-    */*) ;;
+    /*) ;;
     *) binary=./$binary ;;
   esac
   if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
     fail 2 "the input binary-path does not name an executable file: $binary"
   fi
 else
-  install_binary "$here/release.txt" "$temp"
+  # A directory that everybody can write to is no place for what is run.
+  [ -n "${RUNNER_TEMP:-}" ] || fail 2 'RUNNER_TEMP is not set, so there is no directory for the binary: run the action in a job of GitHub Actions, or give the input binary-path'
+  install_binary "$here/release.txt" "$RUNNER_TEMP"
 fi
 
 # It may hold a password, and Terraform's providers need not know it.

@@ -62,7 +62,7 @@ pub fn usage(error: &clap::Error) -> io::Result<()> {
         return error.print();
     }
     // A wrong value can be a stranger's text.
-    let text = error.render().to_string();
+    let text: String = error.render().to_string().lines().map(|line| harmless(line) + "\n").collect();
     LogWriter.write_all(text.as_bytes())?;
     let first = text.split("\n\n").next().unwrap_or_default();
     annotate(&of_ours(first.trim_start_matches("error: ").to_owned()))
@@ -170,6 +170,9 @@ mod tests {
 
     #[test]
     fn text_of_others_stays_text() {
+        for active in ['\r', '\u{1b}', '\u{9b}', '\u{61c}', '\u{200f}', '\u{2028}', '\u{2066}', '\u{e0041}'] {
+            assert!(!harmless(&format!("a{active}b")).contains(active), "{active:?}");
+        }
         assert_eq!(harmless("a\n  next: b\u{1b}[2J\u{202e}c\td"), "a\n         |   next: b\u{fffd}[2J\u{fffd}c\td");
     }
 

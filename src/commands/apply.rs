@@ -1,6 +1,7 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::audit;
 use super::gate::{self, Asked, Evidence};
@@ -16,6 +17,7 @@ use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{OutputView, Phase};
 use crate::core::lock_info::Operation;
+use crate::core::plan::{Secrets, read_state};
 use crate::core::record::Record;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
@@ -254,24 +256,31 @@ async fn apply_plan(
 
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.
 async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
-    let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
     let read = async {
+        let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
         let finished = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
-        let outputs: serde_json::Map<String, serde_json::Value> =
+        let outputs: serde_json::Map<String, Value> =
             serde_json::from_str(&finished.stdout).map_err(|error| Error::Unexpected(error.to_string()))?;
-        Ok::<_, Error>(outputs)
+        let is_open = |output: &Value| output.get("sensitive").and_then(Value::as_bool) == Some(false);
+        // An output without a mark can carry a marked value that no plan knew. Where there is
+        // nothing to show, nobody need look.
+        let of_state = if outputs.values().any(is_open) { secrets_of_state(root).await? } else { Secrets::default() };
+        let show = |output: &Value| Some(session.secrets.scrub_value(&of_state.scrub_value(output.get("value")?)));
+        let view = |(name, output): (String, Value)| {
+            let value = if is_open(&output) { show(&output) } else { None };
+            OutputView { name, value }
+        };
+        Ok::<_, Error>(outputs.into_iter().map(view).collect())
     };
-    match read.await {
-        Ok(outputs) => outputs
-            .into_iter()
-            .map(|(name, output)| {
-                let is_sensitive = output.get("sensitive").and_then(serde_json::Value::as_bool).unwrap_or(true);
-                OutputView { name, value: if is_sensitive { None } else { output.get("value").cloned() } }
-            })
-            .collect(),
-        Err(error) => {
-            tracing::warn!("the outputs could not be read: {error}");
-            Vec::new()
-        }
-    }
+    read.await.unwrap_or_else(|error| {
+        tracing::warn!("the outputs could not be read: {error}");
+        Vec::new()
+    })
+}
+
+/// What the new state marks as sensitive.
+async fn secrets_of_state(root: &Root) -> Result<Secrets, Error> {
+    let showing = root.terraform.show_state()?;
+    let read = tokio::task::spawn_blocking(move || showing.read(|json| read_state(json))).await;
+    Ok(read.map_err(|error| Error::Unexpected(error.to_string()))???)
 }

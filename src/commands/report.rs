@@ -1,7 +1,7 @@
 //! What people are told: one report is filled while a command runs and told as the comment on the
 //! pull request, the job summary and the step outputs; on a laptop as text on standard output.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 
 use jiff::Timestamp;
@@ -109,11 +109,8 @@ impl Report {
 
     /// Takes what Terraform warned of or failed with; what it said already is not said twice.
     pub(super) fn hear(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
-        for diagnostic in diagnostics {
-            if !self.diagnostics.contains(&diagnostic) {
-                self.diagnostics.push(diagnostic);
-            }
-        }
+        let mut told: HashSet<Diagnostic> = self.diagnostics.iter().cloned().collect();
+        self.diagnostics.extend(diagnostics.into_iter().filter(|diagnostic| told.insert(diagnostic.clone())));
     }
 
     /// Edits the comment in the middle of the work. The work does not depend on it: a failure is

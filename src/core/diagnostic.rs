@@ -14,7 +14,7 @@ const TITLE: usize = 200;
 const MESSAGE: usize = 2_000;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// Terraform could not do what it was asked for.
     Error,
@@ -24,7 +24,7 @@ pub enum Severity {
 }
 
 /// One warning or error of Terraform's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
@@ -40,7 +40,7 @@ pub struct Diagnostic {
 }
 
 /// A place in a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file: from the root of the repository when `in_repository`, else as Terraform names it,
     /// from the root module.
@@ -52,7 +52,7 @@ pub struct Place {
 }
 
 /// The lines of the configuration that Terraform quotes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Snippet {
     context: Option<String>,
     code: String,

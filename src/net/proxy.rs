@@ -66,11 +66,11 @@ const EC2_METADATA_V6: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0xfd00, 0xec
 
 /// An address that can be a proxy's. The matcher itself takes one that cannot for none, and would
 /// go straight.
-fn checked<'a>(scheme: &str, address: Option<&'a SecretString>) -> Result<Option<&'a str>, Trouble> {
+fn checked(scheme: &str, address: Option<&SecretString>) -> Result<Option<String>, Trouble> {
     let Some(address) = address else { return Ok(None) };
-    let address = address.expose_secret().trim();
+    let address = with_one_at(address.expose_secret().trim());
     let probe = Uri::from_static("http://probe.invalid/");
-    let found = Matcher::builder().http(address).build().intercept(&probe);
+    let found = Matcher::builder().http(address.as_str()).build().intercept(&probe);
     match found.and_then(|found| found.uri().scheme_str().map(str::to_owned)).as_deref() {
         Some("http" | "https") => Ok(Some(address)),
         Some(other) => Err(Trouble::Setup(format!(
@@ -80,8 +80,22 @@ fn checked<'a>(scheme: &str, address: Option<&'a SecretString>) -> Result<Option
     }
 }
 
+/// Up to the last `@` stand user and password, as Terraform reads it. The matcher takes the first,
+/// and the rest of a password for the host's name.
+fn with_one_at(address: &str) -> String {
+    let start = address.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = address.split_at(start);
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((user, host)) => format!("{scheme}{}@{host}{path}", user.replace('@', "%40")),
+        None => address.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
 
     fn proxies(https: &str, http: &str, no: &str) -> Result<Proxies, Trouble> {
@@ -127,6 +141,25 @@ mod tests {
         ] {
             assert_eq!(way("", to), None, "{to}");
         }
+    }
+
+    #[test]
+    fn a_proxys_name_has_no_password_however_it_is_written() {
+        for address in [
+            "http://octocat:hunter2@proxy:3128",
+            "octocat:hunter2@proxy:3128",
+            "http://octocat:x@hunter2@proxy:3128",
+            "http://octocat:hunter2%2F%40@proxy:3128/",
+            "https://hunter2@proxy:3128",
+        ] {
+            let proxy = proxies(address, "", "").unwrap().on_the_way_to(&Uri::from_static("https://host/")).unwrap();
+            assert!(proxy.name().ends_with("://proxy:3128"), "{address}: {}", proxy.name());
+            assert!(!format!("{proxy:?}").contains("hunter2"), "{proxy:?}");
+        }
+        let proxies = proxies("http://octocat:x@hunter2@proxy:3128", "", "").unwrap();
+        let proxy = proxies.on_the_way_to(&Uri::from_static("https://host/")).unwrap();
+        let expected = base64::engine::general_purpose::STANDARD.encode("octocat:x@hunter2");
+        assert_eq!(proxy.authorization.unwrap(), format!("Basic {expected}"));
     }
 
     #[test]

@@ -272,8 +272,19 @@ impl Terraform {
     /// # Errors
     /// It cannot be started.
     pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
-        let arguments = ["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()];
-        Showing::start(self.command(&arguments), self.words(&arguments))
+        self.show(&["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()])
+    }
+
+    /// Starts `terraform show -json`; its standard output is the JSON of the state.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn show_state(&self) -> Result<Showing, TerraformError> {
+        self.show(&["show".to_owned(), "-json".to_owned()])
+    }
+
+    fn show(&self, arguments: &[String]) -> Result<Showing, TerraformError> {
+        Showing::start(self.command(arguments), self.words(arguments))
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {

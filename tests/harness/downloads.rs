@@ -220,7 +220,7 @@ pub fn program(file: &Path, script: &str) {
 pub struct Job<'a> {
     release: &'a Release,
     pub temp: PathBuf,
-    work: PathBuf,
+    pub work: PathBuf,
     variables: BTreeMap<String, String>,
 }
 

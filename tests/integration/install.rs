@@ -386,6 +386,38 @@ fn binary_path_comes_first_and_must_be_a_program() {
 }
 
 #[test]
+fn a_binary_path_like_an_option_is_a_path() {
+    let release = Release::new();
+    let job = release.job("one");
+    for name in ["-c", "-a"] {
+        let directory = job.work.join(name);
+        fs::create_dir_all(&directory).unwrap();
+        program(&directory.join("own"), "#!/bin/sh\necho \"stategate 1.2.3 ran: $*\"\n");
+        runs(&job.clone().env("STATEGATE_BINARY_PATH", &format!("{name}/own")).run());
+    }
+}
+
+#[test]
+fn a_pipe_in_a_shared_tool_cache_does_not_stop_the_job() {
+    let release = Release::new();
+    let server = Server::start(vec![Answer::File(release.archive.clone())]);
+    let cached = release.cached();
+    fs::create_dir_all(cached.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(&cached).status().unwrap().success());
+    runs(&release.job("one").from(&server).run());
+    assert!(fs::symlink_metadata(&cached).unwrap().is_file(), "it is replaced");
+}
+
+#[test]
+fn without_a_directory_of_its_own_nothing_is_installed() {
+    let release = Release::new();
+    let server = Server::start(vec![Answer::File(release.archive.clone())]);
+    let job = release.job("one").from(&server).env("RUNNER_TEMP", "");
+    refuses(&job.run(), 2, &["RUNNER_TEMP is not set", "binary-path"]);
+    assert!(server.seen().is_empty());
+}
+
+#[test]
 fn pull_request_target_runs_nothing_not_even_a_binary_of_the_checkout() {
     let release = Release::new();
     let own = release.path("own");

@@ -81,3 +81,28 @@ fn copies_of_a_secret_are_told_nowhere_from_plan_to_apply() {
     world.main.replace(&spread, "\"other", "\"first");
     check(&Step::apply(&world, &push).run().exits(0));
 }
+
+/// A value that no plan knows, marked in one place and carried unmarked in another.
+const MADE: &str = r#"resource "terraform_data" "made" {}
+
+resource "terraform_data" "holder" { input = sensitive(terraform_data.made.id) }
+
+resource "terraform_data" "open" {}
+
+output "carrier" { value = { inside = "key ${terraform_data.made.id}" } }
+output "open" { value = "seen ${length(terraform_data.open.id)}" }
+"#;
+
+#[test]
+fn an_output_does_not_tell_what_only_the_new_state_marks() {
+    let world = World::applied();
+    let number = world.pull_request("A key is made", |files| files.write(&format!("{PROD}/made.tf"), MADE));
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let outcome = Step::apply(&world, &push).run().exits(0);
+    for text in [world.github.comment(number), outcome.summary] {
+        assert!(text.contains("inside = \"key (sensitive value)\""), "{text}");
+        assert!(text.contains("open    = \"seen 36\"") || text.contains("open = \"seen 36\""), "{text}");
+    }
+}

@@ -6,8 +6,8 @@ use super::diff::{plain_value_lines, resource_lines, value_lines};
 use super::escape::{clip, fence, html, html_code, link, visible};
 use super::ink::Ink;
 use super::view::{CommentView, Phase};
-use super::words::{grouped, many, symbol, verb};
-use crate::core::plan::{Kind, ResourceSummary};
+use super::words::{grouped, listed, many, symbol, verb};
+use crate::core::plan::{Kind, OutputSummary, ResourceSummary};
 
 /// Lines of one resource in full, and when there is little room.
 const LINES: usize = 160;
@@ -28,7 +28,6 @@ const OMISSION: usize = 700;
 pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, place: Place) {
     push_outputs_after_apply(sheet, view, ink);
     let Some(plan) = view.plan else { return };
-    let outputs = outputs(view, ink);
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
@@ -44,12 +43,13 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
     let (lost, rest) = order.split_at(dangerous);
     push_resources(&mut room, lost, ink, open, &mut left_out);
-    if left_out.is_empty() {
-        room.push(&outputs);
-    }
+    let outputs = outputs(view);
+    let are_told = outputs.is_empty()
+        || left_out.is_empty()
+            && [LINES, FEW_LINES].into_iter().any(|most| room.push(&output_changes(outputs, ink, most)));
     push_resources(&mut room, rest, ink, false, &mut left_out);
     sheet.push(&room.finish());
-    push_left_out(sheet, &left_out, view, ink, place);
+    push_left_out(sheet, &left_out, if are_told { 0 } else { outputs.len() }, view, ink, place);
 }
 
 fn push_resources<'p>(
@@ -94,23 +94,29 @@ fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize, open: bool)
     format!("<details{open}>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
-fn outputs(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
-    let Some(plan) = view.plan else { return String::new() };
-    // After the apply their real values stand there.
-    if plan.outputs.is_empty() || (view.phase == Phase::Applied && !view.outputs.is_empty()) {
-        return String::new();
+/// The outputs that change; after the apply their real values stand there.
+fn outputs<'p>(view: &CommentView<'p>) -> &'p [OutputSummary] {
+    match view.plan {
+        Some(plan) if view.phase != Phase::Applied || view.outputs.is_empty() => &plan.outputs,
+        _ => &[],
     }
-    let lines: Vec<String> = plan
-        .outputs
-        .iter()
-        .flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink))
-        .take(LINES)
-        .collect();
-    format!(
-        "<details>\n<summary>{}</summary>\n\n{}\n\n</details>\n\n",
-        many(plan.outputs.len(), "output"),
-        fence("diff", &lines)
-    )
+}
+
+fn output_changes(outputs: &[OutputSummary], ink: &Ink<'_>, most: usize) -> String {
+    let lines = outputs.iter().flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink));
+    let lines = first(lines.collect(), most, "      # ");
+    let title = many(outputs.len(), "output");
+    format!("<details>\n<summary>{title}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
+}
+
+/// The first of the lines, and how many more there are.
+fn first(mut lines: Vec<String>, most: usize, indent: &str) -> Vec<String> {
+    let more = lines.len().saturating_sub(most);
+    lines.truncate(most);
+    if more > 0 {
+        lines.push(format!("{indent}({} more)", many(more, "line")));
+    }
+    lines
 }
 
 fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>) {
@@ -124,35 +130,39 @@ fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink
             None => lines.push(format!("    {} = (sensitive value)", visible(&output.name))),
         }
     }
-    let more = lines.len().saturating_sub(LINES);
-    lines.truncate(LINES);
     // Without colours the first columns are only an indent.
-    let mut lines: Vec<String> =
-        lines.iter().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned()).collect();
-    if more > 0 {
-        lines.push(format!("({} more)", many(more, "line")));
+    let lines: Vec<String> = lines.iter().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned()).collect();
+    let title = many(view.outputs.len(), "output");
+    let folded = |most| {
+        let fence = fence("", &first(lines.clone(), most, ""));
+        format!("<details open>\n<summary>{title}</summary>\n\n{fence}\n\n</details>\n\n")
+    };
+    if ![LINES, FEW_LINES].into_iter().any(|most| sheet.push(&folded(most))) {
+        sheet.push(&format!("{title} left out for want of room; `terraform output` has them.\n\n"));
     }
-    let text = format!(
-        "<details open>\n<summary>{}</summary>\n\n{}\n\n</details>\n\n",
-        many(view.outputs.len(), "output"),
-        fence("", &lines)
-    );
-    sheet.push(&text);
 }
 
 /// What has no fold-out: a list of addresses as far as it goes, then a number.
 fn push_left_out(
     sheet: &mut Sheet,
     left_out: &[&ResourceSummary],
+    outputs: usize,
     view: &CommentView<'_>,
     ink: &Ink<'_>,
     place: Place,
 ) {
-    if left_out.is_empty() {
+    let mut what = Vec::new();
+    if !left_out.is_empty() {
+        what.push(many(left_out.len(), "resource"));
+    }
+    if outputs > 0 {
+        what.push(many(outputs, "output"));
+    }
+    if what.is_empty() {
         return;
     }
     // The dangerous ones stand in the caution block already.
-    let listed: Vec<String> = left_out
+    let addresses: Vec<String> = left_out
         .iter()
         .filter(|resource| !resource.kind.is_dangerous())
         .map(|resource| {
@@ -163,7 +173,7 @@ fn push_left_out(
     let wrapper = "<details>\n<summary></summary>\n\n\n\n</details>\n\n".len() + 200;
     let mut room = sheet.left().reserving(OMISSION).reserving(wrapper);
     let mut lines = Vec::new();
-    for line in &listed {
+    for line in &addresses {
         let with_break = format!("{line}\n");
         if !room.holds(&with_break) {
             break;
@@ -181,8 +191,8 @@ fn push_left_out(
             lines.clear();
         }
     }
-    let unlisted = listed.len() - lines.len();
-    let mut parts = vec![format!("The details of {} are left out for want of room", many(left_out.len(), "resource"))];
+    let unlisted = addresses.len() - lines.len();
+    let mut parts = vec![format!("The details of {} are left out for want of room", listed(&what))];
     if unlisted > 0 {
         parts.push(format!("{} of them, none dangerous, are not listed either", grouped(unlisted)));
     }

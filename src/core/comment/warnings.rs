@@ -1,5 +1,7 @@
 //! What Terraform warned of: each summary once, with the places; the details folded.
 
+use std::collections::{HashMap, HashSet};
+
 use super::escape::{clip, fence};
 use super::ink::Ink;
 use super::status::alert;
@@ -20,13 +22,21 @@ const LINE: usize = 300;
 
 /// The list, and the fold-out with the details; neither when there is nothing to say.
 pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
-    let told: Vec<&Diagnostic> = view.warnings.iter().filter(|warning| !is_failed_check(warning, view)).collect();
+    let checks = view.plan.into_iter().flat_map(|plan| &plan.checks);
+    let problems: HashSet<&str> = checks.flat_map(|check| &check.problems).map(|problem| problem.trim()).collect();
+    // A failed check is listed with the checks already.
+    let is_failed_check = |warning: &Diagnostic| {
+        warning.summary == "Check block assertion failed" && problems.contains(warning.detail.trim())
+    };
+    let told: Vec<&Diagnostic> = view.warnings.iter().filter(|warning| !is_failed_check(warning)).collect();
     if told.is_empty() {
         return Vec::new();
     }
     let mut summaries: Vec<(&str, Vec<&Diagnostic>)> = Vec::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
     for warning in &told {
-        match summaries.iter_mut().find(|(summary, _)| *summary == warning.summary) {
+        let at = *seen.entry(&warning.summary).or_insert(summaries.len());
+        match summaries.get_mut(at) {
             Some((_, same)) => same.push(warning),
             None => summaries.push((&warning.summary, vec![warning])),
         }
@@ -39,22 +49,16 @@ pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
     vec![alert("NOTE", &lines), details(&told, ink)]
 }
 
-/// A failed check is listed with the checks already.
-fn is_failed_check(warning: &Diagnostic, view: &CommentView<'_>) -> bool {
-    let problems = view.plan.into_iter().flat_map(|plan| &plan.checks).flat_map(|check| &check.problems);
-    let mut told = problems.map(|problem| problem.trim());
-    warning.summary == "Check block assertion failed" && told.any(|problem| problem == warning.detail.trim())
-}
-
 fn item(summary: &str, same: &[&Diagnostic], ink: &Ink<'_>) -> String {
     let mut places: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
     for warning in same {
         let place = match (&warning.place, &warning.address) {
             (Some(place), _) => ink.code(&format!("{}:{}", place.file, place.line), NAME),
             (None, Some(address)) => ink.code(address, NAME),
             (None, None) => continue,
         };
-        if !places.contains(&place) {
+        if seen.insert(place.clone()) {
             places.push(place);
         }
     }

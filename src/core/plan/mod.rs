@@ -16,6 +16,7 @@ mod error;
 mod scan;
 mod secrets;
 mod skip;
+mod state;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
 pub use secrets::Secrets;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
+pub use state::read_state;
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
 };

@@ -33,17 +33,7 @@ pub trait PlanVisitor {
 ///
 /// When the stream breaks, or holds something other than a plan that we know how to read.
 pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Result<PlanSummary, PlanError> {
-    let mut document = Document {
-        scanner: Scanner::new(reader),
-        visitors,
-        totals: Totals::default(),
-        marked: Marked::default(),
-        variables: Vec::new(),
-        sensitive_variables: HashSet::new(),
-        seen: HashSet::new(),
-        place: Vec::new(),
-    };
-    document.read()
+    Document::new(reader, visitors).read()
 }
 
 pub(super) struct Document<'v, 'd, R> {
@@ -101,7 +91,20 @@ impl Signs {
     }
 }
 
-impl<R: Read> Document<'_, '_, R> {
+impl<'v, 'd, R: Read> Document<'v, 'd, R> {
+    pub(super) fn new(reader: R, visitors: &'v mut [&'d mut dyn PlanVisitor]) -> Self {
+        Self {
+            scanner: Scanner::new(reader),
+            visitors,
+            totals: Totals::default(),
+            marked: Marked::default(),
+            variables: Vec::new(),
+            sensitive_variables: HashSet::new(),
+            seen: HashSet::new(),
+            place: Vec::new(),
+        }
+    }
+
     fn read(&mut self) -> Result<PlanSummary, PlanError> {
         PlanError::check_head(&mut self.scanner)?;
         let mut signs = Signs::default();
@@ -229,7 +232,7 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// A value that is small, or of which all is needed.
-    fn small<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, PlanError> {
+    pub(super) fn small<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, PlanError> {
         self.place.push(Step::Key(key));
         let span = self.scanner.kept_value()?;
         let value = self.parse(span)?;
@@ -277,7 +280,11 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// Goes into an object along `keys`, skipping everything beside them.
-    fn descend(&mut self, keys: &[&[u8]], found: fn(&mut Self) -> Result<(), PlanError>) -> Result<(), PlanError> {
+    pub(super) fn descend(
+        &mut self,
+        keys: &[&[u8]],
+        found: fn(&mut Self) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
         let Some((wanted, rest)) = keys.split_first() else { return found(self) };
         if self.scanner.peek()? != Some(b'{') {
             self.scanner.value()?;
@@ -364,7 +371,7 @@ impl<R: Read> Document<'_, '_, R> {
         Ok(())
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         let mut path = String::new();
         for step in &self.place {
             match step {

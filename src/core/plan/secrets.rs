@@ -231,25 +231,23 @@ pub(crate) fn quoted(text: &str, quoting: Quoting) -> String {
 /// Its `Debug` shows nothing of them.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// Six characters or more, sorted by bytes, so that those with the same start are neighbours.
-    long: Vec<Box<str>>,
-    /// Three to five, sorted.
-    short: Vec<Box<str>>,
+    /// Six characters or more.
+    long: Sorted,
+    /// Three to five.
+    short: Sorted,
     /// Which three-byte beginnings occur at all.
     starts: Option<Box<Starts>>,
 }
 
 impl Secrets {
     fn new(patterns: Patterns) -> Self {
-        let (mut long, mut short): (Vec<_>, Vec<_>) =
+        let (long, short): (Vec<_>, Vec<_>) =
             patterns.0.into_iter().partition(|text| text.chars().nth(LONG - 1).is_some());
-        long.sort_unstable();
-        short.sort_unstable();
         let mut starts = Box::<Starts>::default();
         for pattern in long.iter().chain(&short) {
             starts.insert(pattern.as_bytes());
         }
-        Self { long, short, starts: Some(starts) }
+        Self { long: Sorted::new(long), short: Sorted::new(short), starts: Some(starts) }
     }
 
     /// Only these values, for what is known to be secret without a plan.
@@ -263,7 +261,7 @@ impl Secrets {
 
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
-        self.long.is_empty() && self.short.is_empty()
+        self.long.texts.is_empty() && self.short.texts.is_empty()
     }
 
     /// The text without any sensitive value, each replaced by `(sensitive value)`.
@@ -280,15 +278,31 @@ impl Secrets {
         }
     }
 
+    /// The value with each text, name and number in it scrubbed.
+    #[must_use]
+    pub fn scrub_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.scrub(text).into_owned()),
+            Value::Number(number) if *self.scrub(&number.to_string()) == *SENSITIVE => {
+                Value::String(SENSITIVE.to_owned())
+            }
+            Value::Array(items) => items.iter().map(|item| self.scrub_value(item)).collect(),
+            Value::Object(map) => {
+                map.iter().map(|(name, item)| (self.scrub(name).into_owned(), self.scrub_value(item))).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
     /// Hides what holds a secret once it is decoded, as a whole.
     fn scrub_encoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(starts) = self.starts.as_deref().filter(|_| !self.long.is_empty()) else {
+        let Some(starts) = self.starts.as_deref().filter(|_| !self.long.texts.is_empty()) else {
             return Cow::Borrowed(text);
         };
         let holds_secret = |bytes: &[u8]| {
             (0..bytes.len()).any(|at| {
                 let rest = bytes.get(at..).unwrap_or_default();
-                starts.contains(rest) && longest_prefix(&self.long, rest, |_| true).is_some()
+                starts.contains(rest) && self.long.longest_prefix(rest, |_| true).is_some()
             })
         };
         let found = encoded::hidden(text, holds_secret);
@@ -344,13 +358,13 @@ impl Secrets {
     /// The length of the longest secret that begins at `at`.
     fn longest_at(&self, text: &[u8], at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
-        let long = longest_prefix(&self.long, rest, |_| true);
+        let long = self.long.longest_prefix(rest, |_| true);
         let word = |length: usize| {
             let before = at.checked_sub(1).and_then(|before| text.get(before));
             let after = text.get(at + length);
             !before.is_some_and(|byte| is_word(*byte)) && !after.is_some_and(|byte| is_word(*byte))
         };
-        long.or_else(|| longest_prefix(&self.short, rest, word))
+        long.or_else(|| self.short.longest_prefix(rest, word))
     }
 }
 
@@ -364,23 +378,46 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
 
-/// The longest of the sorted `patterns` with which `text` begins and that is accepted.
-///
-/// Whatever begins `text` sorts before it, the longer the closer; so each look at the nearest
-/// neighbour finds it or shortens what is left to look for.
-fn longest_prefix(patterns: &[Box<str>], mut text: &[u8], accept: impl Fn(usize) -> bool) -> Option<usize> {
-    loop {
-        let above = patterns.partition_point(|pattern| pattern.as_bytes() <= text);
-        let nearest = patterns.get(above.checked_sub(1)?)?.as_bytes();
-        let common = nearest.iter().zip(text).take_while(|(one, other)| one == other).count();
-        if common == nearest.len() {
-            if accept(common) {
-                return Some(common);
+/// Patterns sorted by bytes, so that those with the same start are neighbours.
+#[derive(Clone, Default)]
+struct Sorted {
+    texts: Vec<Box<str>>,
+    /// Of each, the place of the longest other one that it begins with.
+    within: Vec<Option<usize>>,
+}
+
+impl Sorted {
+    fn new(mut texts: Vec<Box<str>>) -> Self {
+        texts.sort_unstable();
+        let mut within = Vec::with_capacity(texts.len());
+        let mut begun: Vec<usize> = Vec::new();
+        for (at, text) in texts.iter().enumerate() {
+            while begun.last().and_then(|last| texts.get(*last)).is_some_and(|last| !text.starts_with(&**last)) {
+                begun.pop();
             }
-            text = text.get(..common.checked_sub(1)?)?;
-        } else {
-            text = text.get(..common)?;
+            within.push(begun.last().copied());
+            begun.push(at);
         }
+        Self { texts, within }
+    }
+
+    /// The longest with which `text` begins and that is accepted.
+    ///
+    /// Whatever begins `text` sorts before it, and all that sorts between the two begins with it as
+    /// well; so the nearest neighbour leads to each that can be meant.
+    fn longest_prefix(&self, text: &[u8], accept: impl Fn(usize) -> bool) -> Option<usize> {
+        let above = self.texts.partition_point(|pattern| pattern.as_bytes() <= text);
+        let nearest = above.checked_sub(1)?;
+        let common = self.texts.get(nearest)?.bytes().zip(text).take_while(|(one, other)| one == *other).count();
+        let mut next = Some(nearest);
+        while let Some(at) = next {
+            let length = self.texts.get(at)?.len();
+            if length <= common && accept(length) {
+                return Some(length);
+            }
+            next = *self.within.get(at)?;
+        }
+        None
     }
 }
 
@@ -411,5 +448,22 @@ impl Starts {
 
     fn contains(&self, bytes: &[u8]) -> bool {
         Self::slot(bytes).and_then(|(slot, bit)| self.0.get(slot).map(|word| word & bit != 0)).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_is_found(texts in prop::collection::hash_set("[ab]{1,6}", 0..20), text in "[ab]{0,9}", least in 0_usize..4) {
+            let sorted = Sorted::new(texts.iter().map(|text| text.as_str().into()).collect());
+            let accept = |length: usize| length >= least;
+            let expected = texts.iter().filter(|one| text.starts_with(one.as_str())).map(String::len).filter(|length| accept(*length)).max();
+            prop_assert_eq!(sorted.longest_prefix(text.as_bytes(), accept), expected);
+        }
     }
 }

@@ -59,6 +59,8 @@ pub(super) async fn send(
     let response = client.execute(request).await.map_err(trouble)?;
     let (head, body) = response.into_parts();
     let body = client.body_to_string(Response::from_parts(head.clone(), body)).await.map_err(trouble)?;
+    // A proxy's error page can repeat what it was sent.
+    let body = if body.contains(token.expose_secret()) { body.replace(token.expose_secret(), "***") } else { body };
     Ok(Answer::new(head.status.as_u16(), &head.headers, body))
 }
 

@@ -162,10 +162,18 @@ impl Write for LogWriter {
     }
 }
 
-/// Whether a character would move the cursor, hide text or turn the writing round.
+/// Whether a character would move the cursor, break the line, hide text or turn the writing round.
 pub fn is_active(character: char) -> bool {
     (character.is_control() && character != '\n' && character != '\t')
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The text with each such character replaced, a line break aside.

@@ -244,3 +244,23 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+fn outputs_that_do_not_fit_are_shortened_or_counted_never_dropped() {
+    let changes: serde_json::Map<String, Value> = (0..160)
+        .map(|index| (format!("o{index}"), json!({"actions": ["create"], "before": null, "after": "v".repeat(900)})))
+        .collect();
+    let plan = plan_of(&json!({"resource_changes": [change("a.b", "delete")], "output_changes": changes}));
+    let applied: Vec<OutputView> =
+        (0..160).map(|index| OutputView { name: format!("o{index}"), value: Some(json!("v".repeat(900))) }).collect();
+    for phase in [Phase::Planned, Phase::Applied] {
+        let outputs = if phase == Phase::Applied { applied.clone() } else { Vec::new() };
+        let view = CommentView { phase, outputs, ..view(Some(&plan)) };
+        for (budget, told) in [(60_000, "(136 lines more)"), (5_000, "160 outputs")] {
+            let text = comment(&view, budget);
+            fits(&text, budget);
+            assert!(text.contains(told), "{phase:?}: {text}");
+            assert!(budget > 5_000 || text.contains("left out for want of room"), "{phase:?}: {text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A state as `terraform show -json` tells it: what in it is secret.
+//!
+//! After an apply it knows the values that no plan could know.
+
+use std::io::Read;
+
+use serde_json::{Map, Value};
+
+use super::error::PlanError;
+use super::reader::Document;
+use super::secrets::Secrets;
+
+/// Reads from `terraform show -json`, without a plan file, what a state marks as sensitive.
+///
+/// # Errors
+///
+/// When the stream breaks, or holds something other than JSON.
+pub fn read_state(reader: impl Read) -> Result<Secrets, PlanError> {
+    Document::new(reader, &mut []).state()
+}
+
+impl<R: Read> Document<'_, '_, R> {
+    fn state(&mut self) -> Result<Secrets, PlanError> {
+        PlanError::check_head(&mut self.scanner)?;
+        let walked = self.descend(&[b"\"values\""], Self::state_values);
+        walked.map_err(|error| error.within(&self.path()))?;
+        PlanError::check_tail(&mut self.scanner)?;
+        Ok(std::mem::take(&mut self.marked).finish())
+    }
+
+    fn state_values(&mut self) -> Result<(), PlanError> {
+        if self.scanner.peek()? != Some(b'{') {
+            self.scanner.value()?;
+            return Ok(());
+        }
+        self.scanner.open(b'{')?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            match self.scanner.key() {
+                b"\"outputs\"" => self.state_outputs()?,
+                b"\"root_module\"" => self.state_module()?,
+                _ => {
+                    self.scanner.value()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_outputs(&mut self) -> Result<(), PlanError> {
+        let outputs: Option<Map<String, Value>> = self.small("outputs")?;
+        for output in outputs.unwrap_or_default().values() {
+            if let (Some(true), Some(value)) = (output.get("sensitive").and_then(Value::as_bool), output.get("value")) {
+                self.marked.add_all(value);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_state_marks_is_hidden_in_values_too() {
+        let state = json!({"format_version": "1.0", "terraform_version": "1.11.4", "values": {
+        "outputs": {"key": {"sensitive": true, "type": "string", "value": "of-an-output"},
+                    "open": {"sensitive": false, "type": "string", "value": "in-the-open"}},
+        "root_module": {
+            "resources": [{"address": "a.b", "values": {"id": "an-id", "password": "of-the-root"},
+                           "sensitive_values": {"password": true}}],
+            "child_modules": [{"address": "module.m", "resources": [
+                {"address": "module.m.a.b", "values": {"pin": [12, 345_678]}, "sensitive_values": {"pin": [false, true]}}]}],
+        }}});
+        let secrets = read_state(state.to_string().as_bytes()).unwrap();
+        let told =
+            json!({"of-the-root": ["x of-an-output x", "in-the-open", "an-id"], "n": 345_678, "m": 12, "t": true});
+        assert_eq!(
+            secrets.scrub_value(&told),
+            json!({"(sensitive value)": ["x (sensitive value) x", "in-the-open", "an-id"],
+                   "n": "(sensitive value)", "m": 12, "t": true})
+        );
+    }
+
+    #[test]
+    fn a_state_that_holds_nothing_marks_nothing_and_what_is_no_json_is_an_error() {
+        for empty in [r#"{"format_version":"1.0"}"#, r#"{"values":null}"#, r#"{"values":{"outputs":null}}"#] {
+            assert!(read_state(empty.as_bytes()).unwrap().is_empty(), "{empty}");
+        }
+        for broken in ["", "no state", r#"{"values":{"root_module":{"#] {
+            assert!(read_state(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+}
