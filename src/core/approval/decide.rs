@@ -290,7 +290,7 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
 
 /// The pull requests whose merge made this commit, or one of the `newer` commits that it was
 /// rebased together with.
-fn brought_by<'a>(repository: &str, branch: &str, commit: &'a Commit, newer: &[&str]) -> Vec<&'a PullRequest> {
+pub fn brought_by<'a>(repository: &str, branch: &str, commit: &'a Commit, newer: &[&str]) -> Vec<&'a PullRequest> {
     let made_by = merges(repository, branch, commit);
     if !made_by.is_empty() {
         return made_by;
