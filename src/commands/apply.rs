@@ -102,8 +102,13 @@ async fn under_the_lock(
     };
     report.tell(session, Phase::Applying).await;
     // Right before Terraform starts: GitHub may have taken its time.
-    let approved = compared.approved(session, root, report).await?;
-    locking::verify(held, report).await?;
+    let approved = match compared.approved(session, root, held, report).await {
+        Ok(approved) => approved,
+        Err(error) => {
+            report.take_back(Phase::Applying);
+            return Err(error);
+        }
+    };
     let result = apply_plan(session, command, root, held, approved, footprint, report).await;
     let kept = match locking::verify(held, report).await {
         // Terraform is through, and the release will tell whose the lock is.
@@ -219,9 +224,16 @@ impl Compared {
         }
     }
 
-    /// Asks the gate for the last time.
-    async fn approved(self, session: &Session, root: &Root, report: &mut Report) -> Result<ApprovedPlan, Error> {
+    /// Asks for the last time: the gate, then the lock.
+    async fn approved(
+        self,
+        session: &Session,
+        root: &Root,
+        held: &HeldLock,
+        report: &mut Report,
+    ) -> Result<ApprovedPlan, Error> {
         let approval = self.ask_again(session, root, report).await?;
+        locking::verify(held, report).await?;
         Ok(ApprovedPlan { plan_file: self.plan_file, approval })
     }
 }

@@ -100,6 +100,8 @@ fn an_approval_withdrawn_while_github_takes_its_time_over_the_comment_blocks() {
     assert!((0..2000).any(is_told), "the comment says that it is applied");
     world.github.dismiss(number, "hubot");
     running.finish().exits(11).tells(&world, &[number], &["hubot's review was dismissed", WEB]);
+    let comment = world.github.comment(number);
+    assert!(!comment.contains("applying"), "it did not come to that: {comment}");
     untouched.check();
 }
 

@@ -390,13 +390,12 @@ fn approved_by_environment(
             _ => {}
         }
     }
-    match approved_by {
-        Some(login) => Ok(Some((name, login))),
-        None => {
-            let who_could = who_could_enter(facts, reviewers, authors);
-            Err(Reason::EnvironmentNotApproved { who_could, name, not_counted })
-        }
-    }
+    let who_could = who_could_enter(facts, reviewers, authors);
+    approved_by.map(|login| Some((name.clone(), login))).ok_or(Reason::EnvironmentNotApproved {
+        name,
+        not_counted,
+        who_could,
+    })
 }
 
 fn counts_for_environment(
