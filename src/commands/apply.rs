@@ -232,6 +232,9 @@ impl Compared {
         held: &HeldLock,
         report: &mut Report,
     ) -> Result<ApprovedPlan, Error> {
+        if session.cancel.requested() {
+            return Err(Error::Cancelled);
+        }
         let approval = self.ask_again(session, root, report).await?;
         locking::verify(held, report).await?;
         Ok(ApprovedPlan { plan_file: self.plan_file, approval })
