@@ -97,12 +97,22 @@ fn when_its_plan_was_never_recorded() {
 
 #[test]
 fn when_the_next_one_changes_the_same_resource_further() {
-    let (world, web) = with_a_refused_one();
-    let further = world.pull_request("Web 1.2", |files| files.replace(MAIN, "web:1.1", "web:1.2"));
-    Step::plan(&world, further).run().exits(0);
+    let world = applied();
+    let change = |old: &str, new: &str| {
+        let number = world.pull_request(new, |files| files.replace(MAIN, old, new));
+        Step::plan(&world, number).run().exits(0);
+        number
+    };
+    let refused = change("worker:1.0", "worker:1.1");
+    Step::apply(&world, &world.merge(refused)).refused_and_told(&[refused], 11, &["#43 has 0 of 1"]);
+    // Its own change, by the fingerprint, is nowhere in the plan any more.
+    let further = change("worker:1.1", "worker:1.2");
     world.approve(further);
     let push = world.merge(further);
-    check_only_with_its_approval(&world, (web, further), &push);
+    let told = ["#43 is merged and not applied yet: it changed files that reach this apply", "#43 has 0 of 1"];
+    Step::apply(&world, &push).refused_and_told(&[refused, further], 11, &told);
+    world.approve(refused);
+    Step::apply(&world, &push).run().exits(0);
 }
 
 #[test]
