@@ -30,8 +30,16 @@ pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     report.conclude(&session, result).await
 }
 
-/// What may be applied: the plan file that was compared with what was reviewed, and the approval.
-/// Only [`approve`] makes one.
+/// A plan file that was compared with what was reviewed, and that the gate let through; and all that
+/// it takes to ask the gate again. Only [`approve`] makes one.
+struct Compared {
+    plan_file: PlanFile,
+    asked: Asked,
+    code: Code,
+    records: Vec<Record>,
+}
+
+/// What may be applied: such a plan file, and the approval. Only [`Compared::approved`] makes one.
 struct ApprovedPlan {
     plan_file: PlanFile,
     approval: Approval,
@@ -86,12 +94,18 @@ async fn under_the_lock(
     let identity = StateIdentity::read(&root.bucket).await?;
     let plan_args = command.planning.plan_args.as_ref();
     let plan_file = planning::make(session, root, held, plan_args, footprint, report).await?;
-    let Some(approved) = approve(session, command, root, question, &identity, plan_file, report).await? else {
+    let Some(compared) = approve(session, command, root, question, &identity, plan_file, report).await? else {
         return Ok(());
     };
     report.tell(session, Phase::Applying).await;
     // Right before Terraform starts: GitHub may have taken its time.
-    locking::verify(held, report).await?;
+    let approved = match compared.approved(session, root, held, report).await {
+        Ok(approved) => approved,
+        Err(error) => {
+            report.take_back(Phase::Applying);
+            return Err(error);
+        }
+    };
     let result = apply_plan(session, command, root, held, approved, footprint, report).await;
     let kept = match locking::verify(held, report).await {
         // Terraform is through, and the release will tell whose the lock is.
@@ -157,7 +171,7 @@ async fn approve(
     identity: &StateIdentity,
     plan_file: PlanFile,
     report: &mut Report,
-) -> Result<Option<ApprovedPlan>, Error> {
+) -> Result<Option<Compared>, Error> {
     let Question { mut asked, first, line, code, reviewed } = question;
     let mut records = reviewed.as_deref().unwrap_or_default().to_vec();
     let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
@@ -169,13 +183,12 @@ async fn approve(
         return Ok(None);
     }
     let pending = match &line {
-        Some(line) if asked.is_reviewed(&first) => {
-            pending::find(session, &root.bucket, line, (&records, &fresh)).await?
-        }
-        _ => Vec::new(),
+        Some(line) => pending::find(session, &root.bucket, line, (&records, &fresh), Some(code.covered())).await?,
+        None => Vec::new(),
     };
+    pending::tell(&pending, report);
     asked.along_with(&pending);
-    records.extend(pending.iter().map(|pending| pending.record.clone()));
+    records.extend(pending.iter().filter_map(|pending| pending.record.clone()));
     let evidence = Evidence { root, code: &code, reviewed: &records };
     if matches!(first, Decision::Blocked(_)) {
         return Err(gate::refusal(session, &asked, &first, &evidence, &pending, report).await);
@@ -194,12 +207,36 @@ async fn approve(
         }
     }
     // What changed on the pull request while we waited and planned counts too.
-    let facts = asked.ask(session).await?;
-    let again = asked.judge(session, facts, &evidence).await?;
-    gate::show(report, &asked, &again);
-    match again {
-        Decision::Approved(approval) => Ok(Some(ApprovedPlan { plan_file, approval })),
-        blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
+    let compared = Compared { plan_file, asked, code, records };
+    compared.ask_again(session, root, report).await?;
+    Ok(Some(compared))
+}
+
+impl Compared {
+    async fn ask_again(&self, session: &Session, root: &Root, report: &mut Report) -> Result<Approval, Error> {
+        let evidence = Evidence { root, code: &self.code, reviewed: &self.records };
+        let decision = self.asked.judge(session, self.asked.ask(session).await?, &evidence).await?;
+        gate::show(report, &self.asked, &decision);
+        match decision {
+            Decision::Approved(approval) => Ok(approval),
+            blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
+        }
+    }
+
+    /// Asks for the last time: the gate, then the lock.
+    async fn approved(
+        self,
+        session: &Session,
+        root: &Root,
+        held: &HeldLock,
+        report: &mut Report,
+    ) -> Result<ApprovedPlan, Error> {
+        if session.cancel.requested() {
+            return Err(Error::Cancelled);
+        }
+        let approval = self.ask_again(session, root, report).await?;
+        locking::verify(held, report).await?;
+        Ok(ApprovedPlan { plan_file: self.plan_file, approval })
     }
 }
 

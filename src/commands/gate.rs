@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::pending::{self, Line, Pending};
+use super::pending::{Line, Pending};
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -306,7 +306,6 @@ pub(super) async fn refusal(
     if pending.is_empty() {
         return blocked(first);
     }
-    pending::tell(pending, report);
     let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };
     match again.await {
         Ok(again @ Decision::Blocked(_)) => {

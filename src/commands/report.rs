@@ -129,6 +129,13 @@ impl Report {
         }
     }
 
+    /// Takes back what was told last of this run: it did not come to that.
+    pub(super) fn take_back(&mut self, phase: Phase) {
+        for life in self.histories.values_mut() {
+            life.pop_if(|last| last.phase == phase && last.run_url == self.run_url);
+        }
+    }
+
     /// Tells the result everywhere. A comment that cannot be posted does not undo the work: the
     /// summary and the outputs are written all the same, and the failure is the result only when
     /// nothing worse happened.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::pending::{self, Pending};
+use super::pending::Pending;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
@@ -152,7 +152,12 @@ pub(super) async fn fetch(bucket: &Bucket, head_sha: &str) -> Result<Record, Err
     let key = Record::object_key(&bucket.backend().state_key(), head_sha)?;
     let place = format!("s3://{}/{key}", bucket.backend().bucket);
     let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone() })?;
-    Ok(Record::from_json(&place, &object.bytes)?)
+    let record = Record::from_json(&place, &object.bytes)?;
+    if record.origin.head_sha != head_sha {
+        let why = "it is of another commit".to_owned();
+        return Err(RecordError::Unreadable { place, why }.into());
+    }
+    Ok(record)
 }
 
 /// Fetches the records of what was reviewed.
@@ -216,13 +221,12 @@ pub(super) async fn compare(
     let mut compared = compare_along(reviewed, &[], fresh, &[]);
     if matches!(compared, Comparison::Different { .. }) {
         // What was done to the state lately explains a difference; equality needs no explaining.
-        let records = pending.iter().map(|pending| &pending.record);
+        let records = pending.iter().filter_map(|pending| pending.record.as_ref());
         let others: Vec<Record> = records.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
         compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
     }
     match compared {
         Comparison::Equal { notes } => {
-            pending::tell(pending, report);
             report.notes.extend(notes.iter().map(ToString::to_string));
             Ok(())
         }

@@ -87,7 +87,7 @@ pub fn sources(repository: &Path, root: &Path, data: &Path, plan_args: &[String]
         if !directory.starts_with(data) {
             covered.push(name(repository, directory)?);
         }
-        add_directory(&mut digest, repository, directory)?;
+        add_directory(&mut digest, &mut covered, repository, directory)?;
     }
     for file in variable_files(plan_args) {
         let file = plain(&root.join(file));
@@ -125,8 +125,14 @@ fn locked_providers(file: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Adds all files below a directory, Terraform's and Git's own aside.
-fn add_directory(digest: &mut ContentDigest, repository: &Path, directory: &Path) -> Result<(), SourcesError> {
+/// Adds all files below a directory, Terraform's and Git's own aside. What a link leads to is covered
+/// too: to Git, the link stays the same whatever becomes of that.
+fn add_directory(
+    digest: &mut ContentDigest,
+    covered: &mut Vec<String>,
+    repository: &Path,
+    directory: &Path,
+) -> Result<(), SourcesError> {
     let unreadable = |path: &Path, why| SourcesError::Unreadable { path: path.to_owned(), why };
     for entry in std::fs::read_dir(directory).map_err(|why| unreadable(directory, why))? {
         let entry = entry.map_err(|why| unreadable(directory, why))?;
@@ -136,14 +142,32 @@ fn add_directory(digest: &mut ContentDigest, repository: &Path, directory: &Path
         }
         let kind = entry.file_type().map_err(|why| unreadable(&path, why))?;
         if kind.is_dir() {
-            add_directory(digest, repository, &path)?;
+            add_directory(digest, covered, repository, &path)?;
         } else if path.is_dir() {
             return Err(SourcesError::Link { path });
         } else {
             digest.add(&name(repository, &path)?, &read(&path)?);
+            for target in targets(&path).map_err(|why| unreadable(&path, why))? {
+                covered.push(name(repository, &target)?);
+            }
         }
     }
     Ok(())
+}
+
+/// Where a link leads, by each link on the way; nowhere for a plain file.
+fn targets(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut targets = Vec::new();
+    let mut at = path.to_owned();
+    while at.is_symlink() {
+        at = plain(&at.parent().unwrap_or(path).join(at.read_link()?));
+        targets.push(at.clone());
+    }
+    if !targets.is_empty() {
+        targets.push(path.canonicalize()?);
+        targets.dedup();
+    }
+    Ok(targets)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SourcesError> {
@@ -250,6 +274,21 @@ mod tests {
             assert_eq!(checkout.sources().unwrap().digest != before, counts, "{path}");
         }
         assert_ne!(checkout.sources().unwrap().digest, first.digest);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_link_leads_to_is_covered() {
+        let checkout = Checkout::new();
+        checkout.write("shared/real.tf", "real");
+        std::os::unix::fs::symlink("real.tf", checkout.0.path().join("shared/common.tf")).unwrap();
+        std::os::unix::fs::symlink("../../shared/common.tf", checkout.0.path().join("live/prod/common.tf")).unwrap();
+        let first = checkout.sources().unwrap();
+        for place in ["shared/common.tf", "shared/real.tf"] {
+            assert!(first.covered.contains(&place.to_owned()), "{place} in {:?}", first.covered);
+        }
+        std::os::unix::fs::symlink("/etc/hostname", checkout.0.path().join("live/prod/far.tf")).unwrap();
+        assert!(matches!(checkout.sources(), Err(SourcesError::Outside { .. } | SourcesError::Unreadable { .. })));
     }
 
     #[test]

@@ -134,8 +134,14 @@ impl World {
     /// Merges in another way.
     pub fn merge_by(&self, method: MergeMethod, number: u64) -> Push {
         let (base, branch) = self.files_of(number);
+        let before = self.main.all();
         self.main.take_changes(&base, &branch);
-        self.github.merge_by(method, number, "octocat")
+        let push = self.github.merge_by(method, number, "octocat");
+        let mut state = self.github.state();
+        state.files.entry(push.before.clone()).or_insert(before);
+        state.files.insert(push.after.clone(), self.main.all());
+        drop(state);
+        push
     }
 
     /// The merge queue lands what it holds; main then has the changes of all.

@@ -41,7 +41,7 @@ fn an_approved_change_is_applied() {
     let outcome = Step::apply(&world, &push).run().exits(0);
     assert_eq!((outcome.output("result"), outcome.output("approved")), ("applied", "true"));
     let comment = world.github.comment(number);
-    assert!(comment.to_lowercase().contains("applied") && comment.contains("hubot"), "{comment}");
+    assert!(comment.contains("✅") && comment.contains("hubot"), "{comment}");
     assert_eq!(image(&world), "web:1.1");
     assert!(world.bucket.locks().is_empty());
     assert!(world.laptop().plan().stdout.contains("No changes"), "the apply did what was planned");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -83,6 +85,24 @@ fn whatever_takes_the_approval_away_while_it_plans_blocks() {
         },
         "no longer the newest commit of main",
     );
+}
+
+#[test]
+fn an_approval_withdrawn_while_github_takes_its_time_over_the_comment_blocks() {
+    let (world, number, push) = merged();
+    let untouched = world.untouched();
+    world.github.delay_next(1, "PATCH", "/issues/comments/", Duration::from_secs(15));
+    let running = Step::apply(&world, &push).start();
+    let is_told = |_| {
+        sleep(Duration::from_millis(50));
+        world.github.comment(number).contains("applying")
+    };
+    assert!((0..2000).any(is_told), "the comment says that it is applied");
+    world.github.dismiss(number, "hubot");
+    running.finish().exits(11).tells(&world, &[number], &["hubot's review was dismissed", WEB]);
+    let comment = world.github.comment(number);
+    assert!(!comment.contains("applying"), "it did not come to that: {comment}");
+    untouched.check();
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod fuzz;
 mod gate;
 mod gate_compare;
 mod gate_content;
+mod gate_earlier;
 mod gate_late;
 mod gate_queue;
 mod gate_record;

@@ -162,7 +162,7 @@ fn the_three_printed_workflows_carry_a_change_to_production() {
     world.approve(number);
     only(&apply, &world, &event).rerun_of(blocked.run).run().exits(0);
     assert_eq!(world.laptop().state()["outputs"]["web_image"]["value"], "web:1.1");
-    assert!(world.github.comment(number).to_lowercase().contains("applied"), "{}", world.github.comment(number));
+    assert!(world.github.comment(number).contains("✅"), "{}", world.github.comment(number));
     assert!(world.bucket.locks().is_empty());
     assert_allowed(&world);
 }

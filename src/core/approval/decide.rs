@@ -98,6 +98,7 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
     let mut reasons = Vec::new();
     let mut tallies = Vec::new();
     let mut direct_pushes = Vec::new();
+    let mut authors = Vec::new();
     let mut sha = None;
     match &facts.origin {
         Origin::Local => {
@@ -113,13 +114,14 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
             reasons.extend(traced.reasons);
             direct_pushes = traced.direct_pushes;
             for pull_request in traced.pull_requests {
+                authors.extend(pull_request.author.iter().map(|author| author.login.as_str()));
                 let (one, why) = tally(policy, pull_request, &facts.memberships);
                 tallies.push(one);
                 reasons.extend(why);
             }
         }
     }
-    let environment = match approved_by_environment(policy, facts.environment.as_ref()) {
+    let environment = match approved_by_environment(policy, facts.environment.as_ref(), &authors) {
         Ok(environment) => environment,
         Err(why) => {
             reasons.push(why);
@@ -290,7 +292,7 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
 
 /// The pull requests whose merge made this commit, or one of the `newer` commits that it was
 /// rebased together with.
-fn brought_by<'a>(repository: &str, branch: &str, commit: &'a Commit, newer: &[&str]) -> Vec<&'a PullRequest> {
+pub fn brought_by<'a>(repository: &str, branch: &str, commit: &'a Commit, newer: &[&str]) -> Vec<&'a PullRequest> {
     let made_by = merges(repository, branch, commit);
     if !made_by.is_empty() {
         return made_by;
@@ -342,6 +344,7 @@ fn why_not_into_here(repository: &str, branch: &str, commit: &Commit, pull_reque
 fn approved_by_environment(
     policy: &Policy,
     facts: Option<&EnvironmentFacts>,
+    authors: &[&str],
 ) -> Result<Option<(String, String)>, Reason> {
     let Some(required) = &policy.environment else {
         return Ok(None);
@@ -363,6 +366,9 @@ fn approved_by_environment(
     if facts.started_by.is_empty() {
         return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
     }
+    // A merge queue, or another app, starts a run for those who opened the pull requests.
+    let is_by_app = facts.started_by.iter().all(|by| by.ends_with("[bot]"));
+    let authors = if is_by_app { authors } else { &[] };
     let mut not_counted = Vec::new();
     let mut approved_by = None;
     for approval in &facts.approvals {
@@ -371,7 +377,7 @@ fn approved_by_environment(
             continue;
         }
         match approval.state.as_str() {
-            "approved" => match counts_for_environment(facts, reviewers, approval.user.as_ref()) {
+            "approved" => match counts_for_environment(facts, reviewers, authors, approval.user.as_ref()) {
                 Ok(login) => approved_by = approved_by.or(Some(login)),
                 Err(why) => not_counted.push(why),
             },
@@ -384,15 +390,18 @@ fn approved_by_environment(
             _ => {}
         }
     }
-    match approved_by {
-        Some(login) => Ok(Some((name, login))),
-        None => Err(Reason::EnvironmentNotApproved { who_could: who_could_enter(facts, reviewers), name, not_counted }),
-    }
+    let who_could = who_could_enter(facts, reviewers, authors);
+    approved_by.map(|login| Some((name.clone(), login))).ok_or(Reason::EnvironmentNotApproved {
+        name,
+        not_counted,
+        who_could,
+    })
 }
 
 fn counts_for_environment(
     facts: &EnvironmentFacts,
     reviewers: &[EnvironmentReviewer],
+    authors: &[&str],
     user: Option<&super::facts::Actor>,
 ) -> Result<String, String> {
     let user = user.ok_or("a deleted account approved it")?;
@@ -402,6 +411,9 @@ fn counts_for_environment(
     }
     if facts.started_by.iter().any(|by| by.eq_ignore_ascii_case(login)) {
         return Err(format!("{login} started this run"));
+    }
+    if authors.iter().any(|author| author.eq_ignore_ascii_case(login)) {
+        return Err(format!("{login} is the author, for whom an app started this run"));
     }
     // Members of a team are GitHub's to check; a person who is not named got in by an
     // administrator's bypass.
@@ -415,13 +427,13 @@ fn counts_for_environment(
     Ok(login.clone())
 }
 
-fn who_could_enter(facts: &EnvironmentFacts, reviewers: &[EnvironmentReviewer]) -> String {
+fn who_could_enter(facts: &EnvironmentFacts, reviewers: &[EnvironmentReviewer], authors: &[&str]) -> String {
+    let started_by = facts.started_by.iter().map(String::as_str);
+    let not: Vec<&str> = started_by.chain(authors.iter().copied()).collect();
     let names: Vec<String> = reviewers
         .iter()
         .filter_map(|reviewer| match reviewer {
-            EnvironmentReviewer::User(login) if facts.started_by.iter().any(|by| by.eq_ignore_ascii_case(login)) => {
-                None
-            }
+            EnvironmentReviewer::User(login) if not.iter().any(|one| one.eq_ignore_ascii_case(login)) => None,
             EnvironmentReviewer::User(login) => Some(login.clone()),
             EnvironmentReviewer::Team(slug) => Some(format!("a member of the team {slug}")),
         })

@@ -13,7 +13,8 @@ mod reason;
 mod reviews;
 
 pub use decide::{
-    Approval, Blocked, Decision, EarlierApproval, decide, earlier_approvals, memberships_to_ask, merges, standing,
+    Approval, Blocked, Decision, EarlierApproval, brought_by, decide, earlier_approvals, memberships_to_ask, merges,
+    standing,
 };
 pub use facts::{
     Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,

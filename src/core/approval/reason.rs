@@ -279,7 +279,11 @@ impl Reason {
             Self::NoPullRequest => "merge a pull request and let its push apply, or set `--required-approvals 0` \
                  where nobody needs to approve"
                 .to_owned(),
-            Self::NotTheTip { .. } => "nothing: the run of the newest commit applies both".to_owned(),
+            Self::NotTheTip { branch, .. } => {
+                format!(
+                    "nothing: the run of the newest commit applies both; if it has none, start the apply by hand on {branch}"
+                )
+            }
             Self::NoBranch { .. } => "run the apply on a push to a branch that exists".to_owned(),
             Self::ForcedPush { .. } | Self::NewBranch { .. } | Self::BrokenLine { .. } => {
                 "merge the next change by a pull request, whose apply brings this one along, or \

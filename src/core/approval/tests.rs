@@ -354,6 +354,13 @@ fn the_environment_is_a_gate_of_its_own() {
         (&|e| e.approvals[0].user = Some(user("STARTER")), "STARTER started this run"),
         (&|e| e.approvals[0].user = Some(user("admin")), "admin is not one of its required"),
         (&|e| e.approvals[0].user = Some(Actor { login: "ci".into(), kind: ActorKind::Bot }), "ci is not a person"),
+        (
+            &|e| {
+                e.started_by = vec!["github-merge-queue[bot]".into()];
+                e.approvals[0].user = Some(user("author"));
+            },
+            "author is the author, for whom an app started this run",
+        ),
         (&|e| e.started_by.clear(), "who started this run is unknown"),
         (&|e| e.approvals.push(run_approval("rejected", Some(user("second")))), "second rejected this run"),
         (&|e| e.name = "staging".into(), "it was not asked"),

@@ -58,12 +58,12 @@ pub fn same_files(
     (earlier, earlier_files): (&str, &Files),
     (head, head_files): (&str, &Files),
 ) -> Result<SameFiles, String> {
-    let is_covered = |path: &str| {
-        covered.iter().any(|place| {
-            place.is_empty()
-                || path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+    let is_at_or_below = |path: &str, place: &str| {
+        place.is_empty() || path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    // What stands above a place is no directory, but a submodule or a link that the place is in.
+    let is_covered =
+        |path: &str| covered.iter().any(|place| is_at_or_below(path, place) || is_at_or_below(place, path));
     let changed = earlier_files
         .keys()
         .chain(head_files.keys())
@@ -180,6 +180,11 @@ mod tests {
         assert!(check(&docs[1..], &covered).is_err(), "a file that is gone");
         let new = [&docs[..], &[("modules/a/run.sh", "5")]].concat();
         assert!(check(&new, &covered).is_err(), "a new file");
+        let submodule = |commit| [&docs[..], &[("vendor/net", commit)]].concat();
+        let (one, other) = (files(&submodule("5")), files(&submodule("6")));
+        let inside = ["vendor/net/vpc".to_owned()];
+        assert!(same_files(&inside, ("e", &one), ("h", &other)).is_err(), "a submodule that a module is in");
+        assert!(same_files(&inside, ("e", &one), ("h", &one)).is_ok());
         let beside = [&docs[..], &[("modules/ab/run.sh", "5")]].concat();
         assert_eq!(check(&beside, &covered), Ok(()));
     }

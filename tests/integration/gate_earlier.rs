@@ -1,0 +1,160 @@
+//! What was merged earlier and refused does not come in with the next apply, whatever the pull
+//! requests' own jobs wrote down of it: they have the plan role, and may write any record.
+
+use serde_json::{Value, json};
+
+use crate::harness::files::PROD_KEY;
+use crate::harness::github::story::Push;
+use crate::harness::runner::Step;
+use crate::harness::world::World;
+
+const MAIN: &str = "environments/prod/main.tf";
+const WEB: &str = "module.web.terraform_data.service";
+
+fn record_key(world: &World, number: u64) -> String {
+    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    format!("stategate/{PROD_KEY}/plans/{head}.json")
+}
+
+/// A planned pull request for a new resource of this name.
+fn another(world: &World, name: &str) -> u64 {
+    let text = format!("resource \"terraform_data\" \"{name}\" {{\n  input = \"one\"\n}}\n");
+    let file = format!("environments/prod/{name}.tf");
+    let number = world.pull_request(&format!("A {name}"), |files| files.write(&file, &text));
+    Step::plan(world, number).run().exits(0);
+    number
+}
+
+/// A world that was applied once by an approved pull request.
+fn applied() -> World {
+    let world = World::applied();
+    let first = another(&world, "mail");
+    world.approve(first);
+    Step::apply(&world, &world.merge(first)).run().exits(0);
+    world
+}
+
+/// With #43 merged and refused, for nobody approved it.
+fn with_a_refused_one() -> (World, u64) {
+    let world = applied();
+    let web = world.new_image();
+    Step::plan(&world, web).run().exits(0);
+    Step::apply(&world, &world.merge(web)).refused_and_told(&[web], 11, &["#43 has 0 of 1"]);
+    (world, web)
+}
+
+/// #44, planned on top of that, so that its reviewed plan has the other's change in it; approved and
+/// merged.
+fn on_top(world: &World) -> (u64, Push) {
+    let queue = another(world, "queue");
+    world.approve(queue);
+    (queue, world.merge(queue))
+}
+
+#[track_caller]
+fn check_only_with_its_approval(world: &World, (web, queue): (u64, u64), push: &Push) {
+    let told = [&format!("#{web} is merged and not applied yet") as &str, &format!("#{web} has 0 of 1"), WEB];
+    Step::apply(world, push).refused_and_told(&[web, queue], 11, &told);
+    Step::apply(world, push).with("on-plan-change", "apply").refused(11).says(&format!("#{web} has 0 of 1"));
+    world.approve(web);
+    Step::apply(world, push).run().exits(0);
+    assert!(world.github.comment(web).contains("✅"), "{}", world.github.comment(web));
+}
+
+#[test]
+fn whatever_is_written_over_its_reviewed_plan() {
+    let forgeries: [fn(&mut Value); 3] = [
+        // It changes nothing.
+        |record| {
+            record["resources"] = json!([]);
+            record["outputs"] = json!([]);
+        },
+        // It changes the same resource in another way.
+        |record| {
+            record["resources"][0]["fingerprint"] = "0".repeat(32).into();
+            record["outputs"] = json!([]);
+        },
+        |record| *record = Value::Null,
+    ];
+    for forge in forgeries {
+        let (world, web) = with_a_refused_one();
+        let key = record_key(&world, web);
+        let mut record = world.bucket.json(&key).unwrap();
+        forge(&mut record);
+        world.bucket.put(&key, record.to_string());
+        let (queue, push) = on_top(&world);
+        check_only_with_its_approval(&world, (web, queue), &push);
+    }
+}
+
+#[test]
+fn when_its_plan_was_never_recorded() {
+    let (world, web) = with_a_refused_one();
+    world.bucket.delete(&record_key(&world, web));
+    let (queue, push) = on_top(&world);
+    check_only_with_its_approval(&world, (web, queue), &push);
+}
+
+#[test]
+fn when_the_next_one_changes_the_same_resource_further() {
+    let world = applied();
+    let change = |old: &str, new: &str| {
+        let number = world.pull_request(new, |files| files.replace(MAIN, old, new));
+        Step::plan(&world, number).run().exits(0);
+        number
+    };
+    let refused = change("worker:1.0", "worker:1.1");
+    Step::apply(&world, &world.merge(refused)).refused_and_told(&[refused], 11, &["#43 has 0 of 1"]);
+    // Its own change, by the fingerprint, is nowhere in the plan any more.
+    let further = change("worker:1.1", "worker:1.2");
+    world.approve(further);
+    let push = world.merge(further);
+    let told = ["#43 is merged and not applied yet: it changed files that reach this apply", "#43 has 0 of 1"];
+    Step::apply(&world, &push).refused_and_told(&[refused, further], 11, &told);
+    world.approve(refused);
+    Step::apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn when_the_next_ones_record_claims_to_be_its_own() {
+    let (world, web) = with_a_refused_one();
+    let (queue, push) = on_top(&world);
+    let key = record_key(&world, queue);
+    let record = world.bucket.json(&key).unwrap();
+    let mut forged = record.clone();
+    forged["head_sha"] = world.github.state().pulls[&web].head_sha().into();
+    world.bucket.put(&key, forged.to_string());
+    let told = "cannot be read: it is of another commit";
+    world.approve(web);
+    Step::apply(&world, &push).refused_and_told(&[queue], 12, &[told]);
+    world.bucket.put(&key, record.to_string());
+    Step::apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn when_a_direct_push_that_is_let_through_comes_next() {
+    let (world, web) = with_a_refused_one();
+    let push = world.github.push_directly("octocat");
+    let told = ["#43 is merged and not applied yet", "#43 has 0 of 1"];
+    Step::apply(&world, &push).with("allow-direct-push", "true").refused_and_told(&[web], 11, &told);
+}
+
+#[test]
+fn when_the_next_one_is_asked_for_by_its_event_alone() {
+    let (world, web) = with_a_refused_one();
+    world.bucket.delete(&record_key(&world, web));
+    let (queue, _) = on_top(&world);
+    let told = ["#43 is merged and not applied yet: it changed files that reach this apply", "#43 has 0 of 1"];
+    Step::new(&world, "apply", world.github.merged_event(queue)).refused_and_told(&[web, queue], 11, &told);
+    let dispatched = Step::new(&world, "apply", world.github.dispatch_event("monalisa"));
+    dispatched.refused_and_told(&[web, queue], 11, &told);
+}
+
+#[test]
+fn what_reaches_no_apply_is_nobodys_to_approve() {
+    let world = applied();
+    let docs = world.pull_request("Words", |files| files.write("docs/words.md", "words"));
+    world.merge(docs);
+    let (_, push) = on_top(&world);
+    Step::apply(&world, &push).run().exits(0);
+}
