@@ -21,64 +21,38 @@ impl<R: Read> Document<'_, '_, R> {
     /// A module; gives the names of its sensitive variables, of which the defaults are secret.
     fn configured_module(&mut self, depth: usize) -> Result<HashSet<String>, PlanError> {
         let mut sensitive = HashSet::new();
-        if depth > MAX_DEPTH || self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
+        if depth > MAX_DEPTH {
+            self.skip()?;
             return Ok(sensitive);
         }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"variables\"" => {
-                    let declared: Map<String, Value> = self.built()?;
-                    for (name, variable) in declared {
-                        if variable.get("sensitive") == Some(&Value::Bool(true)) {
-                            self.marked.add_all(variable.get("default").unwrap_or(&Value::Null));
-                            sensitive.insert(name);
-                        }
+        self.each_entry(|document| match document.scanner.key() {
+            b"\"variables\"" => {
+                for (name, variable) in document.built()? {
+                    if variable.get("sensitive") == Some(&Value::Bool(true)) {
+                        document.marked.add_all(variable.get("default").unwrap_or(&Value::Null));
+                        sensitive.insert(name);
                     }
                 }
-                b"\"module_calls\"" => self.module_calls(depth)?,
-                _ => {
-                    self.scanner.value()?;
-                }
+                Ok(())
             }
-        }
+            b"\"module_calls\"" => document.each_entry(|document| document.module_call(depth)),
+            _ => document.skip(),
+        })?;
         Ok(sensitive)
-    }
-
-    fn module_calls(&mut self, depth: usize) -> Result<(), PlanError> {
-        if self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
-            return Ok(());
-        }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            self.module_call(depth)?;
-        }
-        Ok(())
     }
 
     /// A call of a module: what it gives to a sensitive variable as it stands is secret.
     fn module_call(&mut self, depth: usize) -> Result<(), PlanError> {
-        if self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
-            return Ok(());
-        }
         let mut given: Map<String, Value> = Map::new();
         let mut sensitive = HashSet::new();
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"expressions\"" => given = self.built()?,
-                b"\"module\"" => sensitive = self.configured_module(depth + 1)?,
-                _ => {
-                    self.scanner.value()?;
-                }
+        self.each_entry(|document| {
+            match document.scanner.key() {
+                b"\"expressions\"" => given = document.built()?,
+                b"\"module\"" => sensitive = document.configured_module(depth + 1)?,
+                _ => document.skip()?,
             }
-        }
+            Ok(())
+        })?;
         for name in sensitive {
             if let Some(value) = given.get(&name).and_then(|expression| expression.get("constant_value")) {
                 self.marked.add_all(value);

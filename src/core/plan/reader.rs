@@ -286,6 +286,26 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         found: fn(&mut Self) -> Result<(), PlanError>,
     ) -> Result<(), PlanError> {
         let Some((wanted, rest)) = keys.split_first() else { return found(self) };
+        self.each_entry(|document| {
+            if document.scanner.key() == *wanted {
+                return document.descend(rest, found);
+            }
+            document.skip()
+        })
+    }
+
+    /// Moves over a value that nobody wants.
+    pub(super) fn skip(&mut self) -> Result<(), PlanError> {
+        self.scanner.value()?;
+        Ok(())
+    }
+
+    /// Goes over the entries of an object; `entry` moves over each one's value. Anything else is
+    /// skipped.
+    pub(super) fn each_entry(
+        &mut self,
+        mut entry: impl FnMut(&mut Self) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
         if self.scanner.peek()? != Some(b'{') {
             self.scanner.value()?;
             return Ok(());
@@ -293,11 +313,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         self.scanner.open(b'{')?;
         let mut first = true;
         while self.scanner.next_key(&mut first)? {
-            if self.scanner.key() == *wanted {
-                self.descend(rest, found)?;
-            } else {
-                self.scanner.value()?;
-            }
+            entry(self)?;
         }
         Ok(())
     }

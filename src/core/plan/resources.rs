@@ -143,22 +143,14 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// A module of the prior state: what its resources mark, and its child modules.
     pub(super) fn state_module(&mut self) -> Result<(), PlanError> {
-        if self.place.len() > MAX_MODULE_DEPTH || self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
-            return Ok(());
+        if self.place.len() > MAX_MODULE_DEPTH {
+            return self.skip();
         }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"resources\"" => self.each("resources", Self::state_resource)?,
-                b"\"child_modules\"" => self.each("child_modules", Self::state_module)?,
-                _ => {
-                    self.scanner.value()?;
-                }
-            }
-        }
-        Ok(())
+        self.each_entry(|document| match document.scanner.key() {
+            b"\"resources\"" => document.each("resources", Self::state_resource),
+            b"\"child_modules\"" => document.each("child_modules", Self::state_module),
+            _ => document.skip(),
+        })
     }
 
     fn state_resource(&mut self) -> Result<(), PlanError> {

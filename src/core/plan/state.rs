@@ -29,22 +29,11 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     fn state_values(&mut self) -> Result<(), PlanError> {
-        if self.scanner.peek()? != Some(b'{') {
-            self.scanner.value()?;
-            return Ok(());
-        }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            match self.scanner.key() {
-                b"\"outputs\"" => self.state_outputs()?,
-                b"\"root_module\"" => self.state_module()?,
-                _ => {
-                    self.scanner.value()?;
-                }
-            }
-        }
-        Ok(())
+        self.each_entry(|document| match document.scanner.key() {
+            b"\"outputs\"" => document.state_outputs(),
+            b"\"root_module\"" => document.state_module(),
+            _ => document.skip(),
+        })
     }
 
     fn state_outputs(&mut self) -> Result<(), PlanError> {
