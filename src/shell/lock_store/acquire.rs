@@ -14,7 +14,7 @@ use crate::core::locking::{Acquire, Acquired, Answer, Step};
 
 /// How often a waiting client reads the lock: often at first, for plans are short, then about
 /// once in four seconds, one cheap `GET` each. With many waiters somebody looks all the time;
-/// the jitter keeps them apart.
+/// the jitter keeps them apart. `benches/README.md` has the figures.
 const FIRST_POLL: Duration = Duration::from_millis(500);
 const SLOWEST_POLL: Duration = Duration::from_secs(4);
 /// With one slow poll after it, waiting is never silent for half a minute.
