@@ -92,6 +92,10 @@ pub enum Error {
     LockChanged { now: String },
     #[error("this run's Terraform is still at work (process {pid}); its lock stays")]
     StillAtWork { pid: u32 },
+    #[error(
+        "this run was killed while it started its apply, and whether that is dead cannot be told; the lock {id} stays"
+    )]
+    UntracedApply { id: String },
     #[error("this run may still hold the lock {id}, and its backend cannot be read any more")]
     NotReleased { id: String },
     #[error("our lock {id} on {path} was taken from us: {found}")]
@@ -165,6 +169,7 @@ impl Error {
             | Error::HolderAlive { .. }
             | Error::LockChanged { .. }
             | Error::StillAtWork { .. }
+            | Error::UntracedApply { .. }
             | Error::NotReleased { .. } => code::LOCK_HELD,
             Error::Blocked { .. } | Error::OtherCheckout { .. } | Error::MayNotUnlock { .. } => code::APPROVAL_MISSING,
             Error::PlanChanged { .. } | Error::Record(_) => code::PLAN_CHANGED,
@@ -207,7 +212,7 @@ impl Error {
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
             Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
-            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
+            Error::StillAtWork { .. } | Error::UntracedApply { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),

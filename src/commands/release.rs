@@ -41,6 +41,10 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     if footprints.iter().any(is_killed_apply) && module.errored_state().exists() {
         return rescue_of_killed(&session, &command, &bucket, &mut footprints, &module.errored_state()).await;
     }
+    let untraced = footprints.iter().find(|footprint| footprint.is_untraced_apply());
+    if let Some(id) = untraced.and_then(|footprint| footprint.lock_id.clone()) {
+        return Err(Error::UntracedApply { id });
+    }
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
         tracing::info!("nothing to release: this job let its lock go");

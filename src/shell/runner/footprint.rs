@@ -96,12 +96,14 @@ impl Footprint {
         self.save()
     }
 
-    /// Writes down that an apply is about to start, so that its state is looked for.
+    /// Writes down that an apply is about to start, so that its state is looked for. Which process
+    /// it is follows; until then no other is taken for it.
     ///
     /// # Errors
     /// `RUNNER_TEMP` cannot be written; then nothing must be applied.
     pub fn set_applying(&mut self) -> Result<(), FootprintError> {
         self.applying = true;
+        self.terraform = None;
         self.save()
     }
 
@@ -168,6 +170,12 @@ impl Footprint {
         terraform.and_then(ProcessGroup::at_work)
     }
 
+    /// Whether it was killed in the very moment in which it started its apply: then nothing says
+    /// which process that is, nor whether it is dead.
+    pub fn is_untraced_apply(&self) -> bool {
+        self.applying && self.terraform.is_none() && !self.concluded
+    }
+
     fn save(&self) -> Result<(), FootprintError> {
         let Some(file) = &self.file else { return Ok(()) };
         let failed = |source: io::Error| FootprintError { action: "write", path: file.clone(), source };
@@ -184,4 +192,35 @@ impl Footprint {
 
 fn directory() -> Option<PathBuf> {
     variable("RUNNER_TEMP").map(|temp| Path::new(&temp).join("stategate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apply_is_untraced_until_its_process_is_known() {
+        let mut footprint = Footprint {
+            working_directory: PathBuf::from("."),
+            run: (1, 1),
+            stategate: ProcessId { pid: 1, started: String::new() },
+            terraform: None,
+            state: None,
+            lock_id: None,
+            pull_requests: Vec::new(),
+            applying: false,
+            applied: false,
+            concluded: false,
+            file: None,
+        };
+        assert!(!footprint.is_untraced_apply(), "it only planned");
+        footprint.set_terraform(process::id()).unwrap();
+        footprint.set_applying().unwrap();
+        assert!(footprint.is_untraced_apply(), "the finished plan is not the apply");
+        footprint.set_terraform(process::id()).unwrap();
+        assert!(!footprint.is_untraced_apply());
+        footprint.set_applying().unwrap();
+        footprint.set_concluded().unwrap();
+        assert!(!footprint.is_untraced_apply(), "it could not start it, and said so");
+    }
 }
