@@ -47,11 +47,8 @@ pub fn run(command: &mut Command) -> Finished {
 /// Cargo's target directory, found from the running program, so that tests and the demo share it.
 pub fn target_dir() -> PathBuf {
     let program = std::env::current_exe().expect("the running program has a path");
-    program
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").exists())
-        .expect("the program runs from cargo's target directory")
-        .to_owned()
+    // `<target>/<profile>/deps/<program>`, or `examples` for the demo.
+    program.ancestors().nth(3).expect("the program runs from cargo's target directory").to_owned()
 }
 
 /// A loopback port that was free a moment ago.
