@@ -60,7 +60,15 @@ impl Footprint {
     /// `RUNNER_TEMP` cannot be written.
     pub fn begin(working_directory: &Path, run: (u64, u32)) -> Result<Footprint, FootprintError> {
         let pid = process::id();
-        let footprint = Footprint {
+        let file = directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1)));
+        let footprint = Self::new(working_directory, run, file);
+        footprint.save()?;
+        Ok(footprint)
+    }
+
+    fn new(working_directory: &Path, run: (u64, u32), file: Option<PathBuf>) -> Footprint {
+        let pid = process::id();
+        Footprint {
             working_directory: working_directory.to_owned(),
             run,
             stategate: ProcessId::of(pid).unwrap_or_else(|| ProcessId { pid, started: String::new() }),
@@ -71,10 +79,8 @@ impl Footprint {
             applying: false,
             applied: false,
             concluded: false,
-            file: directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1))),
-        };
-        footprint.save()?;
-        Ok(footprint)
+            file,
+        }
     }
 
     /// Writes down which lock is about to be taken, or (`None`) that it is released.
@@ -200,19 +206,7 @@ mod tests {
 
     #[test]
     fn an_apply_is_untraced_until_its_process_is_known() {
-        let mut footprint = Footprint {
-            working_directory: PathBuf::from("."),
-            run: (1, 1),
-            stategate: ProcessId { pid: 1, started: String::new() },
-            terraform: None,
-            state: None,
-            lock_id: None,
-            pull_requests: Vec::new(),
-            applying: false,
-            applied: false,
-            concluded: false,
-            file: None,
-        };
+        let mut footprint = Footprint::new(Path::new("."), (1, 1), None);
         assert!(!footprint.is_untraced_apply(), "it only planned");
         footprint.set_terraform(process::id()).unwrap();
         footprint.set_applying().unwrap();
