@@ -6,22 +6,22 @@ use serde_json::Value;
 use super::audit;
 use super::gate::{self, Asked, Evidence};
 use super::locking;
-use super::pending::{self, Line};
+use super::pending::{self, Earlier, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::rescue::{kept_for, rescue};
 use super::review::{self, Code, StateIdentity};
 use super::running::{Ran, open_root, shown, words};
 use super::session::{Root, Session};
-use crate::cli::{ApplyCommand, OnPlanChange};
+use crate::cli::{ApplyCommand, OnPlanChange, Words};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{OutputView, Phase};
 use crate::core::lock_info::Operation;
 use crate::core::plan::{Secrets, read_state};
-use crate::core::record::Record;
+use crate::core::record::{Record, applied};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -106,6 +106,7 @@ async fn under_the_lock(
             return Err(error);
         }
     };
+    let commit = approved.approval.sha().map(str::to_owned);
     let result = apply_plan(session, command, root, held, approved, footprint, report).await;
     let kept = match locking::verify(held, report).await {
         // Terraform is through, and the release will tell whose the lock is.
@@ -118,8 +119,8 @@ async fn under_the_lock(
     if kept.is_err() {
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
     }
-    let applied = match &result {
-        Ok(()) => "applied",
+    let outcome = match &result {
+        Ok(()) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_plan_args(plan_args))),
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
@@ -141,7 +142,8 @@ async fn under_the_lock(
             reason: None,
             lock: Some(held.info()),
             pull_request,
-            result: applied,
+            commit: commit.as_deref(),
+            result: outcome,
         };
         recorded = recorded.and(audit::write(session, &root.bucket, &entry).await);
     }
@@ -149,6 +151,13 @@ async fn under_the_lock(
     report.outputs = outputs(session, root).await;
     report.phase = Phase::Applied;
     recorded
+}
+
+/// The arguments that a plan is made with, those of Terraform's own variables included.
+fn all_plan_args(given: Option<&Words>) -> Vec<String> {
+    let of_environment = ["TF_CLI_ARGS", "TF_CLI_ARGS_plan"].into_iter().filter_map(variable);
+    let words = of_environment.flat_map(|words| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    words.chain(given.into_iter().flat_map(|given| given.0.iter().cloned())).collect()
 }
 
 /// What to compare when the lock was taken from us in the middle of the apply.
@@ -182,20 +191,20 @@ async fn approve(
         report.gate = None;
         return Ok(None);
     }
-    let pending = match &line {
+    let earlier = match &line {
         Some(line) => pending::find(session, &root.bucket, line, (&records, &fresh), Some(code.covered())).await?,
-        None => Vec::new(),
+        None => Earlier::default(),
     };
-    pending::tell(&pending, report);
-    asked.along_with(&pending);
-    records.extend(pending.iter().filter_map(|pending| pending.record.clone()));
+    pending::tell(&earlier, report);
+    asked.along_with(&earlier);
+    records.extend(earlier.pending.iter().filter_map(|pending| pending.record.clone()));
     let evidence = Evidence { root, code: &code, reviewed: &records };
     if matches!(first, Decision::Blocked(_)) {
-        return Err(gate::refusal(session, &asked, &first, &evidence, &pending, report).await);
+        return Err(gate::refusal(session, &asked, &first, &evidence, &earlier, report).await);
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {
-            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), &pending, report).await,
+            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), &earlier.pending, report).await,
             Err(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {

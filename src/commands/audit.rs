@@ -19,6 +19,7 @@ pub(super) struct Entry<'a> {
     pub(super) reason: Option<&'a str>,
     pub(super) lock: Option<&'a LockInfo>,
     pub(super) pull_request: Option<u64>,
+    pub(super) commit: Option<&'a str>,
     pub(super) result: &'static str,
 }
 
@@ -32,6 +33,7 @@ pub(super) async fn write(session: &Session, bucket: &Bucket, entry: &Entry<'_>)
         lock,
         run_url: session.host.run().map(Run::url),
         pull_request: entry.pull_request,
+        commit: entry.commit.map(str::to_owned),
         result: entry.result.to_owned(),
     };
     let key = record.object_key(&bucket.backend().state_key());

@@ -33,6 +33,7 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
             reason: Some(&reason),
             lock: Some(&info),
             pull_request: None,
+            commit: None,
             result: "locked",
         },
     )

@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::pending::{Line, Pending};
+use super::pending::{Earlier, Line};
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -68,7 +68,15 @@ fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
         }
         Event::Push(_) | Event::PullRequest(_) | Event::MergeGroup { .. } => return Err(not_appliable()),
     };
-    Ok(Wanted { branch, sha, arrival, earlier: Vec::new(), is_fresh: true, run_id: Some(run.run_id) })
+    Ok(Wanted {
+        branch,
+        sha,
+        arrival,
+        earlier: Vec::new(),
+        is_cut_off: false,
+        is_fresh: true,
+        run_id: Some(run.run_id),
+    })
 }
 
 impl Asked {
@@ -89,10 +97,11 @@ impl Asked {
 
     /// Prepares the second question, under the lock: what GitHub's index does not know by now it
     /// need not wait for, and what was merged earlier and would be applied along is asked about too.
-    pub(super) fn along_with(&mut self, pending: &[Pending]) {
+    pub(super) fn along_with(&mut self, earlier: &Earlier) {
         if let Some(wanted) = &mut self.wanted {
             wanted.is_fresh = false;
-            wanted.earlier.extend(pending.iter().map(|pending| pending.commit.clone()));
+            wanted.earlier.extend(earlier.pending.iter().map(|pending| pending.commit.clone()));
+            wanted.is_cut_off = earlier.is_cut_off;
         }
     }
 
@@ -300,10 +309,10 @@ pub(super) async fn refusal(
     asked: &Asked,
     first: &Decision,
     evidence: &Evidence<'_>,
-    pending: &[Pending],
+    earlier: &Earlier,
     report: &mut Report,
 ) -> Error {
-    if pending.is_empty() {
+    if earlier.pending.is_empty() && !earlier.is_cut_off {
         return blocked(first);
     }
     let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };

@@ -198,6 +198,7 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
         reason: Some(reason),
         lock: Some(info),
         pull_request,
+        commit: None,
         result: if matches!(outcome, Ok(true)) { "removed" } else { "removed in part" },
     };
     // The lock is gone, recorded or not.

@@ -18,14 +18,26 @@ use crate::error::Error;
 use crate::shell::github::{GitHub, Repository};
 use crate::shell::lock_store::Bucket;
 
-/// How many commits of the branch are walked back, one request each; mostly the first is applied.
-const MOST_COMMITS: usize = 30;
+/// How many commits of the branch are walked back at once, one request each; mostly the first is
+/// applied.
+const COMMITS_AT_ONCE: usize = 30;
+
+/// How many in all, while it is not proven that nothing which reaches the apply came before them.
+const MOST_COMMITS: usize = 240;
 
 /// From where on a branch to look back.
 pub(super) struct Line {
     pub(super) branch: String,
     /// The branch's newest commit when there is none.
     pub(super) from: Option<String>,
+}
+
+/// What was merged earlier and is not applied yet.
+#[derive(Default)]
+pub(super) struct Earlier {
+    pub(super) pending: Vec<Pending>,
+    /// Files that reach the apply changed between the last apply and the commits that were looked at.
+    pub(super) is_cut_off: bool,
 }
 
 /// One that is merged and not applied yet.
@@ -48,17 +60,18 @@ pub(super) async fn find(
     line: &Line,
     (reviewed, fresh): (&[Record], &Record),
     covered: Option<&[String]>,
-) -> Result<Vec<Pending>, Error> {
+) -> Result<Earlier, Error> {
     let state_key = bucket.backend().state_key();
     let keys = bucket.list(&format!("stategate/{state_key}/")).await?;
     let is_ours =
         |key: &String| reviewed.iter().any(|record| key.ends_with(&format!("/{}.json", record.origin.head_sha)));
-    let applied = applied_last(bucket, &keys).await?;
+    let last = last_apply(bucket, &keys).await?;
     // What came before the first apply of ours was applied by other means, or not: who could tell?
-    let covered = covered.filter(|_| !applied.is_empty());
+    let covered = covered.filter(|_| last.is_some());
+    let last = last.unwrap_or_default();
     let plans = format!("stategate/{state_key}/plans/");
     if covered.is_none() && keys.iter().filter(|key| key.starts_with(&plans)).all(is_ours) {
-        return Ok(Vec::new());
+        return Ok(Earlier::default());
     }
     let (github, repository) = (session.github()?, session.repository()?);
     let name = repository.to_string();
@@ -66,25 +79,43 @@ pub(super) async fn find(
         Some(from) => Some(from.clone()),
         None => github.branch_tip(&repository, &line.branch).await?,
     };
-    let Some(from) = from else { return Ok(Vec::new()) };
+    let Some(from) = from else { return Ok(Earlier::default()) };
     // An apply brings along whatever the branch held by then, so nothing before it is left.
-    let is_last = |commit: &_| merges(&name, &line.branch, commit).iter().any(|pr| applied.contains(&pr.number));
-    let mut found: Vec<Pending> = Vec::new();
+    let is_last = |commit: &Commit| {
+        last.commit.as_ref() == Some(&commit.sha)
+            || merges(&name, &line.branch, commit).iter().any(|pr| last.numbers.contains(&pr.number))
+    };
+    let mut earlier = Earlier::default();
+    let mut commits = github.line(&repository, &from, COMMITS_AT_ONCE, is_last).await?;
+    while let (Some(covered), Some(before)) = (covered, before(&commits, is_last)) {
+        if !may_differ(github, &repository, covered, (last.commit.as_deref(), &before)).await {
+            break;
+        }
+        let more = github.line(&repository, &before, COMMITS_AT_ONCE, is_last).await?;
+        if more.is_empty() || commits.len() >= MOST_COMMITS {
+            earlier.is_cut_off = true;
+            break;
+        }
+        commits.extend(more);
+    }
+    let found = &mut earlier.pending;
     let mut newer: Vec<&str> = Vec::new();
-    let commits = github.line(&repository, &from, MOST_COMMITS, is_last).await?;
     for commit in &commits {
         newer.push(&commit.sha);
         for pull_request in brought_by(&name, &line.branch, commit, &newer) {
             let number = pull_request.number;
             let key = Record::object_key(&state_key, &pull_request.head)?;
-            if is_ours(&key) || applied.contains(&number) || found.iter().any(|pending| pending.number == number) {
+            if is_ours(&key) || last.numbers.contains(&number) || found.iter().any(|pending| pending.number == number) {
                 continue;
             }
             let record = if keys.contains(&key) { reviewed_plan(bucket, pull_request).await } else { None };
             let record = record.filter(|record| explains(record, &[], fresh));
             let counts = match covered {
                 _ if record.is_some() => true,
-                Some(covered) => reaches_the_apply(session.github()?, &repository, covered, commit).await,
+                Some(covered) => {
+                    let parent = commit.parents.first().map(String::as_str);
+                    may_differ(github, &repository, covered, (parent, &commit.sha)).await
+                }
                 None => false,
             };
             if counts {
@@ -93,7 +124,12 @@ pub(super) async fn find(
             }
         }
     }
-    Ok(found)
+    Ok(earlier)
+}
+
+/// The commit below these, when the last applied one is not among them.
+fn before(commits: &[Commit], is_last: impl Fn(&Commit) -> bool) -> Option<String> {
+    commits.last().filter(|lowest| !is_last(lowest)).and_then(|lowest| lowest.parents.first().cloned())
 }
 
 /// The reviewed plan of a pull request, when it can be read.
@@ -111,22 +147,27 @@ async fn reviewed_plan(bucket: &Bucket, pull_request: &PullRequest) -> Option<Re
     }
 }
 
-/// Whether a commit of the branch changed files that reach the apply, by Git's own object names;
-/// one that GitHub does not tell about may have.
-async fn reaches_the_apply(github: &GitHub, repository: &Repository, covered: &[String], commit: &Commit) -> bool {
-    let Some(parent) = commit.parents.first() else { return true };
-    match tokio::try_join!(github.files(repository, parent), github.files(repository, &commit.sha)) {
-        Ok((before, after)) => same_files(covered, (parent, &before), (&commit.sha, &after)).is_err(),
+/// Whether files that reach the apply differ between two commits of the branch, by Git's own object
+/// names; where GitHub does not tell, they may.
+async fn may_differ(
+    github: &GitHub,
+    repository: &Repository,
+    covered: &[String],
+    (old, new): (Option<&str>, &str),
+) -> bool {
+    let Some(old) = old else { return true };
+    match tokio::try_join!(github.files(repository, old), github.files(repository, new)) {
+        Ok((before, after)) => same_files(covered, (old, &before), (new, &after)).is_err(),
         Err(error) => {
-            tracing::warn!("which files {} changed is not told: {error}", commit.sha);
+            tracing::warn!("which files changed between {old} and {new} is not told: {error}");
             true
         }
     }
 }
 
 /// Says which they are, and so why they are asked about.
-pub(super) fn tell(pending: &[Pending], report: &mut Report) {
-    for Pending { number, record, .. } in pending {
+pub(super) fn tell(earlier: &Earlier, report: &mut Report) {
+    for Pending { number, record, .. } in &earlier.pending {
         let what = match record {
             Some(_) => "its reviewed changes are part of this plan",
             None => "it changed files that reach this apply",
@@ -137,21 +178,31 @@ pub(super) fn tell(pending: &[Pending], report: &mut Report) {
     }
 }
 
-/// The pull requests that the last successful apply applied.
-async fn applied_last(bucket: &Bucket, keys: &[String]) -> Result<BTreeSet<u64>, Error> {
+/// The last apply that left nothing for later.
+#[derive(Default)]
+struct LastApply {
+    numbers: BTreeSet<u64>,
+    commit: Option<String>,
+}
+
+async fn last_apply(bucket: &Bucket, keys: &[String]) -> Result<Option<LastApply>, Error> {
     let trail = format!("stategate/{}/audit/", bucket.backend().state_key());
     let applies = keys.iter().filter(|key| key.starts_with(&trail) && key.ends_with("-apply.json"));
-    let (mut numbers, mut run) = (BTreeSet::new(), None);
+    let mut found: Option<(Option<String>, LastApply)> = None;
     for key in applies.rev() {
         let audit = bucket.get(key).await?.and_then(|object| serde_json::from_slice::<AuditRecord>(&object.bytes).ok());
-        // What came without a pull request is no place on the branch to stop at.
-        let is_mark = |audit: &AuditRecord| audit.result == "applied" && audit.pull_request.is_some();
+        // What came from nowhere on the branch is no place on it to stop at.
+        let is_mark = |audit: &AuditRecord| {
+            audit.applied_everything() && (audit.pull_request.is_some() || audit.commit.is_some())
+        };
         let Some(audit) = audit.filter(is_mark) else { continue };
+        let (run, last) = found.get_or_insert_with(|| (audit.run_url.clone(), LastApply::default()));
         // One run writes an entry for each of its pull requests.
-        if run.get_or_insert_with(|| audit.run_url.clone()) != &audit.run_url {
+        if *run != audit.run_url {
             break;
         }
-        numbers.extend(audit.pull_request);
+        last.numbers.extend(audit.pull_request);
+        last.commit = audit.commit;
     }
-    Ok(numbers)
+    Ok(found.map(|(_, last)| last))
 }

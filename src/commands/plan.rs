@@ -88,9 +88,9 @@ async fn tell(
             let line = Line { branch: branch_of(base_ref).to_owned(), from: None };
             let compared = match reviewed {
                 Ok(reviewed) => {
-                    let pending = pending::find(session, &root.bucket, &line, (&reviewed, &record), None).await?;
-                    let compared = review::compare(&root.bucket, (&reviewed, &record), &pending, report).await;
-                    compared.inspect(|()| pending::tell(&pending, report))
+                    let earlier = pending::find(session, &root.bucket, &line, (&reviewed, &record), None).await?;
+                    let compared = review::compare(&root.bucket, (&reviewed, &record), &earlier.pending, report).await;
+                    compared.inspect(|()| pending::tell(&earlier, report))
                 }
                 Err(error) => Err(error),
             };

@@ -55,7 +55,15 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         (Err(_), false) => "removed in part",
     };
     let pull_request = info.as_ref().and_then(LockInfo::pull_request).map(|(_, number)| number);
-    let entry = audit::Entry { action: "unlock", at, reason: Some(reason), lock: info.as_ref(), pull_request, result };
+    let entry = audit::Entry {
+        action: "unlock",
+        at,
+        reason: Some(reason),
+        lock: info.as_ref(),
+        pull_request,
+        commit: None,
+        result,
+    };
     let recorded = audit::write(&session, &root.bucket, &entry).await;
     let mut told = match (&outcome, removed.is_empty()) {
         (Ok(()), _) if !left.is_empty() => format!("{path} is still locked\n"),

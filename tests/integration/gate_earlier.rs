@@ -25,6 +25,14 @@ fn another(world: &World, name: &str) -> u64 {
     number
 }
 
+/// Commits on main that touch nothing.
+fn pushes(world: &World, count: usize) {
+    for _ in 0..count {
+        let push = world.github.push_directly("octocat");
+        world.github.state().files.insert(push.after, world.main.all());
+    }
+}
+
 /// A world that was applied once by an approved pull request.
 fn applied() -> World {
     let world = World::applied();
@@ -155,6 +163,55 @@ fn what_reaches_no_apply_is_nobodys_to_approve() {
     let world = applied();
     let docs = world.pull_request("Words", |files| files.write("docs/words.md", "words"));
     world.merge(docs);
+    let (_, push) = on_top(&world);
+    Step::apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn when_only_a_part_was_applied_since() {
+    let world = World::applied();
+    let web = world.new_image();
+    Step::plan(&world, web).run().exits(0);
+    Step::apply(&world, &world.merge(web)).refused_and_told(&[web], 11, &["#42 has 0 of 1"]);
+    // Nothing of the other's is part of this plan.
+    let text = "resource \"terraform_data\" \"mail\" {\n  input = \"one\"\n}\n";
+    let mail = world.pull_request("A mail", |files| files.write("environments/prod/mail.tf", text));
+    let partly = |step: Step<'_>| step.with("plan-args", "-target=terraform_data.mail").run().exits(0);
+    partly(Step::plan(&world, mail));
+    world.approve(mail);
+    partly(Step::apply(&world, &world.merge(mail)));
+    let (queue, push) = on_top(&world);
+    check_only_with_its_approval(&world, (web, queue), &push);
+}
+
+#[test]
+fn when_many_commits_came_in_between() {
+    let (world, web) = with_a_refused_one();
+    pushes(&world, 40);
+    let (queue, push) = on_top(&world);
+    check_only_with_its_approval(&world, (web, queue), &push);
+}
+
+#[test]
+fn when_it_is_too_far_back_to_be_found() {
+    let (world, web) = with_a_refused_one();
+    pushes(&world, 250);
+    let (queue, push) = on_top(&world);
+    let told = ["the last apply of this state is so far back on main", "--required-approvals 0"];
+    Step::apply(&world, &push).refused_and_told(&[queue], 11, &told);
+    world.approve(web);
+    Step::apply(&world, &push).refused_and_told(&[queue], 11, &told);
+    Step::apply(&world, &push).with("required-approvals", "0").run().exits(0);
+    // From there on it is known again.
+    let cache = another(&world, "cache");
+    world.approve(cache);
+    Step::apply(&world, &world.merge(cache)).run().exits(0);
+}
+
+#[test]
+fn what_reaches_no_apply_is_nobodys_to_approve_however_much_it_is() {
+    let world = applied();
+    pushes(&world, 250);
     let (_, push) = on_top(&world);
     Step::apply(&world, &push).run().exits(0);
 }

@@ -279,6 +279,10 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
             found: found.keys().copied().collect(),
         });
     }
+    // Where no approval is needed, nobody's is missing.
+    if branch.is_cut_off && policy.required_approvals > 0 {
+        reasons.push(Reason::EarlierNotTold { branch: branch.branch.clone() });
+    }
     // Only what a merge made is among these, so nothing else is let through with them.
     for commit in &branch.earlier {
         let brought = merges(repository, &branch.branch, commit);

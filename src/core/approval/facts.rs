@@ -69,6 +69,8 @@ pub struct BranchFacts {
     /// Commits that came to the branch before these and would be applied along with them: what
     /// merges made whose own apply has not happened.
     pub earlier: Vec<Commit>,
+    /// Whether there may be more of those than were found.
+    pub is_cut_off: bool,
 }
 
 /// How commits came to a branch.

@@ -48,6 +48,11 @@ pub enum Reason {
         /// The commit.
         sha: String,
     },
+    /// What was merged since the last apply is more than was looked at.
+    EarlierNotTold {
+        /// The branch.
+        branch: String,
+    },
     /// The commit came by no pull request.
     DirectPush {
         /// The commit.
@@ -199,6 +204,10 @@ impl fmt::Display for Reason {
             Self::CommitUnknown { sha } => {
                 write!(f, "GitHub does not know the commit {}", short(sha))
             }
+            Self::EarlierNotTold { branch } => write!(
+                f,
+                "the last apply of this state is so far back on {branch} that what was merged and not applied since cannot be told"
+            ),
             Self::DirectPush { sha, branch } => {
                 write!(f, "{} came to {branch} without a pull request", short(sha))
             }
@@ -293,6 +302,9 @@ impl Reason {
             Self::CommitUnknown { .. } => "re-run the job; if it stays unknown, check that the workflow runs in the \
                  repository that the commit was pushed to"
                 .to_owned(),
+            Self::EarlierNotTold { branch } => format!(
+                "look through what was merged into {branch} since the last apply, then let one run apply it with `--required-approvals 0`"
+            ),
             Self::DirectPush { .. } => {
                 "bring the change by a pull request (protect the branch, so that only those get \
                  in), or set `--allow-direct-push`"

@@ -67,6 +67,7 @@ fn push(commits: Vec<Commit>) -> Facts {
             arrival: Arrival::Push { before: BEFORE.to_owned(), forced: false },
             commits,
             earlier: Vec::new(),
+            is_cut_off: false,
         }),
         environment: None,
         memberships: Vec::new(),

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use audit::AuditRecord;
+pub use audit::{AuditRecord, applied};
 pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
 pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
 pub use difference::{Difference, Note, Why};

@@ -355,6 +355,7 @@ fn reasons_are_found_in_versions_serials_trees_and_the_audit_trail() {
         lock: None,
         run_url: None,
         pull_request: Some(number),
+        commit: None,
         result: "applied".to_owned(),
     };
     let history = [
@@ -456,11 +457,12 @@ fn an_audit_record_has_the_contracts_fields() {
         lock: None,
         run_url: None,
         pull_request: None,
+        commit: None,
         result: "removed".to_owned(),
     };
     let fields: Value = serde_json::from_str(&audit.to_json()).unwrap();
     let names: Vec<&String> = fields.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["action", "actor", "at", "lock", "pull_request", "reason", "result", "run_url"]);
+    assert_eq!(names, ["action", "actor", "at", "commit", "lock", "pull_request", "reason", "result", "run_url"]);
     assert_eq!(audit.object_key("k"), "stategate/k/audit/2026-11-20T12:00:00.500000000Z-break-stale-lock.json");
 }
 

@@ -22,6 +22,8 @@ pub struct Wanted {
     pub arrival: Arrival,
     /// Commits that came to the branch earlier and would be applied along with it.
     pub earlier: Vec<String>,
+    /// Whether there may be more of those than were found.
+    pub is_cut_off: bool,
     /// Whether to wait for GitHub's index when it names no merged pull request: not again for a
     /// commit that was asked about before.
     pub is_fresh: bool,
@@ -89,6 +91,7 @@ impl GitHub {
             arrival: wanted.arrival.clone(),
             commits,
             earlier,
+            is_cut_off: wanted.is_cut_off,
         })
     }
 

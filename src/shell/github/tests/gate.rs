@@ -22,6 +22,7 @@ pub(super) fn wanted(arrival: Arrival) -> Wanted {
         sha: MERGE.to_owned(),
         arrival,
         earlier: Vec::new(),
+        is_cut_off: false,
         is_fresh: true,
         run_id: Some(5),
     }
