@@ -15,7 +15,7 @@ use crate::core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
 use crate::core::transcript::{Said, Transcript};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::{Footprint, variable};
+use crate::shell::runner::{Footprint, temporary_directory};
 use crate::shell::terraform::Finished;
 
 /// How often a silent plan says that it still works.
@@ -49,11 +49,7 @@ pub(super) async fn make(
 ) -> Result<PlanFile, Error> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("stategate-plan-");
-    let directory = match variable("RUNNER_TEMP") {
-        Some(temp) => builder.tempdir_in(temp),
-        None => builder.tempdir(),
-    }
-    .map_err(Error::TemporaryDirectory)?;
+    let directory = builder.tempdir_in(temporary_directory()).map_err(Error::TemporaryDirectory)?;
     let path = directory.path().join("plan.tfplan");
     let arguments = words(root, "plan", plan_args, &[&format!("-out={}", path.display())]);
     tracing::info!("terraform plan in {}", session.root_name());

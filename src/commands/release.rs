@@ -1,11 +1,11 @@
 //! `stategate release`, the clean-up step: once this job's Terraform is dead, release what this
 //! run and attempt still holds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::report::Report;
-use super::rescue::{kept_for, rescue};
+use super::rescue::{kept_for, printed_state, rescue};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::Phase;
@@ -37,9 +37,12 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
-    let is_killed_apply = |footprint: &Footprint| footprint.applying && !footprint.concluded;
-    if footprints.iter().any(is_killed_apply) && module.errored_state().exists() {
-        return rescue_of_killed(&session, &command, &bucket, &mut footprints, &module.errored_state()).await;
+    let killed_apply = footprints.iter().find(|footprint| footprint.applying && !footprint.concluded);
+    if let Some(killed) = killed_apply {
+        let left = (printed_state(killed), module.errored_state());
+        if left.0.is_some() || left.1.exists() {
+            return rescue_of_killed(&session, &command, &bucket, &mut footprints, left).await;
+        }
     }
     let untraced = footprints.iter().find(|footprint| footprint.is_untraced_apply());
     if let Some(id) = untraced.and_then(|footprint| footprint.lock_id.clone()) {
@@ -85,9 +88,9 @@ async fn rescue_of_killed(
     command: &ReleaseCommand,
     bucket: &Bucket,
     footprints: &mut [Footprint],
-    errored_state: &Path,
+    (printed, errored_state): (Option<String>, PathBuf),
 ) -> Result<(), Error> {
-    let error = rescue(bucket, session.run_attempt(), String::new(), None, errored_state).await;
+    let error = rescue(bucket, session.run_attempt(), String::new(), printed, &errored_state).await;
     let mut report = Report::new(session, &command.reporting);
     report.notes.push("The step was killed before it could tell its end. The clean-up step found the state that Terraform could not upload.".to_owned());
     for footprint in footprints {

@@ -1,13 +1,14 @@
 //! A state that Terraform could not upload: saved beside the old one, before the machine vanishes.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::core::comment::LockView;
+use crate::core::transcript::Transcript;
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
-use crate::shell::runner::variable;
+use crate::shell::runner::{Footprint, temporary_directory};
 
 /// The lock that stays then: the only copy of the new state is not where Terraform looks for it, so
 /// nobody may plan.
@@ -53,10 +54,22 @@ pub(super) async fn rescue(
     }
 }
 
+/// The state that the Terraform of a killed step could only print: the files that it printed to are
+/// still there.
+pub(super) fn printed_state(killed: &Footprint) -> Option<String> {
+    killed.output_files().iter().find_map(|file| {
+        let mut transcript = Transcript::new(None);
+        for line in BufReader::new(File::open(file).ok()?).split(b'\n') {
+            transcript.hear(&String::from_utf8_lossy(&line.ok()?));
+        }
+        transcript.take_state()
+    })
+}
+
 /// Writes a state to a file that stays, readable by us alone.
 fn keep(state: &str) -> io::Result<PathBuf> {
-    let directory = variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
-    let mut file = tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(directory)?;
+    let mut file =
+        tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(temporary_directory())?;
     file.write_all(state.as_bytes())?;
     Ok(file.keep()?.1)
 }

@@ -22,6 +22,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -110,6 +111,13 @@ impl ProcessGroup {
             })
             .map(|row| Survivor { pid: row.pid, name: row.name })
             .collect()
+    }
+
+    /// The files in a directory that were its standard output and error. None without `/proc`.
+    pub fn output_in(&self, directory: &Path) -> Vec<PathBuf> {
+        let files = fs::read_dir(directory).into_iter().flatten().flatten();
+        let is_ours = |file: &fs::Metadata| file.is_file() && self.output.contains(&(file.dev(), file.ino()));
+        files.filter(|file| file.metadata().is_ok_and(|file| is_ours(&file))).map(|file| file.path()).collect()
     }
 
     /// Whoever of it may still touch the state, the leader first; `None` when it is over.

@@ -1,7 +1,7 @@
 //! The runner: starts the action's steps as GitHub's does, with the same variables, files and shell,
 //! cancels them with the same signals, and sweeps up what they leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -214,6 +214,11 @@ impl Running<'_> {
         format!("RUNNER_TRACKING_ID={}", self.tracking)
     }
 
+    /// The job's Terraforms that plan or apply.
+    pub fn terraforms(&self) -> BTreeSet<String> {
+        terraforms(&self.tracking())
+    }
+
     /// Sends one signal to the entry process.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
@@ -391,10 +396,8 @@ impl Running<'_> {
     fn sweep(&self) {
         let mark = self.tracking();
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-            let ours = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
             let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-            if let (true, Some(pid)) = (ours, pid) {
+            if let (true, Some(pid)) = (is_marked(&process.path(), &mark), pid) {
                 let _gone = kill_process(pid, Signal::KILL);
             }
         }
@@ -435,6 +438,25 @@ impl Outcome {
     pub fn url(&self) -> String {
         format!("https://github.com/acme/infra/actions/runs/{}", self.run)
     }
+}
+
+/// The Terraforms that plan or apply in the job with this mark.
+pub fn terraforms(mark: &str) -> BTreeSet<String> {
+    let works = |path: &Path| {
+        let line = fs::read(path.join("cmdline")).unwrap_or_default();
+        let words: Vec<_> = line.split(|byte| *byte == 0).collect();
+        words.first().is_some_and(|word| word.ends_with(b"terraform"))
+            && words.get(1).is_some_and(|word| *word == b"plan" || *word == b"apply")
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|process| process.path());
+    let ours = processes.filter(|path| works(path) && is_marked(path, mark));
+    ours.map(|path| path.display().to_string()).collect()
+}
+
+/// Whether a process, named by its directory in `/proc`, has this in its environment.
+fn is_marked(process: &Path, mark: &str) -> bool {
+    let environment = fs::read(process.join("environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
 }
 
 fn read(path: &Path) -> String {

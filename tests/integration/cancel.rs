@@ -56,9 +56,19 @@ fn terminate_is_an_interrupt_too() {
 
 #[test]
 fn a_killed_step_is_cleaned_up_only_after_terraform_is_dead() {
+    check_killed(|step| step);
+}
+
+#[test]
+fn so_it_is_on_a_runner_without_a_temporary_directory() {
+    check_killed(|step| step.without_env("RUNNER_TEMP"));
+}
+
+#[track_caller]
+fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     let world = World::applied();
     let (_, push, sign) = world.slow_change();
-    let step = Step::apply(&world, &push).start();
+    let step = on(Step::apply(&world, &push)).start();
     begun(&step);
     step.signal(Signal::KILL);
     // Terraform lives on as an orphan: the clean-up step has to wait for it.

@@ -2,8 +2,6 @@
 //! alone) at each stage of a run, each made to last longer than the sequence. While the lock is
 //! free, no Terraform of the run is at work; in the end the lock is free and the state is whole.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +11,7 @@ use crate::harness::files::{PROD_KEY, PROD_LOCK};
 use crate::harness::laptop::Sign;
 use crate::harness::ministack::Ministack;
 use crate::harness::process::wait_for;
-use crate::harness::runner::{Outcome, Running, Step};
+use crate::harness::runner::{Outcome, Running, Step, terraforms};
 use crate::harness::world::World;
 
 /// Longer than the sequence.
@@ -69,22 +67,6 @@ fn applying(world: &World) -> (u64, Running<'_>, Sign) {
     let step = Step::apply(world, &push).start();
     wait_for("the apply to begin", PATIENCE, || step.log().contains("Provisioning with").then_some(()));
     (number, step, sign)
-}
-
-/// The run's Terraforms that plan or apply.
-fn terraforms(mark: &str) -> BTreeSet<String> {
-    let is_ours = |path: &std::path::Path| {
-        let environment = fs::read(path.join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
-    };
-    let works = |path: &std::path::Path| {
-        let line = fs::read(path.join("cmdline")).unwrap_or_default();
-        let words: Vec<_> = line.split(|byte| *byte == 0).collect();
-        words.first().is_some_and(|word| word.ends_with(b"terraform"))
-            && words.get(1).is_some_and(|word| *word == b"plan" || *word == b"apply")
-    };
-    let processes = fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
-    processes.filter(|path| works(path) && is_ours(path)).map(|path| path.display().to_string()).collect()
 }
 
 /// Cancels, and watches from then to the end of the clean-up step. `terraform`: one was at work.

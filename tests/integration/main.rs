@@ -54,6 +54,8 @@ mod render;
 mod rescue;
 mod setup_wrapper;
 mod unlock;
+#[cfg(target_os = "linux")]
+mod untraced;
 mod waiting;
 mod workflows;
 mod wrapper;

@@ -24,12 +24,7 @@ fn a_state_that_terraform_can_only_print_is_rescued_and_told_to_nobody() {
     let outcome = check_rescue(
         |world| {
             world.pull_request("No room for a file", |files| {
-                // What stands behind the link can be no file, for main.tf is no directory.
-                let command = "ln -s main.tf/x errored.tfstate";
-                let resource = format!(
-                    "resource \"terraform_data\" \"x\" {{\n  input = \"a-value-of-the-state\"\n  provisioner \"local-exec\" {{\n    command = \"{command}\"\n  }}\n}}\n"
-                );
-                files.write(&format!("{PROD}/more.tf"), &resource);
+                files.write(&format!("{PROD}/more.tf"), NO_ROOM);
             })
         },
         "a-value-of-the-state",
@@ -38,9 +33,31 @@ fn a_state_that_terraform_can_only_print_is_rescued_and_told_to_nobody() {
     assert!(!outcome.log.contains("\"lineage\"") && !outcome.summary.contains("\"lineage\""), "{}", outcome.log);
 }
 
+/// A resource whose creation leaves no room for the file that Terraform writes a state to: what
+/// stands behind the link can be no file, for main.tf is no directory.
+const NO_ROOM: &str = "resource \"terraform_data\" \"x\" {
+  input = \"a-value-of-the-state\"
+  provisioner \"local-exec\" {
+    command = \"ln -s main.tf/x errored.tfstate\"
+  }
+}
+";
+
 #[test]
 fn the_clean_up_step_rescues_the_state_of_a_terraform_that_outlived_its_step() {
+    check_rescue_of_killed("");
+}
+
+#[test]
+fn the_clean_up_step_rescues_a_state_that_could_only_be_printed() {
+    check_rescue_of_killed(NO_ROOM);
+}
+
+/// Kills a step in the middle of its apply, whose state the bucket then refuses.
+#[track_caller]
+fn check_rescue_of_killed(more: &str) {
     let (world, refuse, _) = refusing();
+    world.main.write(&format!("{PROD}/more.tf"), more);
     let (number, push, sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
     wait_for("the apply to begin", Duration::from_mins(2), || step.log().contains("Provisioning with").then_some(()));
@@ -56,11 +73,15 @@ fn the_clean_up_step_rescues_the_state_of_a_terraform_that_outlived_its_step() {
     assert_eq!(code, Some(14), "{log}");
     let state = String::from_utf8(world.bucket.get(&rescued(&world)).unwrap()).unwrap();
     assert!(state.contains("\"slow\""), "what the orphan did is in the rescued state");
+    serde_json::from_str::<serde_json::Value>(&state).expect("the state is whole");
     assert_eq!(world.bucket.locks(), [PROD_LOCK], "nobody may plan until it is pushed back:\n{log}");
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
     let comment = world.github.comment(number);
     for told in [rescued(&world).as_str(), "state push", "unlock", "was killed", &id] {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
+    }
+    for told in [&log, &outcome.log, &outcome.summary, &comment] {
+        assert!(!told.contains("\"lineage\""), "the state is shown:\n{told}");
     }
 }
 

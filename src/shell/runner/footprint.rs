@@ -9,7 +9,7 @@ use std::process;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::variable;
+use super::{temporary_directory, variable};
 use crate::shell::processes::{ProcessGroup, ProcessId};
 
 /// Why a footprint could not be written or read.
@@ -53,14 +53,15 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Begins this process's footprint. Outside a runner (no `RUNNER_TEMP`) it is kept in memory only:
-    /// no clean-up step follows there.
+    /// Begins this process's footprint. Outside a runner (run 0) it is kept in memory only: no
+    /// clean-up step follows there.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written.
+    /// It cannot be written.
     pub fn begin(working_directory: &Path, run: (u64, u32)) -> Result<Footprint, FootprintError> {
         let pid = process::id();
-        let file = directory().map(|directory| directory.join(format!("{}-{}-{pid}.json", run.0, run.1)));
+        let name = format!("{}-{}-{pid}.json", run.0, run.1);
+        let file = (run.0 != 0).then(|| directory(working_directory).join(name));
         let footprint = Self::new(working_directory, run, file);
         footprint.save()?;
         Ok(footprint)
@@ -86,7 +87,7 @@ impl Footprint {
     /// Writes down which lock is about to be taken, or (`None`) that it is released.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written; then the lock must not be taken.
+    /// It cannot be written; then the lock must not be taken.
     pub fn set_lock(&mut self, state: &str, lock_id: Option<&str>) -> Result<(), FootprintError> {
         self.state = Some(state.to_owned());
         self.lock_id = lock_id.map(str::to_owned);
@@ -96,7 +97,7 @@ impl Footprint {
     /// Writes down whose comment is edited.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written.
+    /// It cannot be written.
     pub fn set_pull_requests(&mut self, numbers: &[u64]) -> Result<(), FootprintError> {
         self.pull_requests = numbers.to_vec();
         self.save()
@@ -106,7 +107,7 @@ impl Footprint {
     /// it is follows; until then no other is taken for it.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written; then nothing must be applied.
+    /// It cannot be written; then nothing must be applied.
     pub fn set_applying(&mut self) -> Result<(), FootprintError> {
         self.applying = true;
         self.terraform = None;
@@ -116,7 +117,7 @@ impl Footprint {
     /// Writes down that its apply ended well.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written.
+    /// It cannot be written.
     pub fn set_applied(&mut self) -> Result<(), FootprintError> {
         self.applied = true;
         self.save()
@@ -125,7 +126,7 @@ impl Footprint {
     /// Writes down that the process told its result.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written.
+    /// It cannot be written.
     pub fn set_concluded(&mut self) -> Result<(), FootprintError> {
         self.concluded = true;
         self.save()
@@ -134,7 +135,7 @@ impl Footprint {
     /// Writes down the Terraform that was just started.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be written.
+    /// It cannot be written.
     pub fn set_terraform(&mut self, pid: u32) -> Result<(), FootprintError> {
         self.terraform = ProcessGroup::of(pid);
         self.save()
@@ -143,9 +144,9 @@ impl Footprint {
     /// The footprints that this run's attempt left in this job for `working_directory`.
     ///
     /// # Errors
-    /// `RUNNER_TEMP` cannot be read.
+    /// They cannot be read.
     pub fn find(working_directory: &Path, run: (u64, u32)) -> Result<Vec<Footprint>, FootprintError> {
-        let Some(directory) = directory() else { return Ok(Vec::new()) };
+        let directory = directory(working_directory);
         let failed = |source| FootprintError { action: "read", path: directory.clone(), source };
         let entries = match fs::read_dir(&directory) {
             Ok(entries) => entries,
@@ -176,6 +177,11 @@ impl Footprint {
         terraform.and_then(ProcessGroup::at_work)
     }
 
+    /// The files that its Terraform printed to, as far as they are still there.
+    pub fn output_files(&self) -> Vec<PathBuf> {
+        self.terraform.as_ref().map(|group| group.output_in(&temporary_directory())).unwrap_or_default()
+    }
+
     /// Whether it was killed in the very moment in which it started its apply: then nothing says
     /// which process that is, nor whether it is dead.
     pub fn is_untraced_apply(&self) -> bool {
@@ -196,8 +202,11 @@ impl Footprint {
     }
 }
 
-fn directory() -> Option<PathBuf> {
-    variable("RUNNER_TEMP").map(|temp| Path::new(&temp).join("stategate"))
+/// A runner that names no directory for temporary files keeps the checkout between steps all the
+/// same; a directory that everybody can write to is no place for what is believed.
+fn directory(working_directory: &Path) -> PathBuf {
+    let temp = variable("RUNNER_TEMP").map(PathBuf::from);
+    temp.unwrap_or_else(|| working_directory.join(".terraform")).join("stategate")
 }
 
 #[cfg(test)]

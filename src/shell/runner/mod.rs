@@ -128,6 +128,11 @@ pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where temporary files go: the runner empties its directory after each job.
+pub fn temporary_directory() -> PathBuf {
+    variable("RUNNER_TEMP").map_or_else(env::temp_dir, PathBuf::from)
+}
+
 fn user() -> String {
     variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| {
         let id = rustix::process::getuid();
