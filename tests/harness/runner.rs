@@ -42,6 +42,7 @@ pub struct Step<'a> {
     token: Option<String>,
     rerun: Option<u64>,
     cleans_up: bool,
+    lets_go: bool,
 }
 
 /// How a run of the action ended.
@@ -86,6 +87,7 @@ impl<'a> Step<'a> {
             token: None,
             rerun: None,
             cleans_up: true,
+            lets_go: true,
         };
         step.with("working-directory", PROD)
     }
@@ -123,6 +125,12 @@ impl<'a> Step<'a> {
     /// The action's main step alone.
     pub fn without_cleanup(mut self) -> Self {
         self.cleans_up = false;
+        self
+    }
+
+    /// A step that leaves its lock to the clean-up step, though nobody kills it.
+    pub fn leaving_its_lock(mut self) -> Self {
+        self.lets_go = false;
         self
     }
 
@@ -204,6 +212,14 @@ impl Running<'_> {
         });
     }
 
+    /// Waits until Terraform applies, and makes what takes its time.
+    #[track_caller]
+    pub fn wait_for_apply(&self) {
+        wait_for("the apply to begin", Duration::from_mins(2), || {
+            self.log().contains("Provisioning with").then_some(())
+        });
+    }
+
     /// The pid of the step's entry process, which is all that the runner signals.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("the step runs").id()
@@ -251,7 +267,8 @@ impl Running<'_> {
         self.end(true)
     }
 
-    /// Waits for its end; then the clean-up step.
+    /// Waits for its end; then the clean-up step. Fails when that finds a lock of a step that nobody
+    /// killed.
     pub fn finish(self) -> Outcome {
         self.end(false)
     }
@@ -261,6 +278,9 @@ impl Running<'_> {
         let status = self.end_of("step", &mut process, 0);
         let code = status.code();
         let cleanup = self.clean_up(code != Some(0));
+        let (_, cleaned) = cleanup.clone().unwrap_or_default();
+        let is_left = code.is_some() && cleaned.contains("released the lock");
+        assert!(!(is_left && self.step.lets_go), "the step left its lock:\n{}\n{cleaned}", self.log());
         self.sweep();
         let conclusion = match code {
             _ if cancelled => "cancelled",

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use super::bucket::Bucket;
-use super::files::{Files, PROD};
+use super::files::{Files, PROD, PROD_KEY};
 use super::github::FakeGithub;
 use super::github::events::{Checkout, Event};
 use super::github::story::{MergeMethod, Push};
@@ -61,6 +61,14 @@ impl World {
         world
     }
 
+    /// The same, with a planned pull request for another image.
+    pub fn planned() -> (Self, u64) {
+        let world = Self::applied();
+        let number = world.new_image();
+        Step::plan(&world, number).run().exits(0);
+        (world, number)
+    }
+
     /// octocat opens a pull request that changes files.
     pub fn pull_request(&self, title: &str, change: impl FnOnce(&Files)) -> u64 {
         let branch = title.to_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
@@ -76,6 +84,21 @@ impl World {
     /// A pull request that gives the service `web` in production another image: one change in place.
     pub fn new_image(&self) -> u64 {
         self.pull_request("Web 1.1", |files| files.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1"))
+    }
+
+    /// The image of the service `web` in production, as its state has it.
+    pub fn image(&self) -> String {
+        self.laptop().initialised(&["output", "-raw", "web_image"]).succeeded().stdout
+    }
+
+    /// The head commit of a pull request.
+    pub fn head(&self, number: u64) -> String {
+        self.github.state().pulls[&number].head_sha().to_owned()
+    }
+
+    /// Where the reviewed plan of a pull request is kept.
+    pub fn record_key(&self, number: u64) -> String {
+        format!("stategate/{PROD_KEY}/plans/{}.json", self.head(number))
     }
 
     /// An approved and merged pull request whose apply goes on only when told.
@@ -116,9 +139,8 @@ impl World {
 
     /// GitHub learns the files of a pull request's head commit.
     fn tell_files(&self, number: u64, files: &Files) {
-        let mut state = self.github.state();
-        let head = state.pulls[&number].head_sha().to_owned();
-        state.files.insert(head, files.all());
+        let head = self.head(number);
+        self.github.state().files.insert(head, files.all());
     }
 
     /// hubot approves the head of a pull request.

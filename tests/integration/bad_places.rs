@@ -63,22 +63,6 @@ fn a_terminal_that_is_closed_is_an_interrupt() {
 }
 
 #[test]
-fn a_second_interrupt_is_not_passed_on() {
-    let world = World::applied();
-    let (_, push, _sign) = world.slow_change();
-    let mut step = Step::apply(&world, &push).start();
-    step.wait_for_log("Provisioning with");
-    step.signal(Signal::TERM);
-    step.wait_for_log("Interrupt received");
-    for signal in [Signal::INT, Signal::INT, Signal::HUP, Signal::TERM] {
-        step.signal(signal);
-    }
-    let outcome = step.finish().exits(130);
-    assert!(!outcome.log.contains("Two interrupts"), "{}", outcome.log);
-    assert!(world.bucket.locks().is_empty());
-}
-
-#[test]
 fn there_is_no_place_for_files() {
     let world = World::applied();
     let number = world.new_image();

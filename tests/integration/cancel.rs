@@ -6,20 +6,15 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::files::{PROD, PROD_LOCK};
-use crate::harness::process::wait_for;
-use crate::harness::runner::{Running, Step};
+use crate::harness::runner::Step;
 use crate::harness::world::World;
-
-fn begun(step: &Running<'_>) {
-    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
-}
 
 #[test]
 fn a_cancelled_apply_lets_terraform_end_and_releases() {
     let world = World::applied();
     let (number, push, _sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
-    begun(&step);
+    step.wait_for_apply();
     let outcome = step.cancel().exits(130);
     assert_eq!(outcome.output("result"), "cancelled");
     assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
@@ -48,7 +43,7 @@ fn terminate_is_an_interrupt_too() {
     let world = World::applied();
     let (_, push, _sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
-    begun(&step);
+    step.wait_for_apply();
     step.signal(Signal::TERM);
     step.finish().exits(130);
     assert!(world.bucket.locks().is_empty());
@@ -69,7 +64,7 @@ fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     let world = World::applied();
     let (_, push, sign) = world.slow_change();
     let step = on(Step::apply(&world, &push)).start();
-    begun(&step);
+    step.wait_for_apply();
     step.signal(Signal::KILL);
     // Terraform lives on as an orphan: the clean-up step has to wait for it.
     let outcome = std::thread::scope(|scope| {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
 use crate::harness::files::{PROD_KEY, PROD_LOCK};
 use crate::harness::laptop::Sign;
@@ -65,7 +67,7 @@ fn world(matches: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> (World, Slo
 fn applying(world: &World) -> (u64, Running<'_>, Sign) {
     let (number, push, sign) = world.slow_change();
     let step = Step::apply(world, &push).start();
-    wait_for("the apply to begin", PATIENCE, || step.log().contains("Provisioning with").then_some(()));
+    step.wait_for_apply();
     (number, step, sign)
 }
 
@@ -160,6 +162,23 @@ fn in_a_slow_state_upload() {
     assert_eq!(outcome.code, None, "nobody outlives the sequence");
     assert!(world.laptop().state().to_string().contains("\"slow\""), "the upload went through");
     assert!(world.github.comment(number).contains("was killed"), "{}", world.github.comment(number));
+}
+
+#[test]
+fn further_signals_reach_no_terraform_that_writes_the_state() {
+    let (world, slow) = world(|seen| is_on(seen, "PUT", PROD_KEY));
+    let (_, step, _sign) = applying(&world);
+    slow.arm();
+    step.signal(Signal::TERM);
+    slow.wait_until_met();
+    for signal in [Signal::INT, Signal::INT, Signal::HUP, Signal::TERM] {
+        step.signal(signal);
+    }
+    let outcome = step.finish().exits(130);
+    assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
+    assert!(!outcome.log.contains("Two interrupts"), "{}", outcome.log);
+    assert!(world.bucket.locks().is_empty());
+    assert!(world.laptop().state().to_string().contains("\"slow\""), "what was begun is in the state");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn attempt(outcome: &Outcome) -> String {
 fn the_comment_keeps_the_life_of_the_change_with_times_commits_and_runs() {
     let world = World::applied();
     let number = world.new_image();
-    let first = world.github.state().pulls[&number].head_sha().to_owned();
+    let first = world.head(number);
     let planned = Step::plan(&world, number).run().exits(0);
     let second = world.push_to(number, |files| files.replace(&format!("{PROD}/main.tf"), "web:1.1", "web:1.2"));
 
@@ -163,7 +163,7 @@ fn each_pull_request_of_a_push_is_told_its_own_commit_and_one_failure_stops_no_o
     let worker = world.pull_request("Worker 1.1", |files| {
         files.write(&format!("{PROD}/more.tf"), "resource \"terraform_data\" \"more\" {\n  input = \"more\"\n}\n");
     });
-    let heads = [web, worker].map(|number| world.github.state().pulls[&number].head_sha().to_owned());
+    let heads = [web, worker].map(|number| world.head(number));
     // One push to main brings both.
     let before = world.merge(web).before;
     let push = Push { before, ..world.merge(worker) };

@@ -119,9 +119,7 @@ fn terraform_force_unlock_removes_ours_and_we_say_that_it_was_taken() {
 
 #[test]
 fn a_lock_that_is_taken_before_the_apply_is_noticed_before_anything_is_applied() {
-    let world = World::applied();
-    let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     let before = world.bucket.get(PROD_KEY);

@@ -9,26 +9,6 @@ const MAIN: &str = "environments/prod/main.tf";
 const WEB: &str = "module.web.terraform_data.service";
 const WORKER: &str = "module.worker.terraform_data.service";
 
-/// A world whose pull request 42 is planned.
-fn planned() -> (World, u64) {
-    let world = World::applied();
-    let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
-    (world, number)
-}
-
-fn image(world: &World) -> String {
-    world.laptop().initialised(&["output", "-raw", "web_image"]).succeeded().stdout
-}
-
-fn head(world: &World, number: u64) -> String {
-    world.github.state().pulls[&number].head_sha().to_owned()
-}
-
-fn record_key(world: &World, number: u64) -> String {
-    format!("stategate/{PROD_KEY}/plans/{}.json", head(world, number))
-}
-
 /// A pull request for something else, planned.
 fn new_queue(world: &World) -> u64 {
     let text = "resource \"terraform_data\" \"queue\" {\n  input = \"jobs\"\n}\n";
@@ -39,7 +19,7 @@ fn new_queue(world: &World) -> u64 {
 
 #[test]
 fn the_plan_says_what_will_be_asked_and_what_it_has() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     let comment = world.github.comment(number);
     assert!(comment.contains("0 of 1") && comment.contains("except octocat (its author)"), "{comment}");
     world.approve(number);
@@ -50,7 +30,7 @@ fn the_plan_says_what_will_be_asked_and_what_it_has() {
 
 #[test]
 fn who_pushed_last_does_not_approve() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.push_to(number, |files| files.append(MAIN, "# by hubot\n"));
     let mut event = world.github.pull_request_event(number, "synchronize");
     event.payload["sender"]["login"] = "hubot".into();
@@ -83,7 +63,7 @@ fn a_direct_push_that_is_let_through_is_shown() {
 
 #[test]
 fn a_late_run_is_refused_and_a_plan_without_changes_passes() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     let comment = world.pull_request("A comment", |files| files.write("environments/prod/calm.tf", "# calm\n"));
@@ -99,7 +79,7 @@ fn a_late_run_is_refused_and_a_plan_without_changes_passes() {
 
 #[test]
 fn an_environment_must_be_protected_and_approved_by_another() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     let apply = || Step::apply(&world, &push).with("environment", "prod").with("require-environment-approval", "true");
@@ -117,7 +97,7 @@ fn an_environment_must_be_protected_and_approved_by_another() {
 
 #[test]
 fn a_team_that_this_token_cannot_see_is_said_with_the_token_that_can() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     let apply = || Step::apply(&world, &push).with("approvers", "acme/platform");
@@ -126,7 +106,7 @@ fn a_team_that_this_token_cannot_see_is_said_with_the_token_that_can() {
 
 #[test]
 fn a_merged_event_and_a_dispatch_lead_to_the_same_gate() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.merge(number);
     let merged = || Step::new(&world, "apply", world.github.merged_event(number));
     let dispatched = |named: u64| {
@@ -143,18 +123,18 @@ fn a_merged_event_and_a_dispatch_lead_to_the_same_gate() {
 
 #[test]
 fn other_code_than_the_gate_decided_about_is_not_applied() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     let mut event = world.github.push_event(&push);
-    event.sha = head(&world, number);
+    event.sha = world.head(number);
     let step = Step::new(&world, "apply", event);
     step.refused_and_told(&[number], 11, &["the checked-out commit is", &push.after]);
 }
 
 #[test]
 fn a_changed_plan_is_refused_in_words() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     // As if something else had got into the merge: another address, another value, another action.
@@ -174,15 +154,15 @@ fn a_changed_plan_is_refused_in_words() {
         world.main.replace(MAIN, other, old);
     }
     Step::apply(&world, &push).run().exits(0);
-    assert_eq!(image(&world), "web:1.1");
+    assert_eq!(world.image(), "web:1.1");
 }
 
 #[test]
 fn a_record_that_is_missing_or_not_ours_is_refused_with_the_remedy() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
-    let key = record_key(&world, number);
+    let key = world.record_key(number);
     let record = world.bucket.get(&key).unwrap();
     world.bucket.delete(&key);
     Step::apply(&world, &push).refused_and_told(&[number], 12, &["there is no reviewed plan at"]);
@@ -197,7 +177,7 @@ fn a_record_that_is_missing_or_not_ours_is_refused_with_the_remedy() {
 
 #[test]
 fn other_open_pull_requests_that_touch_the_same_resources_are_named() {
-    let (world, _first) = planned();
+    let (world, _first) = World::planned();
     let second = world.pull_request("Web 1.2", |files| files.replace(MAIN, "web:1.0", "web:1.2"));
     Step::plan(&world, second).run().exits(0);
     let comment = world.github.comment(second).replace('`', "");
@@ -218,12 +198,12 @@ fn a_forks_pull_request_has_no_reviewed_plan_and_is_told_the_way_on() {
     let refused = Step::apply(&world, &push).refused_and_told(&[number], 12, &["there is no reviewed plan at"]);
     assert!(refused.log.contains("needs a branch in this repository"), "{}", refused.log);
     Step::apply(&world, &push).with("on-plan-change", "apply").run().exits(0);
-    assert_eq!(image(&world), "web:1.1");
+    assert_eq!(world.image(), "web:1.1");
 }
 
 #[test]
 fn a_pull_request_into_another_branch_lends_its_approval_to_nobody() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     "next".clone_into(&mut world.github.state().pulls.get_mut(&number).unwrap().base);
@@ -233,7 +213,7 @@ fn a_pull_request_into_another_branch_lends_its_approval_to_nobody() {
 
 #[test]
 fn a_revert_needs_an_approval_of_its_own() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     Step::apply(&world, &push).run().exits(0);
@@ -243,12 +223,12 @@ fn a_revert_needs_an_approval_of_its_own() {
     Step::apply(&world, &push).refused_and_told(&[revert], 11, &["#43 has 0 of 1", WEB]);
     world.approve(revert);
     Step::apply(&world, &push).run().exits(0);
-    assert_eq!(image(&world), "web:1.0");
+    assert_eq!(world.image(), "web:1.0");
 }
 
 #[test]
 fn the_last_of_many_reviews_counts_like_the_first() {
-    let (world, number) = planned();
+    let (world, number) = World::planned();
     for index in 0..120 {
         let login = format!("reviewer-{index:03}");
         world.github.person(&login, "write");

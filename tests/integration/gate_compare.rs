@@ -139,7 +139,7 @@ fn a_base_that_moved_and_other_versions_are_named() {
     let number = world.new_image();
     Step::plan(&world, number).with("terraform-bin", &locking(&world, "1.0.0")).run().exits(0);
     world.approve(number);
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    let head = world.head(number);
     let key = format!("stategate/{PROD_KEY}/plans/{head}.json");
     // There is one Terraform here: the record says that another one planned.
     let mut record = world.bucket.json(&key).unwrap();

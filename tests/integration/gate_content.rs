@@ -89,11 +89,11 @@ fn a_provisioner_that_no_plan_shows_costs_it() {
 #[test]
 fn a_record_that_claims_the_same_content_is_not_believed_alone() {
     let (world, number) = approved();
-    let earlier = world.github.state().pulls[&number].head_sha().to_owned();
+    let earlier = world.head(number);
     world.push_to(number, |files| files.replace(MAIN, "echo one", "echo two"));
     plan_again(&world, number);
     // The pull request's own job writes both records, and may lie in them.
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    let head = world.head(number);
     let key = |sha: &str| format!("stategate/{PROD_KEY}/plans/{sha}.json");
     let mut forged = world.bucket.json(&key(&head)).unwrap();
     forged["content_digest"] = world.bucket.json(&key(&earlier)).unwrap()["content_digest"].clone();

@@ -3,18 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::PROD_KEY;
 use crate::harness::github::story::Push;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
 const MAIN: &str = "environments/prod/main.tf";
 const WEB: &str = "module.web.terraform_data.service";
-
-fn record_key(world: &World, number: u64) -> String {
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
-    format!("stategate/{PROD_KEY}/plans/{head}.json")
-}
 
 /// A planned pull request for a new resource of this name.
 fn another(world: &World, name: &str) -> u64 {
@@ -86,7 +80,7 @@ fn whatever_is_written_over_its_reviewed_plan() {
     ];
     for forge in forgeries {
         let (world, web) = with_a_refused_one();
-        let key = record_key(&world, web);
+        let key = world.record_key(web);
         let mut record = world.bucket.json(&key).unwrap();
         forge(&mut record);
         world.bucket.put(&key, record.to_string());
@@ -98,7 +92,7 @@ fn whatever_is_written_over_its_reviewed_plan() {
 #[test]
 fn when_its_plan_was_never_recorded() {
     let (world, web) = with_a_refused_one();
-    world.bucket.delete(&record_key(&world, web));
+    world.bucket.delete(&world.record_key(web));
     let (queue, push) = on_top(&world);
     check_only_with_its_approval(&world, (web, queue), &push);
 }
@@ -127,7 +121,7 @@ fn when_the_next_one_changes_the_same_resource_further() {
 fn when_the_next_ones_record_claims_to_be_its_own() {
     let (world, web) = with_a_refused_one();
     let (queue, push) = on_top(&world);
-    let key = record_key(&world, queue);
+    let key = world.record_key(queue);
     let record = world.bucket.json(&key).unwrap();
     let mut forged = record.clone();
     forged["head_sha"] = world.github.state().pulls[&web].head_sha().into();
@@ -150,7 +144,7 @@ fn when_a_direct_push_that_is_let_through_comes_next() {
 #[test]
 fn when_the_next_one_is_asked_for_by_its_event_alone() {
     let (world, web) = with_a_refused_one();
-    world.bucket.delete(&record_key(&world, web));
+    world.bucket.delete(&world.record_key(web));
     let (queue, _) = on_top(&world);
     let told = ["#43 is merged and not applied yet: it changed files that reach this apply", "#43 has 0 of 1"];
     Step::new(&world, "apply", world.github.merged_event(queue)).refused_and_told(&[web, queue], 11, &told);

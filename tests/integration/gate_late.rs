@@ -20,9 +20,7 @@ const WEB: &str = "module.web.terraform_data.service";
 
 /// A world whose pull request 42 is planned, approved and merged.
 fn merged() -> (World, u64, Push) {
-    let world = World::applied();
-    let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
+    let (world, number) = World::planned();
     world.approve(number);
     let push = world.merge(number);
     (world, number, push)
@@ -107,16 +105,14 @@ fn an_approval_withdrawn_while_github_takes_its_time_over_the_comment_blocks() {
 
 #[test]
 fn an_approval_given_after_the_merge_opens_the_gate_for_a_re_run() {
-    let world = World::applied();
-    let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
+    let (world, number) = World::planned();
     let push = world.merge(number);
     let told = ["0 of 1", WEB, "have #42 approved by"];
     let refused = Step::apply(&world, &push).refused_and_told(&[number], 11, &told);
     world.approve(number);
     let outcome = Step::apply(&world, &push).rerun_of(refused.run).run().exits(0);
     assert_eq!((outcome.attempt, outcome.output("result")), (2, "applied"));
-    assert_eq!(world.laptop().initialised(&["output", "-raw", "web_image"]).succeeded().stdout, "web:1.1");
+    assert_eq!(world.image(), "web:1.1");
 }
 
 /// `docs/rerun-apply.yml`, as far as it is looked at.

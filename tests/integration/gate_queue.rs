@@ -53,7 +53,7 @@ fn a_merge_queue_drops_what_is_no_longer_what_was_reviewed() {
     assert!(world.github.comment(number).contains("it means what was reviewed"), "{}", world.github.comment(number));
     world.laptop().initialised(&["state", "rm", WORKER]).succeeded();
     queued().refused_and_told(&[number], 12, &[&format!("{WORKER} would be created")]);
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    let head = world.head(number);
     world.bucket.delete(&format!("stategate/{PROD_KEY}/plans/{head}.json"));
     queued().refused_and_told(&[number], 12, &["there is no reviewed plan at"]);
 }
@@ -168,7 +168,7 @@ fn what_was_merged_and_not_applied_is_asked_about_and_applied_with_the_next() {
     // Nor does accepting another plan, or one that nobody reviewed.
     let accepting = || Step::apply(&world, &push).with("on-plan-change", "apply");
     accepting().refused(11).says("#42 has 0 of 1");
-    let head = world.github.state().pulls[&queue].head_sha().to_owned();
+    let head = world.head(queue);
     let key = format!("stategate/{PROD_KEY}/plans/{head}.json");
     let record = world.bucket.get(&key).unwrap();
     world.bucket.delete(&key);

@@ -11,11 +11,6 @@ use crate::harness::world::World;
 
 const WEB: &str = "module.web.terraform_data.service";
 
-fn record_key(world: &World, number: u64) -> String {
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
-    format!("stategate/{PROD_KEY}/plans/{head}.json")
-}
-
 #[test]
 fn a_record_says_what_was_planned_of_what_and_no_value() {
     let world = World::applied();
@@ -31,7 +26,7 @@ fn a_record_says_what_was_planned_of_what_and_no_value() {
     let tree = run(git.current_dir(&checkout.root).args(["write-tree"])).succeeded().stdout;
     let outcome = Step::new(&world, "plan", event).run().exits(0);
 
-    let text = String::from_utf8(world.bucket.get(&record_key(&world, number)).unwrap()).unwrap();
+    let text = String::from_utf8(world.bucket.get(&world.record_key(number)).unwrap()).unwrap();
     let record: Value = serde_json::from_str(&text).unwrap();
     let state = world.laptop().state();
     let (base, head) = {

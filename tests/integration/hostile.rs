@@ -1,30 +1,23 @@
 //! Other people's locks, in wording and in ownership: text that wants to be ours, and the clean-up
 //! of a job that took no lock.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use crate::harness::files::{PROD, PROD_LOCK};
-use crate::harness::process::wait_for;
-use crate::harness::runner::{Running, Step};
+use crate::harness::runner::Step;
 use crate::harness::world::World;
-
-fn begun(step: &Running<'_>) {
-    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
-}
 
 /// A job whose providers cannot be fetched ends after Terraform wrote the backend down and before
 /// it took a lock.
+const NO_REGISTRY: &str =
+    "terraform {\n  required_providers {\n    x = { source = \"127.0.0.1:1/acme/x\" }\n  }\n}\nprovider \"x\" {}\n";
+
 fn cleanup_beside_an_apply(permissions: &[(&str, &str)]) {
     let world = World::applied();
-    let broken = world.pull_request("No such registry", |files| {
-        let source = "terraform {\n  required_providers {\n    x = { source = \"127.0.0.1:1/acme/x\" }\n  }\n}\nprovider \"x\" {}\n";
-        files.write(&format!("{PROD}/broken.tf"), source);
-    });
+    let broken = world.pull_request("No such registry", |files| files.write(&format!("{PROD}/broken.tf"), NO_REGISTRY));
     let (_, push, sign) = world.slow_change();
     let holder = Step::apply(&world, &push).start();
-    begun(&holder);
+    holder.wait_for_apply();
     let token = world.github.workflow_token(permissions);
     let run = holder.run.to_string();
     let sibling = Step::plan(&world, broken).env("GITHUB_RUN_ID", &run).token(&token).run().exits(14);
@@ -38,6 +31,18 @@ fn cleanup_beside_an_apply(permissions: &[(&str, &str)]) {
 #[test]
 fn a_job_without_a_lock_leaves_its_siblings_lock_when_github_does_not_tell_of_it() {
     cleanup_beside_an_apply(&[("pull_requests", "write"), ("contents", "read")]);
+}
+
+#[test]
+fn a_job_that_froze_the_state_and_took_no_lock_later_leaves_its_freeze() {
+    let world = World::applied();
+    let freeze = Step::new(&world, "lock", world.github.dispatch_event("hubot")).with("reason", "a long night");
+    let run = freeze.run().exits(0).run.to_string();
+    let broken = world.pull_request("No such registry", |files| files.write(&format!("{PROD}/broken.tf"), NO_REGISTRY));
+    let outcome = Step::plan(&world, broken).env("GITHUB_RUN_ID", &run).run().exits(14);
+    let (code, log) = outcome.cleanup.expect("the clean-up step ran");
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK], "the freeze is gone:\n{log}");
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn the_end_of_a_killed_step_is_told_once() {
     let temp = world.place("temp").display().to_string();
     let first = Step::apply(&world, &push).env("RUNNER_TEMP", &temp).start();
     let (run, root) = (first.run.to_string(), first.workspace.join(PROD).display().to_string());
-    begun(&first);
+    first.wait_for_apply();
     first.signal(Signal::KILL);
     sign.go_on();
     first.finish();

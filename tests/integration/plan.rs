@@ -13,7 +13,9 @@ fn a_pull_request_is_told_what_would_change() {
         let main = format!("{PROD}/main.tf");
         files.replace(&main, "web:1.0", "web:2.0");
         files.replace(&main, "  replicas = 1\n", "  replicas = 1\n  region   = \"eu-north-1\"\n");
-        files.append(&main, "resource \"terraform_data\" \"queue\" {\n  input = \"jobs\"\n}\n");
+        for name in ["queue", "mail"] {
+            files.append(&main, &format!("resource \"terraform_data\" \"{name}\" {{\n  input = \"jobs\"\n}}\n"));
+        }
     });
     let step = Step::plan(&world, number).run().exits(0);
 
@@ -24,7 +26,7 @@ fn a_pull_request_is_told_what_would_change() {
         assert!(step.summary.contains(told), "{told} is not in the summary:\n{}", step.summary);
     }
     let counts = ["add", "change", "replace", "destroy"].map(|name| step.output(name));
-    assert_eq!(counts, ["1", "1", "1", "0"]);
+    assert_eq!(counts, ["2", "1", "1", "0"]);
     assert_eq!((step.output("result"), step.output("has-changes")), ("planned", "true"));
     assert!(step.output("comment-url").starts_with(&format!("https://github.com/acme/infra/pull/{number}#")));
     let summary: serde_json::Value = serde_json::from_str(step.output("summary-json")).unwrap();
@@ -34,10 +36,8 @@ fn a_pull_request_is_told_what_would_change() {
 
 #[test]
 fn the_record_of_what_was_reviewed_stands_beside_the_state() {
-    let world = World::applied();
-    let number = world.new_image();
-    Step::plan(&world, number).run().exits(0);
-    let head = world.github.state().pulls[&number].head_sha().to_owned();
+    let (world, number) = World::planned();
+    let head = world.head(number);
     let record = world.bucket.get(&format!("stategate/{PROD_KEY}/plans/{head}.json")).expect("a record for the head");
     let record = String::from_utf8(record).unwrap();
     assert!(record.contains("module.web.terraform_data.service"), "{record}");

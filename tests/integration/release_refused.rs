@@ -39,7 +39,8 @@ fn an_apply_is_told_as_applied_and_the_clean_up_step_tries_once_more() {
     world.approve(number);
     let push = world.merge(number);
     refusals.store(1, Ordering::SeqCst);
-    let outcome = Step::apply(&world, &push).run().exits(20).says("could not be released");
+    let step = Step::apply(&world, &push).leaving_its_lock();
+    let outcome = step.run().exits(20).says("could not be released");
     assert_eq!(outcome.output("result"), "applied");
     assert!(String::from_utf8(world.bucket.get(PROD_KEY).unwrap()).unwrap().contains("web:1.1"));
     for told in [&world.github.comment(number), &outcome.summary] {
@@ -77,7 +78,8 @@ fn a_plan_is_told_as_planned() {
     let (world, refusals) = world();
     let number = world.new_image();
     refusals.store(1, Ordering::SeqCst);
-    let outcome = Step::plan(&world, number).run().exits(20).says("could not be released");
+    let step = Step::plan(&world, number).leaving_its_lock();
+    let outcome = step.run().exits(20).says("could not be released");
     assert_eq!((outcome.output("result"), outcome.output("change")), ("planned", "1"));
     let comment = world.github.comment(number);
     for text in ["module.web.terraform_data.service", "could not be released"] {

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
 use crate::harness::ministack::Ministack;
-use crate::harness::process::wait_for;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
@@ -60,7 +58,7 @@ fn check_rescue_of_killed(more: &str) {
     world.main.write(&format!("{PROD}/more.tf"), more);
     let (number, push, sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
-    wait_for("the apply to begin", Duration::from_mins(2), || step.log().contains("Provisioning with").then_some(()));
+    step.wait_for_apply();
     refuse.store(true, Ordering::SeqCst);
     step.signal(Signal::KILL);
     let outcome = std::thread::scope(|scope| {

@@ -24,7 +24,7 @@ fn left_behind() -> (World, u64, Outcome, String) {
 fn left_behind_in(world: World) -> (World, u64, Outcome, String) {
     let (number, push, sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
-    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
+    step.wait_for_apply();
     let dead = step.vanish();
     sign.go_on();
     let id = world.bucket.json(PROD_LOCK).expect("the lock is left")["ID"].as_str().unwrap().to_owned();
@@ -220,7 +220,7 @@ fn unlock_refuses_a_living_run() {
     let world = World::applied();
     let (_, push, sign) = world.slow_change();
     let step = Step::apply(&world, &push).start();
-    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
+    step.wait_for_apply();
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
     Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "impatience").run().exits(10).says("alive");
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);

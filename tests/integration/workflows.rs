@@ -2,13 +2,10 @@
 //! and run through the action's own steps. What counts is what stands on the pull request and in
 //! the bucket afterwards.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::harness::files::{DEV, PROD, PROD_LOCK};
 use crate::harness::github::events::Event;
-use crate::harness::process::wait_for;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::workflow::Workflow;
 use crate::harness::world::World;
@@ -63,7 +60,7 @@ fn left_behind() -> (World, Outcome, String) {
     let (_, push, sign) = world.slow_change();
     let apply = Workflow::printed(README, "apply");
     let step = only(&apply, &world, &world.github.push_event(&push)).start();
-    wait_for("the apply to begin", Duration::from_mins(1), || step.log().contains("Provisioning with").then_some(()));
+    step.wait_for_apply();
     let dead = step.vanish();
     sign.go_on();
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();

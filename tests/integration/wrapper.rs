@@ -11,9 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::files::{PROD, PROD_LOCK};
 use crate::harness::laptop::terraform;
-use crate::harness::process::wait_for;
 use crate::harness::python::python;
-use crate::harness::runner::{Running, Step, binary};
+use crate::harness::runner::{Step, binary};
 use crate::harness::world::World;
 
 const DIES: &str = "#!/bin/sh\ntrap - INT\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
@@ -43,10 +42,6 @@ fn kill(pid: &str) {
     kill_process(pid, Signal::KILL).unwrap();
 }
 
-fn begun(step: &Running<'_>) {
-    wait_for("the apply to begin", Duration::from_mins(2), || step.log().contains("Provisioning with").then_some(()));
-}
-
 /// An interrupted apply behind a wrapper ends with one interrupt for Terraform, whose work is in
 /// the state, and then without a lock.
 #[track_caller]
@@ -55,7 +50,7 @@ fn check_interrupt(script: &str) {
     let (_, push, _sign) = world.slow_change();
     let program = wrapper(&world, script);
     let step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
-    begun(&step);
+    step.wait_for_apply();
     step.signal(Signal::INT);
     let outcome = step.finish().exits(130);
     assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
@@ -93,7 +88,7 @@ fn a_wrapper_that_is_killed_leaves_a_terraform_that_we_wait_for() {
     let (_, push, sign) = world.slow_change();
     let program = wrapper(&world, WAITS);
     let mut step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
-    begun(&step);
+    step.wait_for_apply();
     kill(&fs::read_to_string(pid_file(&program)).unwrap());
     step.wait_for_log("waiting for its end");
     std::thread::sleep(Duration::from_secs(2));
@@ -111,7 +106,7 @@ fn the_clean_up_step_waits_for_a_terraform_whose_wrapper_is_dead_too() {
     let (_, push, sign) = world.slow_change();
     let program = wrapper(&world, WAITS);
     let step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
-    begun(&step);
+    step.wait_for_apply();
     step.signal(Signal::KILL);
     kill(&fs::read_to_string(pid_file(&program)).unwrap());
     let outcome = std::thread::scope(|scope| {
