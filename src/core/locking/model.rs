@@ -7,8 +7,11 @@ use stateright::{Checker, Model, Property};
 use super::{Acquire, Acquired, Answer, Ending, Release, Rules, Step, Target, is_held_by};
 use crate::core::backend::Store;
 
-/// A client's number is its lock's ID and its lock's tag, as with an `ETag` that is a digest.
+/// A client's number is its lock's ID.
 type Id = u8;
+
+/// The owner of a body, and which of its writes this one is: always 0 where the `ETag` is a digest.
+type Tag = (Id, u8);
 
 /// What is checked, and how much of it.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ struct Setting {
     any_delay: bool,
     /// A person may unlock a living holder's lock by force.
     force: bool,
+    /// Each write of the same body has another tag, as with an `ETag` under a KMS key.
+    tags_differ: bool,
     rules: Rules,
 }
 
@@ -31,19 +36,20 @@ const TRIES: u8 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct World {
-    /// The ID of the lock in each store.
-    stores: Vec<Option<Id>>,
+    /// The lock in each store.
+    stores: Vec<Option<Tag>>,
     clients: Vec<Client>,
     /// Requests on their way that nobody waits for any more.
     strays: Vec<Request>,
     /// What a person saw in a store, and is about to remove.
-    unlocking: Option<(usize, Id)>,
+    unlocking: Option<(usize, Tag)>,
     faults: u8,
     /// Somebody's lock was deleted by one who may not.
     wronged: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a property asks about")]
 struct Client {
     phase: Phase,
     /// Its lock was removed by force.
@@ -51,13 +57,17 @@ struct Client {
     held: bool,
     /// It was told to stop, refused by a store, or out of time: it may end without the lock.
     excused: bool,
+    /// How many of its writes are told apart.
+    writes: u8,
+    /// A request of its arrived when it was done.
+    is_late: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Phase {
-    Taking(Acquire<Id, Id>),
-    Holding(Vec<Target<Id>>),
-    Letting(Release<Id, Id>),
+    Taking(Acquire<Id, Tag>),
+    Holding(Vec<Target<Tag>>),
+    Letting(Release<Id, Tag>),
     Done {
         /// It said that its lock may be left behind.
         reported: bool,
@@ -75,7 +85,7 @@ struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
     Put,
-    Delete(Option<Id>),
+    Delete(Option<Tag>),
 }
 
 /// What becomes of one request.
@@ -111,14 +121,14 @@ enum Action {
 
 impl World {
     fn locks(&self, client: Id) -> bool {
-        self.stores.contains(&Some(client))
+        self.stores.iter().flatten().any(|(owner, _)| *owner == client)
     }
 
     fn client(&self, id: Id) -> &Client {
         &self.clients[usize::from(id)]
     }
 
-    fn step(&self, id: Id) -> Option<Step<Id>> {
+    fn step(&self, id: Id) -> Option<Step<Tag>> {
         match &self.client(id).phase {
             Phase::Taking(machine) => machine.step(),
             Phase::Holding(_) => Some(Step::Backoff(0)),
@@ -131,19 +141,22 @@ impl World {
         self.strays.iter().any(|stray| stray.from == client)
     }
 
-    fn arrives(&mut self, request: Request) -> Answer<Id, Id> {
+    fn arrives(&mut self, request: Request, tags_differ: bool) -> Answer<Id, Tag> {
         let slot = self.stores[request.store];
         match (request.kind, slot) {
             (Kind::Put, None) => {
-                self.stores[request.store] = Some(request.from);
-                Answer::Created(request.from)
+                let client = &mut self.clients[usize::from(request.from)];
+                client.writes += u8::from(tags_differ);
+                let tag = (request.from, client.writes);
+                self.stores[request.store] = Some(tag);
+                Answer::Created(tag)
             }
             (Kind::Put, Some(_)) => Answer::Exists,
             (Kind::Delete(Some(_)), None) => Answer::Absent,
             (Kind::Delete(None), None) => Answer::Deleted,
             (Kind::Delete(Some(tag)), Some(there)) if there != tag => Answer::Mismatch,
             (Kind::Delete(_), Some(there)) => {
-                self.wronged |= there != request.from;
+                self.wronged |= there.0 != request.from;
                 self.stores[request.store] = None;
                 Answer::Deleted
             }
@@ -155,12 +168,12 @@ impl World {
         self.strays.sort_unstable();
     }
 
-    fn sent(&mut self, request: Request, fate: Fate) -> Answer<Id, Id> {
+    fn sent(&mut self, request: Request, fate: Fate, tags_differ: bool) -> Answer<Id, Tag> {
         match fate {
-            Fate::Answered => self.arrives(request),
+            Fate::Answered => self.arrives(request, tags_differ),
             Fate::Lost => Answer::Unclear,
             Fate::Unanswered => {
-                self.arrives(request);
+                self.arrives(request, tags_differ);
                 Answer::Unclear
             }
             Fate::Late => {
@@ -168,13 +181,13 @@ impl World {
                 Answer::Unclear
             }
             Fate::Duplicated => {
-                let answer = self.arrives(request);
+                let answer = self.arrives(request, tags_differ);
                 self.on_its_way(request);
                 answer
             }
             Fate::Resent => {
-                self.arrives(request);
-                self.arrives(request)
+                self.arrives(request, tags_differ);
+                self.arrives(request, tags_differ)
             }
             Fate::Refused => Answer::Refused,
         }
@@ -187,19 +200,19 @@ impl Setting {
     }
 
     /// Without `any_delay`, pauses and deletes outlast what is still on its way.
-    fn may_go_on(&self, world: &World, client: Id, step: &Step<Id>) -> bool {
+    fn may_go_on(&self, world: &World, client: Id, step: &Step<Tag>) -> bool {
         let outlasts = matches!(step, Step::Backoff(_) | Step::Wait(_) | Step::Delete(..));
         self.any_delay || !outlasts || !world.has_strays(client)
     }
 
-    fn perform(&self, world: &mut World, client: Id, step: &Step<Id>, fate: Fate) {
+    fn perform(&self, world: &mut World, client: Id, step: &Step<Tag>, fate: Fate) {
         let request = |store, kind| Request { from: client, store: self.index(store), kind };
         let answer = match *step {
-            Step::Put(store) => world.sent(request(store, Kind::Put), fate),
-            Step::Delete(store, tag) => world.sent(request(store, Kind::Delete(tag)), fate),
+            Step::Put(store) => world.sent(request(store, Kind::Put), fate, self.tags_differ),
+            Step::Delete(store, tag) => world.sent(request(store, Kind::Delete(tag)), fate, self.tags_differ),
             Step::Read(store) => match (fate, world.stores[self.index(store)]) {
                 (Fate::Answered, None) => Answer::Absent,
-                (Fate::Answered, Some(there)) => Answer::Present { id: Some(there), tag: there },
+                (Fate::Answered, Some(tag)) => Answer::Present { id: Some(tag.0), tag },
                 _ => Answer::Unclear,
             },
             Step::Backoff(_) | Step::Wait(_) => Answer::Resumed,
@@ -210,7 +223,7 @@ impl Setting {
         self.observe(world, client, answer);
     }
 
-    fn observe(&self, world: &mut World, id: Id, answer: Answer<Id, Id>) {
+    fn observe(&self, world: &mut World, id: Id, answer: Answer<Id, Tag>) {
         let client = &mut world.clients[usize::from(id)];
         match &mut client.phase {
             Phase::Taking(machine) => machine.observe(answer),
@@ -251,12 +264,12 @@ impl Setting {
     fn comes_right(&self, world: &World) -> bool {
         let mut world = world.clone();
         while let Some(stray) = world.strays.pop() {
-            world.arrives(stray);
+            world.arrives(stray, self.tags_differ);
         }
         for _ in 0..80 {
             for slot in &mut world.stores {
                 let phase = |id: Id| &world.clients[usize::from(id)].phase;
-                slot.take_if(|id| matches!(phase(*id), Phase::Crashed | Phase::Done { .. }));
+                slot.take_if(|(id, _)| matches!(phase(*id), Phase::Crashed | Phase::Done { .. }));
             }
             for client in 0..self.clients {
                 if let Some(step) = world.step(client) {
@@ -282,6 +295,8 @@ impl Model for Setting {
             robbed: false,
             held: false,
             excused: false,
+            writes: 0,
+            is_late: false,
         };
         vec![World {
             stores: vec![None; self.stores.len()],
@@ -320,12 +335,12 @@ impl Model for Setting {
         actions.extend(world.strays.iter().copied().map(Action::Arrive));
         if let Some((_, seen)) = world.unlocking {
             // A person is slower than a request on its way.
-            if self.any_delay || !world.has_strays(seen) {
+            if self.any_delay || !world.has_strays(seen.0) {
                 actions.push(Action::Unlock);
             }
         } else {
             for (store, there) in world.stores.iter().enumerate() {
-                let Some(holder) = there.map(|id| world.client(id)) else { continue };
+                let Some(holder) = there.map(|(id, _)| world.client(id)) else { continue };
                 let dead = holder.phase == Phase::Crashed;
                 let forced = self.force && matches!(holder.phase, Phase::Holding(_)) && faulty;
                 if dead || forced {
@@ -363,21 +378,24 @@ impl Model for Setting {
             Action::Arrive(stray) => {
                 let at = next.strays.iter().position(|s| *s == stray)?;
                 next.strays.remove(at);
-                next.arrives(stray);
+                let client = &mut next.clients[usize::from(stray.from)];
+                client.is_late |= matches!(client.phase, Phase::Done { .. });
+                next.arrives(stray, self.tags_differ);
             }
             Action::LookToUnlock(store) => {
                 let there = world.stores[store]?;
-                next.faults -= u8::from(world.client(there).phase != Phase::Crashed);
+                next.faults -= u8::from(world.client(there.0).phase != Phase::Crashed);
                 next.unlocking = Some((store, there));
             }
             // The machine for it has one step when all goes well, and the condition is the store's.
             Action::Unlock => {
                 let (store, seen) = next.unlocking.take()?;
-                let mut machine: Release<Id, Id> = Release::of_exactly(self.stores[store], seen);
+                let mut machine: Release<Id, Tag> = Release::of_exactly(self.stores[store], seen);
                 let Some(Step::Delete(_, Some(tag))) = machine.step() else { return None };
-                let answer = next.arrives(Request { from: seen, store, kind: Kind::Delete(Some(tag)) });
+                let answer =
+                    next.arrives(Request { from: seen.0, store, kind: Kind::Delete(Some(tag)) }, self.tags_differ);
                 if answer == Answer::Deleted {
-                    next.clients[usize::from(seen)].robbed = true;
+                    next.clients[usize::from(seen.0)].robbed = true;
                 }
                 machine.observe(answer);
             }
@@ -399,7 +417,7 @@ impl Model for Setting {
                 world.clients.iter().zip(0..).all(|(client, id)| {
                     !matches!(client.phase, Phase::Holding(_))
                         || client.robbed
-                        || world.stores.iter().all(|there| *there == Some(id))
+                        || world.stores.iter().all(|there| there.is_some_and(|(owner, _)| owner == id))
                 })
             }),
             Property::always("nobody's lock is deleted but by its holder or an unlock", |_, world: &World| {
@@ -412,6 +430,13 @@ impl Model for Setting {
                 world.clients.iter().all(|client| client.held)
             }),
         ];
+        if self.stores.len() == 1 {
+            properties.push(Property::always(LEFT_BEHIND, |_, world: &World| {
+                world.clients.iter().zip(0..).all(|(client, id)| {
+                    client.phase != (Phase::Done { reported: false }) || client.is_late || !world.locks(id)
+                })
+            }));
+        }
         if !self.any_delay {
             properties.extend([
                 Property::always("who survives has let go, or says that he may not have", |_, world: &World| {
@@ -421,7 +446,7 @@ impl Model for Setting {
                 }),
                 Property::always("a lock taken by force does not verify", |model: &Setting, world: &World| {
                     world.clients.iter().zip(0..).all(|(client, id)| {
-                        let read = |there: &Option<Id>| there.map(|id| Answer::Present { id: Some(id), tag: id });
+                        let read = |there: &Option<Tag>| there.map(|tag| Answer::Present { id: Some(tag.0), tag });
                         let held = |there| read(there).is_some_and(|answer| is_held_by(&answer, &id));
                         let verifies = world.stores.iter().take(model.stores.len()).all(held);
                         !(client.robbed && matches!(client.phase, Phase::Holding(_)) && verifies)
@@ -436,8 +461,20 @@ impl Model for Setting {
     }
 }
 
-const SOUND: Setting =
-    Setting { clients: 3, stores: &[Store::S3], faults: 2, any_delay: false, force: false, rules: Rules::ALL };
+/// Between two stores, a request can arrive in the first while the second is let go.
+const LEFT_BEHIND: &str = "whatever of its own had arrived, who survives has let go";
+
+const SOUND: Setting = Setting {
+    clients: 3,
+    stores: &[Store::S3],
+    faults: 2,
+    any_delay: false,
+    force: false,
+    tags_differ: false,
+    rules: Rules::ALL,
+};
+
+const BOTH: [Store; 2] = [Store::S3, Store::DynamoDb];
 
 /// Explores every history and fails with the shortest one that breaks a property.
 fn check(name: &str, setting: Setting) {
@@ -465,7 +502,7 @@ fn three_clients_and_one_store() {
 
 #[test]
 fn two_clients_and_two_stores() {
-    check("two clients, two stores", Setting { clients: 2, faults: 3, stores: &[Store::S3, Store::DynamoDb], ..SOUND });
+    check("two clients, two stores", Setting { clients: 2, faults: 3, stores: &BOTH, ..SOUND });
 }
 
 #[test]
@@ -476,6 +513,12 @@ fn requests_that_arrive_at_any_time() {
 #[test]
 fn a_person_unlocks_by_force() {
     check("force", Setting { clients: 2, faults: 3, force: true, ..SOUND });
+}
+
+#[test]
+fn tags_that_differ_with_each_write() {
+    check("tags differ", Setting { clients: 2, faults: 3, any_delay: true, force: true, tags_differ: true, ..SOUND });
+    check("tags differ, two stores", Setting { clients: 2, stores: &BOTH, force: true, tags_differ: true, ..SOUND });
 }
 
 #[test]
