@@ -26,6 +26,4 @@ pub use reason::Reason;
 pub use reviews::{Counted, NotCounted, Tally, WhyNot};
 
 #[cfg(test)]
-mod histories;
-#[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 //! account, one in `[bot]` an app, one in `[mannequin]` a placeholder. Flags: `reader` cannot
 //! write, `for=org/team` reviews on a team's behalf, `at=N` was submitted at second N.
 
-use super::tests::{HEAD, facts_with, pull_request};
 use super::*;
 use crate::core::record::SameContent;
 
@@ -228,7 +227,7 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
             Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
             Some(("same", commit)) => {
                 let (commit, pusher) = commit.split_once('/').map_or((commit, None), |(c, by)| (c, Some(by)));
-                same.push(super::tests::same_content(commit, HEAD, 7).pushed_by(pusher.map(str::to_owned)));
+                same.push(same_content(commit, HEAD, 7).pushed_by(pusher.map(str::to_owned)));
             }
             None if word == "content" => policy.binds_to = BindsTo::Content,
             None => policy.required_approvals = word.parse().unwrap(),
