@@ -197,14 +197,14 @@ async fn approve(
     };
     pending::tell(&earlier, report);
     asked.along_with(&earlier);
-    records.extend(earlier.pending.iter().filter_map(|pending| pending.record.clone()));
+    records.extend(earlier.records().cloned());
     let evidence = Evidence { root, code: &code, reviewed: &records };
     if matches!(first, Decision::Blocked(_)) {
         return Err(gate::refusal(session, &asked, &first, &evidence, &earlier, report).await);
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {
-            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), &earlier.pending, report).await,
+            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), earlier.records(), report).await,
             Err(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {

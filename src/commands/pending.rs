@@ -40,6 +40,13 @@ pub(super) struct Earlier {
     pub(super) is_cut_off: bool,
 }
 
+impl Earlier {
+    /// The reviewed plans that the fresh plan would carry out too.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.pending.iter().filter_map(|pending| pending.record.as_ref())
+    }
+}
+
 /// One that is merged and not applied yet.
 pub(super) struct Pending {
     /// What its merge made.

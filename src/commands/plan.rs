@@ -89,7 +89,7 @@ async fn tell(
             let compared = match reviewed {
                 Ok(reviewed) => {
                     let earlier = pending::find(session, &root.bucket, &line, (&reviewed, &record), None).await?;
-                    let compared = review::compare(&root.bucket, (&reviewed, &record), &earlier.pending, report).await;
+                    let compared = review::compare(&root.bucket, (&reviewed, &record), earlier.records(), report).await;
                     compared.inspect(|()| pending::tell(&earlier, report))
                 }
                 Err(error) => Err(error),

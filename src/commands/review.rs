@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::pending::Pending;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::session::{Root, Session};
@@ -215,14 +214,13 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
 pub(super) async fn compare(
     bucket: &Bucket,
     (reviewed, fresh): (&[Record], &Record),
-    pending: &[Pending],
+    others: impl Iterator<Item = &Record>,
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut compared = compare_along(reviewed, &[], fresh, &[]);
     if matches!(compared, Comparison::Different { .. }) {
         // What was done to the state lately explains a difference; equality needs no explaining.
-        let records = pending.iter().filter_map(|pending| pending.record.as_ref());
-        let others: Vec<Record> = records.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
+        let others: Vec<Record> = others.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
         compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
     }
     match compared {

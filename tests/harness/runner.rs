@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::action::{Action, ActionStep};
-use super::files::PROD;
+use super::files::{PROD, PROD_LOCK};
 use super::github::WORKFLOW_PERMISSIONS;
 use super::github::events::Event;
-use super::laptop::scrubbed;
+use super::laptop::{Sign, scrubbed};
 use super::process::wait_for;
 use super::world::World;
 
@@ -271,6 +271,20 @@ impl Running<'_> {
     /// killed.
     pub fn finish(self) -> Outcome {
         self.end(false)
+    }
+
+    /// The clean-up step of a killed step, whose Terraform works until the sign: until then the lock
+    /// must stay.
+    #[track_caller]
+    pub fn finish_after(self, sign: &Sign) -> Outcome {
+        let world = self.step.world;
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| self.finish());
+            sleep(Duration::from_secs(3));
+            assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
+            sign.go_on();
+            waiting.join().expect("the clean-up step ends")
+        })
     }
 
     fn end(mut self, cancelled: bool) -> Outcome {

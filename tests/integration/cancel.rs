@@ -67,13 +67,7 @@ fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     step.wait_for_apply();
     step.signal(Signal::KILL);
     // Terraform lives on as an orphan: the clean-up step has to wait for it.
-    let outcome = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| step.finish());
-        std::thread::sleep(Duration::from_secs(3));
-        assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
-        sign.go_on();
-        waiting.join().expect("the clean-up step ends")
-    });
+    let outcome = step.finish_after(&sign);
     assert_eq!(outcome.code, None);
     let (code, log) = outcome.cleanup.expect("the clean-up step ran");
     assert_eq!(code, Some(0), "{log}");

@@ -61,11 +61,7 @@ fn check_rescue_of_killed(more: &str) {
     step.wait_for_apply();
     refuse.store(true, Ordering::SeqCst);
     step.signal(Signal::KILL);
-    let outcome = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| step.finish());
-        sign.go_on();
-        waiting.join().expect("the clean-up step ends")
-    });
+    let outcome = step.finish_after(&sign);
     refuse.store(false, Ordering::SeqCst);
     let (code, log) = outcome.cleanup.expect("the clean-up step ran");
     assert_eq!(code, Some(14), "{log}");

@@ -109,13 +109,7 @@ fn the_clean_up_step_waits_for_a_terraform_whose_wrapper_is_dead_too() {
     step.wait_for_apply();
     step.signal(Signal::KILL);
     kill(&fs::read_to_string(pid_file(&program)).unwrap());
-    let outcome = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| step.finish());
-        std::thread::sleep(Duration::from_secs(3));
-        assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
-        sign.go_on();
-        waiting.join().expect("the clean-up step ends")
-    });
+    let outcome = step.finish_after(&sign);
     let (code, log) = outcome.cleanup.expect("the clean-up step ran");
     assert_eq!(code, Some(0), "{log}");
     assert!(world.bucket.locks().is_empty(), "{log}");
