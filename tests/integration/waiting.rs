@@ -119,7 +119,7 @@ fn a_github_that_takes_no_comment_is_told_once() {
     let world = World::applied();
     let number = world.new_image();
     lock_of(&world, "monalisa");
-    world.github.fail_next(usize::MAX, "GET", "/comments", 403);
+    world.github.fail_next(usize::MAX, "GET", "/comments", 404);
     let mut step = Step::plan(&world, number).with("lock-timeout", "20m").start();
     for who in ["monalisa", "hubot", "octocat"] {
         lock_of(&world, who);
