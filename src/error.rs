@@ -62,9 +62,9 @@ pub enum Error {
     #[error(transparent)]
     Footprint(#[from] FootprintError),
 
-    #[error("failed to read {path}: {source}")]
+    #[error("failed to read the plan JSON {path}: {source}")]
     FileUnreadable { path: PathBuf, source: io::Error },
-    #[error("--approvers: {0}")]
+    #[error("the input approvers (--approvers): {0}")]
     Approvers(#[from] ApproverError),
     #[error(transparent)]
     Event(#[from] EventError),
@@ -74,7 +74,7 @@ pub enum Error {
     NotAppliable { event: String, git_ref: String },
     #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
     PullRequestTarget,
-    #[error("`{command}` needs --reason")]
+    #[error("`{command}` needs the input reason (--reason)")]
     ReasonMissing { command: &'static str },
     #[error("failed to read the plan JSON: {0}")]
     PlanJson(#[from] PlanError),
@@ -222,10 +222,10 @@ impl Error {
             Error::FileUnreadable { .. } => "Give the path of what `terraform show -json PLANFILE` printed, or - for standard input.".to_owned(),
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
-            Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
+            Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { command } => format!("Say why, with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record."),
+            Error::ReasonMissing { command } => format!("Say why, with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
             Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
@@ -238,10 +238,11 @@ impl Error {
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } => next_step.clone(),
             Error::OnlyShown => "See `next` above, or run it again once the holder has ended.".to_owned(),
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
-            Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
+            Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
             Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
-            Error::StillAtWork { .. } | Error::UntracedApply { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
+            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more; `stategate status` then names the command that removes the lock.".to_owned(),
+            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT`."),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
@@ -254,7 +255,7 @@ impl Error {
             Error::OtherCheckout { wanted, .. } => format!(
                 "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
             ),
-            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job. When main has moved on since, open a pull request from main as it is now instead. Where an approval alone is enough: `--on-plan-change apply`.".to_owned(),
+            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job. When main has moved on since, open a pull request from main as it is now instead. Where an approval alone is enough: the input on-plan-change (--on-plan-change) at apply.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
@@ -264,7 +265,7 @@ impl Error {
             Error::Aws(error) => error.hint(),
             Error::GitHub(error) => error.hint(),
             Error::CommentNotPosted { source, .. } => format!("{} The job summary has what the comment would say.", sentence(&source.remedy())),
-            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without, with `--comment false`.".to_owned(),
+            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without it where the input comment (--comment) is false.".to_owned(),
             Error::MayNotUnlock { .. } => "Ask somebody with write access to unlock.".to_owned(),
             Error::NotConfirmed => "Run again and type `yes` when it shall be done; nothing was applied and nothing is left locked.".to_owned(),
             Error::Cancelled => "Run again when it suits; nothing is left locked.".to_owned(),
