@@ -66,6 +66,7 @@ Examples:
   stategate apply --working-directory environments/prod
   stategate apply --required-approvals 2 --approvers acme/platform,octocat
   stategate apply --environment production --require-environment-approval
+  stategate apply --required-approvals 0         on a laptop
 
 Exit codes:
     0  applied, or nothing to change
