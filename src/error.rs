@@ -74,7 +74,7 @@ pub enum Error {
     NotAppliable { event: String, git_ref: String },
     #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
     PullRequestTarget,
-    #[error("`{command}` needs the input reason (--reason)")]
+    #[error("`{command}` needs --reason")]
     ReasonMissing { command: &'static str },
     #[error("failed to read the plan JSON: {0}")]
     PlanJson(#[from] PlanError),
@@ -225,7 +225,7 @@ impl Error {
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { command } => format!("Say why, with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record and shown to whoever asks."),
+            Error::ReasonMissing { command } => format!("Say why, with the input reason, or on the command line with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
             Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),

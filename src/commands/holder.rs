@@ -167,7 +167,7 @@ impl Holder {
     /// One line for the log.
     pub(super) fn line(&self) -> String {
         let Some(info) = self.info() else {
-            return "somebody whose lock cannot be read".to_owned();
+            return format!("a lock that cannot be read, in {}", self.seen.store.as_str());
         };
         let age = self.seen.age().map_or_else(String::new, |age| format!(", for {}", duration(age.as_secs())));
         let what = match info.operation.as_str() {

@@ -58,7 +58,8 @@ impl RootModule {
 fn configuration(directory: &Path) -> Configuration {
     let texts = texts(directory);
     // Terragrunt writes the files that Terraform reads.
-    if directory.join("terragrunt.hcl").exists() || texts.iter().any(|text| text.as_deref().is_none_or(has_backend)) {
+    let may_have = |text: &Option<String>| text.as_deref().is_none_or(|text| has_backend(text) || is_torn(text));
+    if directory.join("terragrunt.hcl").exists() || texts.iter().any(may_have) {
         return Configuration::WithBackend;
     }
     match texts.iter().flatten().any(|text| has_cloud(text)) {
@@ -88,6 +89,11 @@ fn directories(directory: &Path) -> Vec<PathBuf> {
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// A file that ends in the middle: Terraform says where.
+fn is_torn(text: &str) -> bool {
+    text.matches('{').count() != text.matches('}').count()
 }
 
 /// Whether a label follows the word somewhere: `backend "s3"`, `backend s3`, `"backend":`.
@@ -134,6 +140,7 @@ mod tests {
             check("backend.tofu", text, Configuration::WithBackend);
         }
         check("backend.tf.json", r#"{"terraform":{"backend":{"s3":{}}}}"#, Configuration::WithBackend);
+        check("main.tf", "terraform {\n", Configuration::WithBackend);
         check("terragrunt.hcl", "", Configuration::WithBackend);
         check("main.tf", "terraform {\n  cloud {\n    organization = \"acme\"\n  }\n}", Configuration::Cloud);
         fs::write(place.join("latin.tf"), b"# \xe9\n").unwrap();
