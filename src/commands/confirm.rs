@@ -8,6 +8,7 @@ use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::error::Error;
+use crate::log::harmless;
 
 /// Shows what would be done and waits for a typed `yes`. A job, and whatever has no terminal to
 /// ask on, is not asked: there the gate decides alone.
@@ -24,11 +25,10 @@ pub(super) async fn confirm(
         return Ok(());
     }
     let backend = root.bucket.backend();
+    let state = harmless(&format!("s3://{}/{}", backend.bucket, backend.state_key()));
     let question = format!(
-        "\n{}\n\nApply this to s3://{}/{}? No pull request stands behind it.\nOnly `yes` applies it: ",
+        "\n{}\n\nApply this to {state}? No pull request stands behind it.\nOnly `yes` applies it: ",
         report.verdict().trim_end(),
-        backend.bucket,
-        backend.state_key(),
     );
     let mut terminal = io::stderr();
     terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).map_err(Error::Output)?;
