@@ -2,16 +2,20 @@
 //! same words; an empty value, on the command line or in the environment, means "not given".
 
 mod help;
+mod mistake;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
+
+pub use mistake::{Mistake, mistake};
 
 /// Stands in front of Terraform (or OpenTofu) state in S3: takes Terraform's own lock, posts the
 /// plan to the pull request, applies only what was approved, and unlocks safely.
@@ -175,7 +179,7 @@ pub struct RenderCommand {
     #[arg(long, value_name = "FILE")]
     pub plan_json: PathBuf,
     /// The most characters (Unicode code points) that the comment may have.
-    #[arg(long, value_name = "CHARS", default_value_t = 65_000)]
+    #[arg(long, value_name = "CHARS", default_value_t = 65_000, value_parser = number::<usize>, allow_negative_numbers = true)]
     pub budget: usize,
     /// Print the summary as JSON instead.
     #[arg(long, action = ArgAction::Set, default_value_t = false)]
@@ -260,7 +264,7 @@ pub struct Locking {
 #[command(next_help_heading = "Approval")]
 pub struct Gate {
     /// How many people must have approved.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>, allow_negative_numbers = true)]
     pub required_approvals: u32,
     /// Users and teams (`org/team`) whose approval counts, separated by commas; empty: anyone who can write.
     #[arg(long, value_name = "LIST")]
@@ -278,7 +282,7 @@ pub struct Gate {
     #[arg(long, value_enum, default_value_t = OnPlanChange::Fail, value_name = "fail|apply", hide_possible_values = true)]
     pub on_plan_change: OnPlanChange,
     /// The pull request, where the event does not name one (`workflow_dispatch`).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>, allow_negative_numbers = true)]
     pub pull_request: Option<u64>,
 }
 
@@ -369,7 +373,7 @@ fn with_variables(is_wanted: impl Fn(&str) -> bool) -> clap::Command {
         let without_use = without_use.map_or([].as_slice(), |(_, flags)| flags);
         command.mut_args(|arg| {
             let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
-            let variable = format!("STATEGATE_{}", long.to_uppercase().replace('-', "_"));
+            let variable = variable_of(&long);
             let arg = if takes_true(&arg) { arg.num_args(0..=1).default_missing_value("true") } else { arg };
             let arg = if is_switch(&arg) { arg.value_name("true|false").hide_possible_values(true) } else { arg };
             let arg = arg.hide(without_use.contains(&long.as_str()));
@@ -377,6 +381,11 @@ fn with_variables(is_wanted: impl Fn(&str) -> bool) -> clap::Command {
             if is_wanted(&variable) { arg.env(variable).hide_env(true) } else { arg }
         })
     })
+}
+
+/// The variable of a flag.
+fn variable_of(long: &str) -> String {
+    format!("STATEGATE_{}", long.to_uppercase().replace('-', "_"))
 }
 
 fn takes_true(arg: &Arg) -> bool {
@@ -419,6 +428,10 @@ fn comment_mode() -> impl TypedValueParser<Value = CommentMode> {
 
 fn words(text: &str) -> Result<Words, String> {
     shell_words::split(text).map(Words).map_err(|error| format!("{error}; quote it as for a shell"))
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.trim().parse().ok().ok_or_else(|| "it is not a whole number, such as 0, 1 or 42".to_owned())
 }
 
 /// Go's and people's notation: `90s`, `10m`, `1h30m`, and a plain `0`.

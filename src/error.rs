@@ -1,5 +1,7 @@
 //! The one table of errors: what happened, why, what to do next, and the exit code.
 
+mod words;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
 use crate::shell::terraform::TerraformError;
+use words::{first_error, listed, sentence, terraform_hint};
 
 /// The exit codes of the contract.
 pub mod code {
@@ -40,6 +43,8 @@ pub mod code {
     pub const CANCELLED: u8 = 130;
 }
 
+const BACKEND_MISSING: &str = "Add `terraform { backend \"s3\" { bucket = \"…\", key = \"…\", region = \"…\", use_lockfile = true } }` to the root module; a state that is there already moves with `terraform init -migrate-state`.";
+
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say what each variant and field is")]
@@ -48,16 +53,18 @@ pub enum Error {
     Unexpected(String),
     #[error("failed to listen for signals: {0}")]
     Signals(io::Error),
-    #[error("failed to write the output: {0}")]
+    #[error("failed to write to standard output or standard error: {0}")]
     Output(io::Error),
+    #[error("the step's outputs could not be written to the file of GITHUB_OUTPUT: {0}")]
+    StepOutputs(io::Error),
     #[error("failed to make a temporary directory: {0}")]
     TemporaryDirectory(io::Error),
     #[error(transparent)]
     Footprint(#[from] FootprintError),
 
-    #[error("failed to read {path}: {source}")]
+    #[error("failed to read the plan JSON {path}: {source}")]
     FileUnreadable { path: PathBuf, source: io::Error },
-    #[error("--approvers: {0}")]
+    #[error("the input approvers (--approvers): {0}")]
     Approvers(#[from] ApproverError),
     #[error(transparent)]
     Event(#[from] EventError),
@@ -71,6 +78,12 @@ pub enum Error {
     ReasonMissing { command: &'static str },
     #[error("failed to read the plan JSON: {0}")]
     PlanJson(#[from] PlanError),
+    #[error("there are no Terraform files (*.tf) in {directory}")]
+    NoTerraformFiles { directory: String, root_modules: Vec<String> },
+    #[error(
+        "no Terraform file in {directory} has a backend block, so its state would be a local file that cannot be shared or locked"
+    )]
+    NoBackendBlock { directory: String, root_modules: Vec<String> },
     #[error("{directory} is not initialised: it has no .terraform/terraform.tfstate")]
     NotInitialised { directory: PathBuf, init: bool },
     #[error("failed to read .terraform/terraform.tfstate: {0}")]
@@ -126,12 +139,16 @@ pub enum Error {
     StateUnreadable { key: String, why: String },
     #[error("{0}")]
     Aws(#[from] AwsError),
-    #[error("GitHub: {0}")]
+    #[error("{0}")]
     GitHub(#[from] GitHubError),
+    #[error("the comment on #{number} could not be posted: {source}")]
+    CommentNotPosted { number: u64, source: Box<Error> },
     #[error("no token for GitHub: STATEGATE_GITHUB_TOKEN is not set")]
     TokenMissing,
     #[error("{actor} may not unlock: it needs write access to {repository}")]
     MayNotUnlock { actor: String, repository: String },
+    #[error("not applied: the answer was not `yes`")]
+    NotConfirmed,
     #[error("cancelled")]
     Cancelled,
 }
@@ -143,6 +160,7 @@ impl Error {
             Error::Unexpected(_)
             | Error::Signals(_)
             | Error::Output(_)
+            | Error::StepOutputs(_)
             | Error::TemporaryDirectory(_)
             | Error::Footprint(_)
             | Error::Terraform(TerraformError::Output { .. }) => code::UNEXPECTED,
@@ -154,6 +172,8 @@ impl Error {
             | Error::PullRequestTarget
             | Error::ReasonMissing { .. }
             | Error::PlanJson(_)
+            | Error::NoTerraformFiles { .. }
+            | Error::NoBackendBlock { .. }
             | Error::NotInitialised { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
@@ -182,50 +202,60 @@ impl Error {
                 code::AWS
             }
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
-            Error::Cancelled => code::CANCELLED,
+            Error::CommentNotPosted { source, .. } => source.exit_code(),
+            Error::NotConfirmed | Error::Cancelled => code::CANCELLED,
         }
     }
 
-    /// What to do next.
-    #[expect(clippy::match_same_arms, reason = "a table has a row for each error")]
+    /// What to do next, in sentences.
     pub fn hint(&self) -> String {
+        sentence(&self.remedy())
+    }
+
+    #[expect(clippy::match_same_arms, reason = "a table has a row for each error")]
+    fn remedy(&self) -> String {
         match self {
-            Error::Unexpected(_) | Error::Signals(_) | Error::Output(_) => "Run again; if it comes back, report it with the log.".to_owned(),
+            Error::Unexpected(_) | Error::Signals(_) => "Run again; if it comes back, report it with the log.".to_owned(),
+            Error::Output(_) => "See who reads the output (a pipe that was closed?) and whether its disk has room.".to_owned(),
+            Error::StepOutputs(_) => "The work itself is done, see above. See that the runner's disk has room and that no step changes GITHUB_OUTPUT.".to_owned(),
             Error::TemporaryDirectory(_) | Error::Footprint(_) => "See that RUNNER_TEMP (or TMPDIR) exists and can be written.".to_owned(),
             Error::FileUnreadable { .. } => "Give the path of what `terraform show -json PLANFILE` printed, or - for standard input.".to_owned(),
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
-            Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with --pull-request, or give --comment false to plan without one.".to_owned(),
+            Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { command } => format!("Say why, with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record."),
+            Error::ReasonMissing { command } => format!("Say why, with the input reason, or on the command line with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
-            Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
-            Error::NotInitialised { init: true, .. } => {
-                "Add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block: without a backend block the state is a local file.".to_owned()
-            }
+            Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
+            Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
+            Error::NoBackendBlock { root_modules, .. } if root_modules.is_empty() => BACKEND_MISSING.to_owned(),
+            Error::NoBackendBlock { root_modules, .. } => format!("{BACKEND_MISSING} Or give another root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
+            Error::NotInitialised { init: false, .. } => "Run `terraform init` there in an earlier step, or leave the input init (--init) at true.".to_owned(),
+            Error::NotInitialised { init: true, .. } => BACKEND_MISSING.to_owned(),
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } => next_step.clone(),
             Error::OnlyShown => "See `next` above, or run it again once the holder has ended.".to_owned(),
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
-            Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. --force removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
+            Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
             Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
-            Error::StillAtWork { .. } | Error::UntracedApply { .. } => "Wait until the job has ended and six minutes more, then unlock by hand.".to_owned(),
+            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more; `stategate status` then names the command that removes the lock.".to_owned(),
+            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT`."),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::LockNotReleased { id, source, .. } => format!(
                 "{} In a job the clean-up step tries once more. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
-                source.hint()
+                sentence(&source.hint())
             ),
-            Error::NotRecorded(error) => format!("{} The work itself is done.", error.hint()),
+            Error::NotRecorded(error) => format!("{} The work itself is done.", sentence(&error.hint())),
             Error::Blocked { next_step, .. } => next_step.clone(),
             Error::OtherCheckout { wanted, .. } => format!(
                 "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
             ),
-            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job. When main has moved on since, open a pull request from main as it is now instead. Where an approval alone is enough: `--on-plan-change apply`.".to_owned(),
+            Error::PlanChanged { .. } => "Re-run the plan job of the pull request, have the new plan approved, and re-run this job. When main has moved on since, open a pull request from main as it is now instead. Where an approval alone is enough: the input on-plan-change (--on-plan-change) at apply.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
@@ -234,8 +264,10 @@ impl Error {
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),
             Error::GitHub(error) => error.hint(),
-            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without, with `--comment false`.".to_owned(),
+            Error::CommentNotPosted { source, .. } => format!("{} The job summary has what the comment would say.", sentence(&source.remedy())),
+            Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without it where the input comment (--comment) is false.".to_owned(),
             Error::MayNotUnlock { .. } => "Ask somebody with write access to unlock.".to_owned(),
+            Error::NotConfirmed => "Run again and type `yes` when it shall be done; nothing was applied and nothing is left locked.".to_owned(),
             Error::Cancelled => "Run again when it suits; nothing is left locked.".to_owned(),
         }
     }
@@ -244,6 +276,8 @@ impl Error {
     pub fn cause(&self) -> String {
         match self {
             Error::HolderAlive { why, .. } => why.clone(),
+            Error::Aws(error) | Error::NotRecorded(error) => error.cause(),
+            Error::LockNotReleased { source, .. } => source.cause(),
             Error::Terraform(TerraformError::Failed { stderr, .. })
             | Error::InitRefusedByAws { stderr, .. }
             | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
@@ -272,72 +306,9 @@ impl Error {
             Error::Locked { .. } | Error::Frozen { .. } => Phase::Locked,
             Error::Blocked { .. } => Phase::Blocked,
             Error::PlanChanged { .. } | Error::Record(_) => Phase::Refused,
-            Error::Cancelled => Phase::Cancelled,
-            Error::LockNotReleased { .. } | Error::NotRecorded(_) => return None,
+            Error::NotConfirmed | Error::Cancelled => Phase::Cancelled,
+            Error::LockNotReleased { .. } | Error::NotRecorded(_) | Error::CommentNotPosted { .. } => return None,
             _ => Phase::Failed,
         })
-    }
-}
-
-fn terraform_hint(error: &TerraformError) -> String {
-    match error {
-        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
-            "Give the root module's directory with --working-directory.".to_owned()
-        }
-        TerraformError::NotOnPath => {
-            "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with --terraform-bin."
-                .to_owned()
-        }
-        TerraformError::NotExecutable { .. } => "Give the path of an executable with --terraform-bin.".to_owned(),
-        TerraformError::Wrapper { .. } => {
-            "Give the setup step `terraform_wrapper: false` (setup-opentofu: `tofu_wrapper: false`).".to_owned()
-        }
-        TerraformError::Output { .. } => {
-            "See that RUNNER_TEMP (or TMPDIR) exists, can be written and has room.".to_owned()
-        }
-        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
-            "See that the executable is made for this machine.".to_owned()
-        }
-        TerraformError::Failed { .. } => "Mend what Terraform says and run again.".to_owned(),
-    }
-}
-
-/// Lines of an error's detail that are told.
-const DETAIL_LINES: usize = 6;
-
-/// The first error that Terraform printed, with its place, in one line.
-fn first_error(stderr: &str) -> String {
-    let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
-    let mut block = lines.skip_while(|line| !line.starts_with("Error:"));
-    let mut told = block.next().map(|line| line.trim_start_matches("Error:").trim().to_owned()).unwrap_or_default();
-    let mut detail = Vec::new();
-    let mut in_place = false;
-    for line in block.take_while(|line| !line.starts_with("Error:")) {
-        if line.is_empty() {
-            in_place = false;
-        } else if detail.is_empty() && (line.starts_with("on ") || line.starts_with("with ")) {
-            let place = line.split(", in ").next().unwrap_or_default();
-            told.extend([" ", place.trim_end_matches([':', ','])]);
-            in_place = true;
-        } else if !in_place && detail.len() < DETAIL_LINES {
-            // The quoted code, in place, stands in the whole text.
-            detail.push(line);
-        }
-    }
-    if detail.is_empty() { told } else { format!("{told}: {}", detail.join(" ")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::first_error;
-
-    #[test]
-    fn the_first_error_is_one_line_with_its_place() {
-        let own = "Error: Unsupported argument\n\n  on a/main.tf line 2, in resource \"x\" \"y\":\n   2:   imput = 1\n\nNot expected here.\n\nError: Other\n";
-        assert_eq!(first_error(own), "Unsupported argument on a/main.tf line 2: Not expected here.");
-        let framed = "╷\n│ Error: Failed\n│ \n│   with x.y,\n│   on main.tf line 2, in resource:\n│    2: x\n│ \n│ one\n│ two\n╵\n";
-        assert_eq!(first_error(framed), "Failed with x.y on main.tf line 2: one two");
-        assert_eq!(first_error("Error: operation error S3: no"), "operation error S3: no");
-        assert_eq!(first_error("it crashed"), "");
     }
 }

@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::cli::Mistake;
 use crate::core::diagnostic::{Annotation, Severity};
 use crate::error::Error;
 use crate::shell::runner::{LogWriter, annotate, in_actions, is_active, variable};
@@ -37,35 +38,35 @@ pub fn start() {
 /// # Errors
 /// The stream is closed.
 pub fn failure(error: &Error) -> io::Result<()> {
-    let (what, why, next) = (error.to_string(), error.cause(), error.hint());
-    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(&what));
-    if !why.is_empty() {
-        text.push_str(&format!("  why: {}\n", harmless(&why)));
-    }
-    text.push_str(&format!("  next: {}\n", harmless(&next)));
-    LogWriter.write_all(text.as_bytes())?;
     // A cancelled run says so on its page already.
-    if matches!(error, Error::Cancelled) {
-        return Ok(());
-    }
-    let parts = [what, why, next];
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    annotate(&of_ours(parts.join("\n")))
+    tell([&error.to_string(), &error.cause(), &error.hint()], !matches!(error, Error::Cancelled))
 }
 
 /// Says what is wrong with the arguments, or prints the help or version that was asked for.
 ///
 /// # Errors
 /// The stream is closed.
-pub fn usage(error: &clap::Error) -> io::Result<()> {
-    if !error.use_stderr() || !in_actions() {
-        return error.print();
+pub fn usage(error: &clap::Error, mistake: Option<&Mistake>) -> io::Result<()> {
+    match mistake {
+        Some(Mistake { what, next }) => tell([what, "", next], true),
+        None => error.print(),
     }
-    // A wrong value can be a stranger's text.
-    let text: String = error.render().to_string().lines().map(|line| harmless(line) + "\n").collect();
+}
+
+/// What happened, why, and what to do next; any of it can be a stranger's text.
+fn tell([what, why, next]: [&str; 3], on_page: bool) -> io::Result<()> {
+    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(what));
+    for (name, said) in [("why", why), ("next", next)] {
+        if !said.is_empty() {
+            text.push_str(&format!("  {name}: {}\n", harmless(said)));
+        }
+    }
     LogWriter.write_all(text.as_bytes())?;
-    let first = text.split("\n\n").next().unwrap_or_default();
-    annotate(&of_ours(first.trim_start_matches("error: ").to_owned()))
+    if !on_page {
+        return Ok(());
+    }
+    let parts: Vec<&str> = [what, why, next].into_iter().filter(|part| !part.is_empty()).collect();
+    annotate(&of_ours(parts.join("\n")))
 }
 
 fn of_ours(message: String) -> Annotation {

@@ -1,15 +1,18 @@
 //! The program: parse, log, dispatch, render the error, exit code.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use stategate::error::Error;
 use stategate::{cli, commands, log};
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match cli::parse(arguments.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => {
-            let printed = log::usage(&error);
+            let command = arguments.get(1).and_then(|word| word.to_str());
+            let printed = log::usage(&error, cli::mistake(&error, command).as_ref());
             return if printed.is_ok() { exit_code(error.exit_code()) } else { ExitCode::FAILURE };
         }
     };

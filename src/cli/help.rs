@@ -59,12 +59,14 @@ Needs:
   In GitHub Actions: a push to a branch, pull_request: closed of a merged one, or
   workflow_dispatch, with the very commit checked out; a token with contents: read,
   pull-requests: write, actions: read
-  On a laptop: --required-approvals 0, because no pull request stands behind it
+  On a laptop: --required-approvals 0, because no pull request stands behind it. On a terminal it
+  shows what would be lost and asks for a `yes`; --apply-args -auto-approve does not ask
 
 Examples:
   stategate apply --working-directory environments/prod
   stategate apply --required-approvals 2 --approvers acme/platform,octocat
   stategate apply --environment production --require-environment-approval
+  stategate apply --required-approvals 0         on a laptop
 
 Exit codes:
     0  applied, or nothing to change
@@ -73,7 +75,7 @@ Exit codes:
    12  the plan is not the one reviewed; the pull request says what differs. Nothing was applied
    13  our lock was taken from us: compare the state's versions
    14  Terraform failed; a state that could not be uploaded was rescued to the bucket
-   20  AWS        21  GitHub        130  cancelled
+   20  AWS        21  GitHub        130  cancelled, or not answered with `yes`
 
 Next, after 11: get the approval and re-run the job. After 12: plan again, have that approved.";
 

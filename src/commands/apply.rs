@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::audit;
+use super::confirm::confirm;
 use super::gate::{self, Asked, Evidence};
 use super::locking;
 use super::pending::{self, Earlier, Line};
@@ -97,6 +98,7 @@ async fn under_the_lock(
     let Some(compared) = approve(session, command, root, question, &identity, plan_file, report).await? else {
         return Ok(());
     };
+    confirm(session, root, command.apply_args.as_ref(), report).await?;
     report.tell(session, Phase::Applying).await;
     // Right before Terraform starts: GitHub may have taken its time.
     let approved = match compared.approved(session, root, held, report).await {
@@ -265,7 +267,11 @@ async fn apply_plan(
     if session.cancel.requested() {
         return Err(Error::Cancelled);
     }
-    tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
+    let made_of = match approved.approval.sha() {
+        Some(sha) => format!("commit {sha}"),
+        None => "the files as they are here".to_owned(),
+    };
+    tracing::info!("terraform apply of the plan above, made of {made_of}");
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
     let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
     let plan_file = approved.plan_file.path().display().to_string();

@@ -63,7 +63,7 @@ pub(super) async fn tell_holder(
         tracing::warn!("the holder's pull request could not be told: {error}");
     }
     let Some(holder) = info.run() else { return };
-    let removed = LockView::Removed { by: run.actor.clone(), at, reason: reason.to_owned() };
+    let removed = LockView::Removed { by: run.actor.clone(), at };
     if let Err(error) = Report::tell_unlocked(session, reporting, (number, &holder.url()), removed).await {
         tracing::warn!("the holder's comment could not be edited: {error}");
     }

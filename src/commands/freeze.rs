@@ -41,7 +41,7 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     // The state is frozen, recorded or not, and whoever did it needs the ID.
     let mut outputs = Outputs::default();
     outputs.set("lock-id", &info.id);
-    outputs.write().map_err(Error::Output)?;
+    outputs.write().map_err(Error::StepOutputs)?;
     write_out(&format!(
         "{} is frozen: {reason}\n  lock ID    {}\n  next       end it with: stategate unlock --lock-id {} --reason TEXT\n",
         info.path, info.id, info.id

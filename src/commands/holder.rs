@@ -83,6 +83,9 @@ impl Holder {
             None if self.info().is_some_and(|info| info.run().is_some()) => {
                 Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
             }
+            None if self.info().is_none() => {
+                Liveness::Unknown { why: "the lock cannot be read; only a person can tell".to_owned() }
+            }
             None => Liveness::Unknown { why: "it is not a run of GitHub Actions; only a person can tell".to_owned() },
         }
     }

@@ -251,7 +251,7 @@ pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, repor
         // Told once is enough.
         (Err(lost @ Error::LockLost { .. }), Err(Error::LockLost { .. })) => Err(lost),
         (Err(error), Err(not_released)) => {
-            tracing::error!("{not_released}");
+            tracing::warn!("{not_released}. {}", not_released.hint());
             report.notes.push(format!("{not_released}. {}", not_released.hint()));
             Err(error)
         }

@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod completions;
+mod confirm;
 mod freeze;
 mod gate;
 mod holder;

@@ -1,7 +1,7 @@
 //! What people are told: one report is filled while a command runs and told as the comment on the
 //! pull request, the job summary and the step outputs; on a laptop as text on standard output.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::IsTerminal;
 
 use jiff::Timestamp;
@@ -58,6 +58,8 @@ pub(super) struct Report {
     histories: BTreeMap<u64, Vec<LifeEvent>>,
     /// The comment on each of `pull_requests`, once there is one.
     comments: BTreeMap<u64, CommentRef>,
+    /// The pull requests that could not be told what goes on; each is warned of once.
+    untold: BTreeSet<u64>,
 }
 
 /// The approvals of one pull request.
@@ -99,6 +101,7 @@ impl Report {
             failure: None,
             histories: BTreeMap::new(),
             comments: BTreeMap::new(),
+            untold: BTreeSet::new(),
         }
     }
 
@@ -120,8 +123,16 @@ impl Report {
         if session.host.run().is_none() {
             return;
         }
-        for (number, error) in self.comment(session).await {
-            tracing::warn!("the comment on #{number} could not be edited: {error}");
+        let failed = self.comment(session).await;
+        for (number, error) in &failed {
+            // While it waits, a run tells the same again and again.
+            if self.untold.insert(*number) {
+                tracing::warn!("the comment on #{number} could not be edited, and the work goes on: {error}");
+            }
+        }
+        let is_told = |number: &u64| !failed.iter().any(|(failed, _)| failed == number);
+        for number in self.untold.extract_if(.., is_told) {
+            tracing::info!("the comment on #{number} could be edited again");
         }
         let told: Vec<u64> = self.comments.keys().copied().collect();
         for number in told {
@@ -168,13 +179,13 @@ impl Report {
             write_out(&text).map_err(Error::Output)
         };
         let told = self.tell_runner().and(session.conclude_footprint());
-        result.and(commented).and(told)
+        first(first(result, commented), told)
     }
 
     /// Tells the end of a step that was killed, on its pull requests and in the summary.
     pub(super) async fn conclude_killed(mut self, session: &Session) -> Result<(), Error> {
         let commented = self.comment_everywhere(session).await;
-        self.tell_summary()?;
+        self.tell_summary();
         commented
     }
 
@@ -208,14 +219,13 @@ impl Report {
         &self.reporting
     }
 
-    /// Comments on every pull request; what failed is told in the log and the summary, and the
-    /// first failure is the result.
+    /// Comments on every pull request; what failed is told in the summary too, and the first
+    /// failure is the result.
     async fn comment_everywhere(&mut self, session: &Session) -> Result<(), Error> {
         let mut result = Ok(());
-        for (number, error) in self.comment(session).await {
-            tracing::error!("the comment on #{number} could not be posted: {error}");
-            self.notes.push(format!("The comment on #{number} could not be posted: {error}"));
-            result = result.and(Err(error));
+        for (number, source) in self.comment(session).await {
+            self.notes.push(format!("The comment on #{number} could not be posted: {source}"));
+            result = first(result, Err(Error::CommentNotPosted { number, source: Box::new(source) }));
         }
         result
     }
@@ -253,22 +263,25 @@ impl Report {
         Ok(())
     }
 
+    /// Each on its own: later steps of the job go by the outputs, whoever reads the rest.
     fn tell_runner(&self) -> Result<(), Error> {
-        self.tell_summary()?;
-        annotate_code(&self.diagnostics)?;
-        self.outputs().write().map_err(Error::Output)
+        self.tell_summary();
+        let annotated = annotate_code(&self.diagnostics);
+        self.outputs().write().map_err(Error::StepOutputs).and(annotated)
     }
 
-    fn tell_summary(&self) -> Result<(), Error> {
+    /// The summary is for people, who have the log too: the work does not fail for it.
+    fn tell_summary(&self) {
         if self.reporting.summary {
             let summary = comment::job_summary(
                 &self.view(self.pull_requests.first().copied()),
                 self.plan_text.as_deref(),
                 SUMMARY_LIMIT - 1,
             );
-            write_summary(&summary).map_err(Error::Output)?;
+            if let Err(error) = write_summary(&summary) {
+                tracing::warn!("the job summary could not be written (GITHUB_STEP_SUMMARY): {error}");
+            }
         }
-        Ok(())
     }
 
     fn outputs(&self) -> Outputs {
@@ -350,6 +363,11 @@ impl Report {
         life
     }
 
+    /// The verdict and what is lost, for a person at a terminal who has to decide.
+    pub(super) fn verdict(&self) -> String {
+        comment::verdict_for_terminal(&self.view(None))
+    }
+
     /// What Terraform warned of.
     pub(super) fn warnings(&self) -> Vec<Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).cloned().collect()
@@ -381,6 +399,14 @@ impl Report {
             now,
         }
     }
+}
+
+/// The first failure; a second one is told here, because nobody else will.
+fn first(result: Result<(), Error>, next: Result<(), Error>) -> Result<(), Error> {
+    if let (Err(_), Err(error)) = (&result, &next) {
+        tracing::warn!("{error}. {}", error.hint());
+    }
+    result.and(next)
 }
 
 /// On a laptop a dot names nothing to its reader: the directory's own name does.

@@ -1,7 +1,7 @@
 //! What every command starts from: where we run, for which state, with which token.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use tracing::Level;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::running::{quote, shown};
 use crate::cli::Target;
-use crate::core::backend::Backend;
+use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::network::Network;
 use crate::core::plan::Secrets;
@@ -19,7 +19,7 @@ use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, variable};
 use crate::shell::signals::Cancel;
-use crate::shell::terraform::{Finished, RootModule, Terraform, TerraformError};
+use crate::shell::terraform::{Configuration, Finished, RootModule, Terraform, TerraformError};
 
 /// One run of one command.
 pub(super) struct Session {
@@ -154,7 +154,9 @@ impl Root {
     /// and connects to its bucket.
     pub(super) async fn open(session: &Session, purpose: Purpose) -> Result<Root, Error> {
         let target = &session.target;
-        let terraform = Terraform::find(target.terraform_bin.as_deref(), session.module()?)?;
+        let module = session.module()?;
+        check_configuration(&module, target)?;
+        let terraform = Terraform::find(target.terraform_bin.as_deref(), module)?;
         if target.init {
             init(&terraform, session, purpose).await?;
         }
@@ -176,6 +178,30 @@ impl Root {
         may_lock?;
         Ok(Root { terraform, version: version?, bucket })
     }
+}
+
+/// Tells at once what `terraform init` would not: it has nothing against a directory without files,
+/// nor against a state that is a local file.
+fn check_configuration(module: &RootModule, target: &Target) -> Result<(), Error> {
+    let is_brought_by_init = target.init_args.iter().flat_map(|args| &args.0).any(|arg| arg.contains("from-module"));
+    if is_brought_by_init || module.backend_file().map_err(Error::BackendFile)?.is_some() {
+        return Ok(());
+    }
+    let configuration = module.configuration();
+    if configuration == Configuration::WithBackend {
+        return Ok(());
+    }
+    let given = &target.working_directory;
+    let beside = |below: PathBuf| if given == Path::new(".") { below } else { given.join(below) };
+    let root_modules =
+        module.root_modules_below().into_iter().map(|below| beside(below).display().to_string()).collect();
+    // A dot says nothing to whoever forgot to name the directory.
+    let directory = if given == Path::new(".") { module.directory() } else { given }.display().to_string();
+    Err(match configuration {
+        Configuration::Missing => Error::NoTerraformFiles { directory, root_modules },
+        Configuration::Cloud => BackendError::NotS3 { kind: "cloud".to_owned() }.into(),
+        _ => Error::NoBackendBlock { directory, root_modules },
+    })
 }
 
 /// The bucket that the initialised backend names; `None` when `init` has not run.

@@ -23,7 +23,7 @@ pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", one_line(&info.who));
     }
-    outputs.write().map_err(Error::Output)
+    outputs.write().map_err(Error::StepOutputs)
 }
 
 /// The holders as people read them.

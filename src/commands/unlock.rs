@@ -86,7 +86,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         let mut outputs = Outputs::default();
         outputs.set("lock-id", &info.id);
         outputs.set("lock-holder", one_line(&info.who));
-        outputs.write().map_err(Error::Output)?;
+        outputs.write().map_err(Error::StepOutputs)?;
         if command.reporting.comment != CommentMode::Never && !removed.is_empty() {
             audit::tell_holder(&session, &command.reporting, info, reason, command.force, at).await;
         }

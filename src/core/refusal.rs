@@ -75,6 +75,7 @@ impl Denial {
     pub fn remedy(&self, action: &str, resource: &str) -> String {
         let action = self.action.as_deref().unwrap_or(action);
         let resource = self.resource.as_deref().unwrap_or(resource);
+        let resource = if resource.starts_with("arn:") { format!("`{resource}`") } else { resource.to_owned() };
         let place = match self.by {
             Some(Policy::Kms) => "the key's policy and the role's IAM policies",
             Some(Policy::Resource) => "the bucket's own policy",
@@ -88,10 +89,10 @@ impl Denial {
         };
         if self.is_explicit {
             format!(
-                "an explicit deny refuses `{action}` on `{resource}`: take it out of {place}, or narrow it; no allow outweighs it"
+                "an explicit deny refuses `{action}` on {resource}: take it out of {place}, or narrow it; no allow outweighs it"
             )
         } else {
-            format!("allow the role `{action}` on `{resource}`, in {place}")
+            format!("allow the role `{action}` on {resource}, in {place}")
         }
     }
 }
@@ -180,7 +181,9 @@ impl Refusal {
         } else if has("StatusCode: 301") || has("PermanentRedirect") || code == "AuthorizationHeaderMalformed" {
             Some(Refusal::WrongRegion(None))
         } else if has("StatusCode: 403") || code.starts_with("AccessDenied") {
-            Some(Refusal::Denied(Box::new(Denial::read(message))))
+            let mut denial = Denial::read(message);
+            denial.action = denial.action.or_else(|| asked_for(&text).map(str::to_owned));
+            Some(Refusal::Denied(Box::new(denial)))
         } else if ["dial tcp", "no such host", "proxyconnect", "connection refused", "request send failed"]
             .iter()
             .any(|sign| has(sign))
@@ -235,6 +238,17 @@ impl fmt::Display for Refusal {
             Refusal::Other => f.write_str("the state's bucket could not be used"),
         }
     }
+}
+
+/// The action of the request that Terraform names, where AWS's answer names none.
+fn asked_for(text: &str) -> Option<&'static str> {
+    let (_, operation) = text.split_once("operation error ")?;
+    Some(match operation.split_once(',')?.0 {
+        "S3: HeadObject" | "S3: GetObject" => "s3:GetObject",
+        "S3: ListObjectsV2" | "S3: ListObjects" => "s3:ListBucket",
+        "S3: PutObject" => "s3:PutObject",
+        _ => return None,
+    })
 }
 
 /// Terraform draws a frame around an error and breaks its lines.

@@ -4,6 +4,7 @@
 //! a second interrupt would make it exit at once and lose what it was writing. It may also be a
 //! wrapper that ends before the real Terraform does: see `process`.
 
+mod files;
 mod process;
 mod showing;
 mod tail;
@@ -21,6 +22,7 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::Instant;
 
+pub use self::files::Configuration;
 use self::process::Process;
 pub use self::showing::Showing;
 use self::tail::Tail;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::files::{PROD, PROD_KEY, backend};
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK, backend};
 use crate::harness::ministack::Ministack;
 use crate::harness::process::run;
 use crate::harness::runner::{Outcome, Step, binary};
@@ -36,7 +36,33 @@ fn with_backend(world: &World, text: &str) -> u64 {
 fn no_backend_block() {
     let world = World::applied();
     let number = with_backend(&world, "# none\n");
-    check(&world, Step::plan(&world, number), 2, &[PROD, "backend \"s3\""]);
+    let outcome = check(&world, Step::plan(&world, number), 2, &[PROD, "no Terraform file in", "backend \"s3\""]);
+    assert!(!outcome.log.contains("terraform init in"), "it is told at once:\n{}", outcome.log);
+}
+
+#[test]
+fn a_forgotten_working_directory() {
+    let world = World::applied();
+    let number = world.new_image();
+    for directory in ["", "environments", "modules"] {
+        let step = Step::plan(&world, number).with("working-directory", directory);
+        let outcome = check(&world, step, 2, &["no Terraform files", "working-directory (--working-directory)"]);
+        assert!(!outcome.log.contains("terraform init in"), "it is told at once:\n{}", outcome.log);
+        let names_them = outcome.log.contains("such as environments/dev or environments/prod.");
+        assert_eq!(names_them, directory != "modules", "{}", outcome.log);
+    }
+}
+
+/// What `init` brings into the directory cannot be missed before it.
+#[test]
+fn a_root_module_that_init_brings() {
+    let world = World::applied();
+    let laptop = world.laptop();
+    let laptop = laptop.clone().within("brought");
+    std::fs::create_dir_all(laptop.files.root.join("brought")).unwrap();
+    let source = format!("-from-module={}", laptop.files.root.join(PROD).display());
+    let brought = laptop.stategate(&["status", "--init-args", &source]);
+    assert!(!brought.stderr.contains("no Terraform files"), "{}", brought.text());
 }
 
 #[test]
@@ -68,6 +94,14 @@ fn no_credentials_for_aws() {
     let number = world.new_image();
     let step = Step::plan(&world, number).without_env("AWS_ACCESS_KEY_ID").without_env("AWS_SECRET_ACCESS_KEY");
     check(&world, step, 20, &["redentials"]);
+    let laptop = world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    let without = laptop.env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "");
+    let refused = without.stategate(&["status", "--init", "false"]);
+    assert_eq!(refused.code, Some(20), "{}", refused.text());
+    let line = |name: &str| refused.stderr.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(line("error:").ends_with("there are no AWS credentials"), "{}", refused.stderr);
+    assert!(line("why:").contains("AWS_WEB_IDENTITY_TOKEN_FILE"), "{}", refused.stderr);
 }
 
 #[test]
@@ -100,6 +134,12 @@ fn no_token() {
     let world = World::applied();
     let number = world.new_image();
     check(&world, Step::plan(&world, number).with("github-token", ""), 21, &["github-token"]);
+    // Each error has its remedy, also where another one is the result.
+    world.bucket.put(PROD_LOCK, r#"{"ID":"another","Who":"colleague@desk"}"#);
+    let step = Step::plan(&world, number).with("github-token", "").with("lock-timeout", "0s");
+    let held = step.run().exits(10).says("could not be posted").says("Give the action's input github-token");
+    assert_eq!(held.log.matches("error:").count(), held.log.matches("  next: ").count(), "{}", held.log);
+    world.bucket.delete(PROD_LOCK);
     world.approve(number);
     let push = world.merge(number);
     check(&world, Step::apply(&world, &push).with("github-token", ""), 21, &["github-token"]);
@@ -193,7 +233,10 @@ fn values_that_a_flag_does_not_know() {
         ("plan-args", "-var 'open"),
     ] {
         let step = Step::plan(&world, number).with(input, value).without_cleanup();
-        let outcome = check(&world, step, 2, &[&format!("--{input}"), value]);
+        let named = format!("the input {input} (--{input})");
+        let correct = format!("next: Correct `{input}:` in the workflow's step");
+        let outcome = check(&world, step, 2, &[&format!("invalid value '{value}' for {named}"), &correct]);
+        assert!(!outcome.log.contains("invalid digit"), "{}", outcome.log);
         assert!(!outcome.log.contains("terraform init"), "it is refused before anything runs:\n{}", outcome.log);
     }
 }
@@ -211,9 +254,37 @@ fn an_empty_value_is_the_default() {
 
 #[test]
 fn commands_and_flags_that_do_not_exist() {
-    for (arguments, named) in [(["frobnicate"], "frobnicate"), (["--frobnicate"], "--frobnicate")] {
+    for (arguments, error, next) in [
+        (&["frobnicate"][..], "there is no command 'frobnicate'", "one of plan, apply, unlock"),
+        (&["--frobnicate"], "stategate does not know '--frobnicate'", "stategate --help"),
+        (&["plan", "--lock-timeuot", "3m"], "plan does not know '--lock-timeuot'", "Did you mean --lock-timeout?"),
+        (&["plan", "--lock-id", "3"], "plan does not know '--lock-id'", "--lock-id is for unlock"),
+        (&["plan", "stray"], "plan does not know 'stray'", "stategate plan --help"),
+        (&["plan", "--workspace"], "the input workspace (--workspace) has no value", "STATEGATE_WORKSPACE"),
+        (&["apply", "--required-approvals", "-1"], "invalid value '-1' for the input required-approvals", "Correct"),
+        (&["plan", "--init", "--init"], "the input init (--init) is given more than once", "once"),
+        (&["render"], "render needs --plan-json <FILE>", "stategate render --help"),
+        (&["render", "--plan-json", "x", "--budget", "big"], "invalid value 'big' for --budget", "render --help"),
+        (&["completions", "ksh"], "it can be bash, elvish, fish, powershell or zsh", "completions --help"),
+    ] {
         let finished = run(Command::new(binary()).args(arguments).env_clear());
         assert_eq!(finished.code, Some(2), "{}", finished.text());
-        assert!(finished.stderr.contains(named), "{}", finished.text());
+        let (told, remedy) = finished.stderr.split_once("\n  next: ").unwrap_or_default();
+        assert!(told.starts_with("error: ") && told.contains(error), "{arguments:?}: {}", finished.text());
+        assert!(remedy.contains(next), "{arguments:?}: {}", finished.text());
     }
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_hides_no_output() {
+    let world = World::applied();
+    let number = world.new_image();
+    let nowhere = world.place("nowhere").join("missing").join("summary");
+    let step = Step::plan(&world, number).env("GITHUB_STEP_SUMMARY", &nowhere.display().to_string());
+    let outcome = step.run().exits(0).says("the job summary could not be written");
+    assert_eq!((outcome.output("result"), outcome.output("change")), ("planned", "1"));
+    let step = Step::plan(&world, number).env("GITHUB_OUTPUT", &nowhere.display().to_string());
+    let outcome = step.run().exits(1).says("GITHUB_OUTPUT").says("next: ");
+    assert!(outcome.summary.contains("module.web.terraform_data.service"), "{}", outcome.summary);
+    assert!(world.bucket.locks().is_empty());
 }

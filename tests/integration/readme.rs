@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use stategate::core::refusal::{Denial, Refusal};
+
 use crate::harness::action::Action;
 
 const PAGES: [&str; 8] = [
@@ -158,28 +160,88 @@ fn joined(source: &str) -> Vec<String> {
     lines.into_iter().map(|line| line.replace("\\\"", "\"")).collect()
 }
 
+/// The messages that have a headline in the troubleshooting.
+fn headlines() -> Vec<String> {
+    let page = read("docs/troubleshooting.md");
+    let headlines: Vec<String> =
+        page.lines().filter_map(|line| Some(line.strip_prefix("### `")?.strip_suffix('`')?.to_owned())).collect();
+    assert_eq!(headlines.len(), page.matches("\n### ").count(), "each headline is a message");
+    headlines
+}
+
+/// Whether a text has all that a headline says, in this order; its `…` stands for what the program
+/// fills in.
+fn is_said(headline: &str, text: &str) -> bool {
+    let mut rest = text;
+    headline.split('…').filter(|part| !part.trim().is_empty()).all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
 #[test]
 fn every_message_in_troubleshooting_is_one_of_the_program() {
     let lines = joined(&sources());
-    let page = read("docs/troubleshooting.md");
-    let headlines: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
-    assert_eq!(headlines.len(), page.matches("\n### ").count(), "each headline is a message");
-    for headline in headlines {
-        let parts: Vec<&str> = headline.split('…').filter(|part| !part.trim().is_empty()).collect();
-        assert!(parts.iter().any(|part| part.len() > 8), "{headline:?} says too little to be found");
-        // All parts, in this order, on one line; `…` stands for what the program fills in.
-        let says = |line: &String| {
-            let mut rest = line.as_str();
-            parts.iter().all(|part| match rest.split_once(part) {
-                Some((_, after)) => {
-                    rest = after;
-                    true
-                }
-                None => false,
-            })
-        };
-        assert!(lines.iter().any(says), "nothing in the program says {headline:?}");
+    for headline in headlines() {
+        let says_enough = headline.split('…').any(|part| part.trim().len() > 8);
+        assert!(says_enough, "{headline:?} says too little to be found");
+        assert!(lines.iter().any(|line| is_said(&headline, line)), "nothing in the program says {headline:?}");
     }
+}
+
+/// Each error that can be a program's last words: those of the table, and of what it is made of.
+#[test]
+fn every_error_of_the_program_is_in_troubleshooting() {
+    let sources = [
+        "src/error.rs",
+        "src/shell/terraform.rs",
+        "src/shell/github/error.rs",
+        "src/shell/runner/event.rs",
+        "src/core/backend/settings.rs",
+        "src/core/record/mod.rs",
+        "src/net/trouble.rs",
+    ];
+    let headlines = headlines();
+    let mut messages: Vec<String> = Vec::new();
+    for source in sources {
+        let text = read(source).replace("\\\"", "\u{0}");
+        let written = text.split("#[error(").skip(1).filter(|rest| !rest.starts_with("transparent"));
+        messages.extend(written.filter_map(|rest| Some(rest.split('"').nth(1)?.replace('\u{0}', "\""))));
+    }
+    assert!(messages.len() > 60, "{messages:#?}");
+    messages.extend(refusals().iter().map(ToString::to_string));
+    // What is only made of another message is told there.
+    let says_something = |message: &&String| message.as_str() != "{0}";
+    let missing: Vec<&String> = messages
+        .iter()
+        .filter(says_something)
+        .filter(|message| !headlines.iter().any(|headline| is_said(headline, message)))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/troubleshooting.md: {missing:#?}");
+}
+
+/// Why AWS refuses, each in its words.
+fn refusals() -> Vec<Refusal> {
+    let code = |code: &str| Refusal::BadCredentials(code.to_owned());
+    vec![
+        Refusal::NoSuchBucket,
+        Refusal::NoCredentials,
+        Refusal::NoProfile,
+        code("ExpiredToken"),
+        code("InvalidAccessKeyId"),
+        Refusal::Role,
+        Refusal::Account,
+        Refusal::WrongRegion(Some("eu-central-1".to_owned())),
+        Refusal::WrongRegion(None),
+        Refusal::Denied(Box::new(Denial::read(""))),
+        Refusal::Denied(Box::new(Denial::read("User: x is not authorized to perform: s3:PutObject"))),
+        Refusal::Certificate,
+        Refusal::Unreachable,
+        Refusal::Other,
+    ]
 }
 
 /// Every headline's anchor on a page, as GitHub makes them.

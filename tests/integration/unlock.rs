@@ -89,14 +89,14 @@ fn unlock_removes_a_dead_runs_lock_and_leaves_a_record() {
     );
     assert!(record["run_url"].as_str().unwrap().starts_with(&step.url()));
 
-    // A note, and the comment that said "applying": whoever reads either knows.
+    // A note tells it all; the comment that said "applying" only says no longer what is not so.
     let comments = world.github.comments(number);
     assert_eq!(comments.len(), 2, "{comments:#?}");
     let (comment, note) = (&comments[0].body, &comments[1].body);
-    for told in ["hubot", "the runner was lost"] {
-        assert!(note.contains(told) && comment.contains(told), "{told:?} is not told:\n{note}\n{comment}");
+    for told in ["hubot", "the runner was lost", &id] {
+        assert!(note.contains(told), "{told:?} is not told:\n{note}");
     }
-    assert!(note.contains(&id), "{note}");
+    assert!(comment.contains("hubot") && !comment.contains("the runner was lost"), "it is told twice:\n{comment}");
     assert!(comments[0].history.iter().any(|body| body.contains("held by this run")), "it was misleading before");
     assert!(comment.contains("how the run ended is unknown"), "{comment}");
     assert!(!comment.contains("held by this run") && !comment.contains(": applying"), "{comment}");

@@ -111,3 +111,27 @@ fn a_freeze_outlives_the_run_that_made_it() {
     Step::unlock(&world, "hubot").with("lock-id", id).with("reason", "morning").run().exits(0);
     Step::plan(&world, number).run().exits(0);
 }
+
+/// A comment that cannot be written does not fill the log while we wait: it is told when that
+/// begins, and when it is over.
+#[test]
+fn a_github_that_takes_no_comment_is_told_once() {
+    let world = World::applied();
+    let number = world.new_image();
+    lock_of(&world, "monalisa");
+    world.github.fail_next(usize::MAX, "GET", "/comments", 404);
+    let mut step = Step::plan(&world, number).with("lock-timeout", "20m").start();
+    for who in ["monalisa", "hubot", "octocat"] {
+        lock_of(&world, who);
+        step.wait_for_log(&format!("held by {who}@desk"));
+    }
+    let told = |log: &str, words: &str| log.matches(words).count();
+    assert_eq!(told(&step.log(), "could not be edited"), 1, "{}", step.log());
+    world.github.state().faults.clear();
+    lock_of(&world, "hubot");
+    step.wait_for_log("could be edited again");
+    world.bucket.delete(PROD_LOCK);
+    let outcome = step.finish().exits(0);
+    assert_eq!(told(&outcome.log, "could be edited again"), 1, "{}", outcome.log);
+    assert!(!outcome.log.contains("GitHub: "), "{}", outcome.log);
+}

@@ -59,6 +59,15 @@ pub fn for_terminal(view: &CommentView<'_>) -> String {
     plain::text(&write(&view, whole, &[], Place::Summary))
 }
 
+/// The verdict and what is destroyed, replaced or forgotten, as plain text: what a person has to
+/// know who is asked whether to go on.
+pub fn verdict_for_terminal(view: &CommentView<'_>) -> String {
+    let ink = Ink::new(view.plan);
+    let whole = Budget { chars: usize::MAX, bytes: usize::MAX };
+    let dangers = lists::fit_dangers(&lists::dangers(view, &ink), whole, view, Place::Summary);
+    plain::text(&(status::verdict(view, &ink) + &dangers.block))
+}
+
 /// The job summary: the comment without its markers, and Terraform's own text (scrubbed and fenced
 /// here) as far as `limit_bytes` goes.
 pub fn job_summary(view: &CommentView<'_>, plan_text: Option<&str>, limit_bytes: usize) -> String {

@@ -231,11 +231,11 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
                 format!("Lock id {}", ink.code(id, NAME)),
             ],
         ),
-        LockView::Removed { by, at, reason } => alert(
+        LockView::Removed { by, at } => alert(
             "WARNING",
             &[
+                // Why, and all the rest, stands in a comment of its own (`unlock_note`).
                 format!("**The lock of this run was removed** by {}, {}.", ink.code(by, NAME), moment(*at)),
-                format!("Why: {}", ink.code(reason, 200)),
                 "The run never told its end: what it applied, the state says. Run a plan to see what is left to do."
                     .to_owned(),
             ],

@@ -113,8 +113,6 @@ pub enum LockView {
         by: String,
         /// When.
         at: Timestamp,
-        /// Why, in their words.
-        reason: String,
     },
     /// Ours, and taken from us.
     Lost {

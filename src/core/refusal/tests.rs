@@ -117,6 +117,11 @@ fn each_cause_has_a_headline_and_a_remedy_of_its_own() {
     let refusal = Refusal::from_terraform(&framed(&denied)).unwrap();
     assert_eq!(refusal.to_string(), "AWS denies `s3:GetObject`");
     assert!(refusal.hint().contains(OBJECT), "{}", refusal.hint());
+    // S3 answers a HEAD without words.
+    let silent = format!("{s3} StatusCode: 403, RequestID: X, HostID: Y, api error Forbidden: Forbidden");
+    let refusal = Refusal::from_terraform(&framed(&silent)).unwrap();
+    assert_eq!(refusal.to_string(), "AWS denies `s3:GetObject`");
+    assert!(refusal.hint().contains("`s3:GetObject` on the state's bucket,"), "{}", refusal.hint());
 }
 
 #[test]

@@ -115,6 +115,14 @@ impl AwsError {
         AwsError { operation, resource, kind, source: Some(Box::new(error)) }
     }
 
+    /// Why, where that is too long for the message: what each place that could have credentials said.
+    pub fn cause(&self) -> String {
+        match &self.kind {
+            AwsErrorKind::MissingCredentials(why) => why.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         let resource = &self.resource;
@@ -163,6 +171,7 @@ impl AwsError {
     fn arn(&self) -> String {
         match self.resource.strip_prefix("s3://") {
             Some(path) => format!("arn:aws:s3:::{path}"),
+            None if self.resource.starts_with("DynamoDB") => format!("the {}", self.resource),
             None => self.resource.clone(),
         }
     }
@@ -296,7 +305,7 @@ impl fmt::Display for AwsErrorKind {
             }
             AwsErrorKind::Key(message) => write!(f, "the KMS key cannot be used: {message}"),
             AwsErrorKind::BadCredentials(code) => write!(f, "{}", Refusal::BadCredentials(code.clone())),
-            AwsErrorKind::MissingCredentials(why) => write!(f, "{}: {why}", Refusal::NoCredentials),
+            AwsErrorKind::MissingCredentials(_) => write!(f, "{}", Refusal::NoCredentials),
             AwsErrorKind::NoSuchBucket => f.write_str("the bucket does not exist"),
             AwsErrorKind::NoSuchTable => f.write_str("the table does not exist"),
             AwsErrorKind::NotFound => f.write_str("not found"),

@@ -133,7 +133,7 @@ impl Hostile {
             lock: LockView::Kept { id: text.clone(), why: text.clone() },
             ..all.clone()
         };
-        let removed = LockView::Removed { by: text.clone(), at: at("09:30:00"), reason: text.clone() };
+        let removed = LockView::Removed { by: text.clone(), at: at("09:30:00") };
         let unlocked = CommentView { phase: Phase::Unlocked, lock: removed, ..all.clone() };
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
         vec![all, blocked, applied, unlocked]

@@ -176,7 +176,7 @@ async fn a_denial_names_the_policy_the_action_and_the_resource() {
     assert!(head.hint().contains("`s3:GetObject`"), "{}", head.hint());
     let table =
         AwsError::new("PutItem", "DynamoDB table locks".into(), meaning(400, "AccessDeniedException", "no", None));
-    assert!(table.hint().contains("`dynamodb:PutItem` on `DynamoDB table locks`"), "{}", table.hint());
+    assert!(table.hint().contains("`dynamodb:PutItem` on the DynamoDB table locks"), "{}", table.hint());
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! The words of the errors: remedies as sentences, and Terraform's own first error in one line.
+
+use crate::shell::terraform::TerraformError;
+
+pub(super) fn terraform_hint(error: &TerraformError) -> String {
+    match error {
+        TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
+            "Give the root module's directory, as it is in the checkout, with the input working-directory (--working-directory).".to_owned()
+        }
+        TerraformError::NotOnPath => {
+            "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with the input terraform-bin (--terraform-bin).".to_owned()
+        }
+        TerraformError::NotExecutable { .. } => {
+            "Give the path of an executable with the input terraform-bin (--terraform-bin), or leave it out to take the one on PATH.".to_owned()
+        }
+        TerraformError::Wrapper { .. } => {
+            "Give the setup step `terraform_wrapper: false` (setup-opentofu: `tofu_wrapper: false`).".to_owned()
+        }
+        TerraformError::Output { .. } => {
+            "See that RUNNER_TEMP (or TMPDIR) exists, can be written and has room.".to_owned()
+        }
+        TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
+            "See that the executable is made for this machine.".to_owned()
+        }
+        TerraformError::Failed { command, stderr, .. } => failed_hint(command, stderr).to_owned(),
+    }
+}
+
+/// What usually mends it when `terraform` itself failed. Terraform's words decide only what is told.
+fn failed_hint(command: &str, stderr: &str) -> &'static str {
+    let has = |sign: &str| stderr.contains(sign);
+    if has("Failed to parse command-line flags") || has("Too many command line arguments") {
+        return match command.rsplit(' ').next() {
+            Some("init") => "Correct the input init-args (--init-args): it takes flags of `terraform init`.",
+            Some("plan") => {
+                "Correct the input plan-args (--plan-args): it takes flags of `terraform plan`, and no plan file."
+            }
+            _ => "Correct the input apply-args (--apply-args): it takes flags of `terraform apply`, and no plan file.",
+        };
+    }
+    if has("Unsupported Terraform Core version") || has("Unsupported OpenTofu Core version") {
+        return "Install a version that `required_version` allows (`terraform_version` of hashicorp/setup-terraform), or name another executable with the input terraform-bin (--terraform-bin).";
+    }
+    if has("Invalid workspace name") {
+        return "Correct the input workspace (--workspace), or TF_WORKSPACE.";
+    }
+    if has("Unsupported state file format") || has("The state file could not be parsed") {
+        return "Look at the versions of the state's object in the bucket: an earlier one may be whole.";
+    }
+    if has("Backend configuration changed") {
+        return "Run `terraform init -reconfigure` in that directory, or give `-reconfigure` with the input init-args (--init-args); `-migrate-state` by hand where a state has to move.";
+    }
+    "Mend what Terraform says and run again."
+}
+
+/// As sentences: a remedy may come from where it is a part of one.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.trim().chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let text = format!("{}{}", first.to_uppercase(), letters.as_str());
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
+/// `a, b or c`.
+pub(super) fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+/// A headline and its detail; either can end as it likes.
+fn joined(headline: &str, detail: &str) -> String {
+    let headline = headline.trim_end_matches(':');
+    match detail {
+        "" => headline.to_owned(),
+        detail if headline.ends_with(['.', '!', '?']) => format!("{headline} {detail}"),
+        detail => format!("{headline}: {detail}"),
+    }
+}
+
+/// Without what only AWS's support can use; the whole text has it.
+fn without_request_ids(text: &str) -> String {
+    let is_noise = |part: &&str| !["RequestID:", "HostID:"].iter().any(|name| part.starts_with(name));
+    text.split(", ").filter(is_noise).collect::<Vec<_>>().join(", ")
+}
+
+/// Lines of an error's detail that are told.
+const DETAIL_LINES: usize = 6;
+
+/// The first error that Terraform printed, with its place, in one line.
+pub(super) fn first_error(stderr: &str) -> String {
+    let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
+    let mut block = lines.skip_while(|line| !line.starts_with("Error:"));
+    let mut told = block.next().map(|line| line.trim_start_matches("Error:").trim().to_owned()).unwrap_or_default();
+    let mut detail = Vec::new();
+    let mut in_place = false;
+    for line in block.take_while(|line| !line.starts_with("Error:")) {
+        if line.is_empty() {
+            in_place = false;
+        } else if detail.is_empty() && (line.starts_with("on ") || line.starts_with("with ")) {
+            let place = line.split(", in ").next().unwrap_or_default();
+            told.extend([" ", place.trim_end_matches([':', ','])]);
+            in_place = true;
+        } else if !in_place && detail.len() < DETAIL_LINES {
+            // The quoted code, in place, stands in the whole text.
+            detail.push(line);
+        }
+    }
+    without_request_ids(&joined(&told, &detail.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_one_line_with_its_place() {
+        let own = "Error: Unsupported argument\n\n  on a/main.tf line 2, in resource \"x\" \"y\":\n   2:   imput = 1\n\nNot expected here.\n\nError: Other\n";
+        assert_eq!(first_error(own), "Unsupported argument on a/main.tf line 2: Not expected here.");
+        let framed = "╷\n│ Error: Failed\n│ \n│   with x.y,\n│   on main.tf line 2, in resource:\n│    2: x\n│ \n│ one\n│ two\n╵\n";
+        assert_eq!(first_error(framed), "Failed with x.y on main.tf line 2: one two");
+        assert_eq!(first_error("Error: operation error S3: no"), "operation error S3: no");
+        assert_eq!(first_error("it crashed"), "");
+    }
+
+    #[test]
+    fn headline_and_detail_are_joined_as_a_person_would() {
+        for (text, told) in [
+            (
+                "Error: The bucket \"b\" does not exist.\n\nThe referenced S3 bucket must be there.\n",
+                "The bucket \"b\" does not exist. The referenced S3 bucket must be there.",
+            ),
+            (
+                "Error: Error refreshing state: 2 problems:\n\n- Unsupported\n",
+                "Error refreshing state: 2 problems: - Unsupported",
+            ),
+            (
+                "Error: S3: ListObjectsV2, StatusCode: 403, RequestID: 91ff, HostID: , api error Forbidden: no",
+                "S3: ListObjectsV2, StatusCode: 403, api error Forbidden: no",
+            ),
+        ] {
+            assert_eq!(first_error(text), told);
+        }
+    }
+
+    #[test]
+    fn a_remedy_is_a_sentence() {
+        assert_eq!(sentence("add `use_lockfile = true`"), "Add `use_lockfile = true`.");
+        assert_eq!(sentence("Run again. Then wait."), "Run again. Then wait.");
+        assert_eq!(sentence(""), "");
+        let names = |names: &[&str]| listed(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!([names(&["a"]), names(&["a", "b", "c"])], ["a", "a, b or c"]);
+    }
+
+    #[test]
+    fn a_failure_of_terraform_names_the_input_that_mends_it() {
+        let flags = "Error: Failed to parse command-line flags\n\nflag provided but not defined: -frob\n";
+        for (command, text, named) in [
+            ("terraform init", flags, "--init-args"),
+            ("terraform plan", flags, "--plan-args"),
+            ("tofu apply", flags, "--apply-args"),
+            ("terraform init", "Error: Unsupported Terraform Core version", "terraform_version"),
+            ("terraform init", "Error: Invalid workspace name set using TF_WORKSPACE", "--workspace"),
+            ("terraform plan", "Error: something else", "Mend what Terraform says"),
+        ] {
+            assert!(failed_hint(command, text).contains(named), "{command}: {text}");
+        }
+    }
+}
