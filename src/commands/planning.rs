@@ -133,6 +133,9 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     let (summary, visitor) = read.map_err(|error| Error::Unexpected(error.to_string()))?;
     let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
     let summary: PlanSummary = shown??;
+    if let Some(why) = summary.secrets.withheld() {
+        tracing::warn!("neither values of this plan nor Terraform's words about it are shown: {why}");
+    }
     let scrub = |text: &str| session.secrets.scrub(&summary.secrets.scrub(text)).into_owned();
     let text = scrub(&text);
     quote(Some("Terraform's plan"), Level::INFO, &text)?;

@@ -43,6 +43,7 @@ mod leaks;
 mod lock_faults;
 mod lock_headers;
 mod lock_store;
+mod memory;
 mod log;
 mod network;
 mod new_workspace;
