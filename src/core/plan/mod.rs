@@ -28,8 +28,8 @@ pub use error::PlanError;
 pub(crate) use large::{is_stand_in, json_inside, stands_for};
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
-pub use secrets::{Secrets, Unsearchable};
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
+pub use secrets::{Secrets, Unsearchable};
 pub use state::read_state;
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,

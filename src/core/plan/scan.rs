@@ -248,7 +248,8 @@ impl<R: Read> Scanner<R> {
     pub(super) fn position_of(&self, span: Span) -> Position {
         let known = self.places.iter().rev().find(|(at, _)| *at <= span.start);
         let (from, mut position) = known.copied().unwrap_or((self.base, Position { line: 1, column: 1 }));
-        let seen = self.buffer.get(from.saturating_sub(self.base)..span.start.saturating_sub(self.base).min(self.filled));
+        let seen =
+            self.buffer.get(from.saturating_sub(self.base)..span.start.saturating_sub(self.base).min(self.filled));
         let seen = seen.unwrap_or_default();
         if let Some(line_end) = memrchr(b'\n', seen) {
             position.line += memchr_iter(b'\n', seen).count();
