@@ -25,25 +25,29 @@ pub(super) struct Canon {
     masked: bool,
 }
 
-/// A fingerprint but for the times in it.
-pub(super) struct Unfinished {
-    mac: Hmac<Sha256>,
-    times: Vec<String>,
+/// A fingerprint but for the times in it; most values have none.
+pub(super) enum Unfinished {
+    Whole([u8; 32]),
+    Open(Box<(Hmac<Sha256>, Vec<String>)>),
 }
 
 impl Unfinished {
     /// The fingerprint; a time that equals `plan_time` (which `plantimestamp()` returns) counts as
     /// "when the plan was made", whenever that was.
-    pub(super) fn finish(mut self, plan_time: Option<&str>) -> [u8; 32] {
-        for time in &self.times {
+    pub(super) fn finish(self, plan_time: Option<&str>) -> [u8; 32] {
+        let (mut mac, times) = match self {
+            Self::Whole(fingerprint) => return fingerprint,
+            Self::Open(open) => *open,
+        };
+        for time in &times {
             if Some(time.as_str()) == plan_time {
-                self.mac.update(b"P");
+                mac.update(b"P");
             } else {
-                self.mac.update(b"T");
-                self.mac.update(time.as_bytes());
+                mac.update(b"T");
+                mac.update(time.as_bytes());
             }
         }
-        self.mac.finalize().into_bytes().into()
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -64,7 +68,11 @@ impl Canon {
     }
 
     pub(super) fn end(self) -> Unfinished {
-        Unfinished { mac: self.mac, times: self.times }
+        if self.times.is_empty() {
+            Unfinished::Whole(self.mac.finalize().into_bytes().into())
+        } else {
+            Unfinished::Open(Box::new((self.mac, self.times)))
+        }
     }
 
     /// The state so far, for more to be written into; times are none of a name's business.
