@@ -88,6 +88,9 @@ pub(super) async fn make(
         Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
             let of_plan = secrets_of_failed(root, &path).await;
+            if let Some(why) = of_plan.withheld() {
+                tracing::warn!("Terraform's words about this plan are withheld: {why}");
+            }
             let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
             let error = Error::from(error.map_stderr(scrub));
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));

@@ -210,8 +210,14 @@ impl Patterns {
                 }
             }
         }
-        if !value.trim_start().starts_with(['{', '[']) {
-        } else if weight(value.as_bytes()) > MOST_INSIDE {
+        if value.trim_start().starts_with(['{', '[']) {
+            self.add_inside(value);
+        }
+    }
+
+    /// The strings inside a value that is JSON itself.
+    fn add_inside(&mut self, value: &str) {
+        if weight(value.as_bytes()) > MOST_INSIDE {
             self.unsearchable.get_or_insert(Unsearchable::Value { bytes: value.len() });
         } else if let Ok(inner) = serde_json::from_str::<Value>(value) {
             let mut leaves = Marked::default();
