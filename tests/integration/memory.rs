@@ -103,7 +103,6 @@ fn run(path: Option<&Path>, plan: &Plan<'_>) -> (Finished, usize) {
 fn renders(name: &str, plan: &Plan<'_>) -> String {
     let (piped, peak) = run(None, plan);
     assert_eq!(piped.code, Some(0), "{name}: {}", piped.text());
-    eprintln!("{name}: {peak} KiB");
     assert!(peak <= MOST_KIB, "{name}: {peak} KiB");
     assert!(piped.stdout.contains("**1 to destroy"), "{name}: {}", piped.stdout);
     for address in ["a.big", "a.gone"] {
