@@ -84,6 +84,9 @@ pub(super) async fn make(
         Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
             let of_plan = secrets_of_failed(root, &path).await;
+            if let Some(why) = of_plan.withheld() {
+                tracing::warn!("Terraform's words about this plan are withheld: {why}");
+            }
             let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
             let error = Error::from(error.map_stderr(scrub));
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
@@ -129,6 +132,9 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     let (summary, visitor) = read.map_err(|error| Error::Unexpected(error.to_string()))?;
     let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
     let summary: PlanSummary = shown??;
+    if let Some(why) = summary.secrets.withheld() {
+        tracing::warn!("neither values of this plan nor Terraform's words about it are shown: {why}");
+    }
     let scrub = |text: &str| session.secrets.scrub(&summary.secrets.scrub(text)).into_owned();
     let text = scrub(&text);
     quote(Some("Terraform's plan"), Level::INFO, &text)?;

@@ -232,7 +232,7 @@ pub(super) async fn compare(
             // They go to the log too; a key in an address can be a copy of something secret.
             let secrets = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
             let differences: Vec<String> =
-                differences.iter().map(|difference| secrets.scrub(&difference.to_string()).into_owned()).collect();
+                differences.iter().map(|difference| secrets.scrub_name(&difference.to_string()).into_owned()).collect();
             report.difference = differences.iter().cloned().chain(whys.iter().map(ToString::to_string)).collect();
             Err(Error::PlanChanged { differences })
         }

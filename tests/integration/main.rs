@@ -44,6 +44,7 @@ mod lock_faults;
 mod lock_headers;
 mod lock_store;
 mod log;
+mod memory;
 mod network;
 mod new_workspace;
 mod outsiders;

@@ -9,7 +9,7 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use super::escape::{clip, visible};
 use super::ink::Ink;
 use super::words;
-use crate::core::plan::{Delta, Kind, Leaf, Quoting, ResourceSummary, SENSITIVE, compare_values, quoted};
+use crate::core::plan::{Delta, Kind, Leaf, Quoting, ResourceSummary, SENSITIVE, compare_values, quoted, stands_for};
 
 /// What a person would not read any further.
 const LONGEST_LINE: usize = 400;
@@ -56,7 +56,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
         page.note(0, &format!("imported{what}"));
     }
     let block = if resource.mode == "data" { "data" } else { "resource" };
-    let title = format!("{block} {} {}", page.quote(&resource.r#type), page.quote(&resource.name));
+    let title = format!("{block} {} {}", page.quote_name(&resource.r#type), page.quote_name(&resource.name));
     let whole = match resource.kind {
         Kind::Create | Kind::Read => Some(Sign::Added),
         Kind::Destroy => Some(Sign::Removed),
@@ -89,6 +89,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
         (None, _) => {
             page.push(open);
             let why = match resource.kind {
+                _ if ink.withholds() => "its values are withheld",
                 _ if resource.detail_left_out => "too large to be shown here",
                 Kind::NoOp => "nothing else changes",
                 _ => "nothing that the plan's JSON shows",
@@ -169,13 +170,18 @@ impl Page<'_> {
         visible(&format!("\"{}\"", quoted(&self.ink.scrub(text), Quoting::Terraform)))
     }
 
+    /// A name, likewise.
+    fn quote_name(&self, name: &str) -> String {
+        visible(&format!("\"{}\"", quoted(&self.ink.name(name), Quoting::Terraform)))
+    }
+
     /// An attribute's name, quoted unless it is an identifier.
     fn name(&self, name: &str) -> String {
         let plain = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '-';
-        if !name.is_empty() && name.chars().all(plain) && *self.ink.scrub(name) == *name {
+        if !name.is_empty() && name.chars().all(plain) && *self.ink.name(name) == *name {
             name.to_owned()
         } else {
-            self.quote(name)
+            self.quote_name(name)
         }
     }
 
@@ -190,6 +196,9 @@ impl Page<'_> {
             }
             Value::String(text) if text == SENSITIVE => Some(SENSITIVE.to_owned()),
             Value::String(text) => {
+                if let Some(bytes) = stands_for(text) {
+                    return Some(format!("(too large to be shown: {} bytes)", words::grouped(bytes)));
+                }
                 let scrubbed = self.ink.scrub(text);
                 if *scrubbed == *SENSITIVE {
                     Some(SENSITIVE.to_owned())

@@ -15,9 +15,19 @@ impl<'a> Ink<'a> {
         Self { plan }
     }
 
-    /// The text without secrets, not escaped yet.
+    /// A text that may hold values, without secrets, not escaped yet.
     pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.secrets().map_or(Cow::Borrowed(text), |secrets| secrets.scrub(text))
+    }
+
+    /// A name or a sentence of ours, likewise.
+    pub(super) fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.secrets().map_or(Cow::Borrowed(text), |secrets| secrets.scrub_name(text))
+    }
+
+    /// Whether no value is shown.
+    pub(super) fn withholds(&self) -> bool {
+        self.secrets().is_some_and(|secrets| secrets.withheld().is_some())
     }
 
     fn secrets(&self) -> Option<&'a Secrets> {
@@ -26,12 +36,12 @@ impl<'a> Ink<'a> {
 
     /// A code span.
     pub(super) fn code(&self, text: &str, most: usize) -> String {
-        escape::code(&self.scrub(text), most)
+        escape::code(&self.name(text), most)
     }
 
     /// A sentence of ours with what it quotes.
     pub(super) fn sentence(&self, text: &str, most: usize) -> String {
-        escape::sentence(&self.scrub(text), most)
+        escape::sentence(&self.name(text), most)
     }
 
     /// An address without secrets in its keys, not escaped yet.

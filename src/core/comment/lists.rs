@@ -8,7 +8,7 @@ use super::status::{alert, items};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
-use crate::core::plan::{Kind, PlanSummary, ResourceSummary};
+use crate::core::plan::{Kind, PlanSummary, ResourceSummary, Unsearchable};
 
 /// Characters that the notice about left-out dangers takes at most.
 pub(super) const NOTICE: usize = 400;
@@ -142,6 +142,7 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
     let mut lists = Vec::new();
     if let Some(plan) = view.plan {
         lists.extend(unknown(plan, ink));
+        lists.extend(plan.secrets.withheld().map(withheld));
         lists.extend(incomplete(plan, ink));
         lists.extend(checks(plan, ink));
     }
@@ -182,6 +183,10 @@ fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
             listed(&names)
         )],
     ))
+}
+
+fn withheld(why: Unsearchable) -> String {
+    alert("WARNING", &[format!("**No values of this plan are shown:** {why}. `terraform show PLANFILE` has them.")])
 }
 
 fn incomplete(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {

@@ -1,9 +1,9 @@
 //! What the configuration itself declares sensitive: variables, in modules of any depth.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::PlanError;
 use super::reader::Document;
@@ -26,15 +26,17 @@ impl<R: Read> Document<'_, '_, R> {
             return Ok(sensitive);
         }
         self.each_entry(|document| match document.scanner.key() {
-            b"\"variables\"" => {
-                for (name, variable) in document.built()? {
-                    if variable.get("sensitive") == Some(&Value::Bool(true)) {
-                        document.marked.add_all(variable.get("default").unwrap_or(&Value::Null));
-                        sensitive.insert(name);
-                    }
+            b"\"variables\"" => document.each_entry(|document| {
+                let name = document.key_text();
+                let [is_sensitive, default] = document.fields_if_any([b"\"sensitive\"", b"\"default\""])?;
+                if document.field("sensitive", is_sensitive)? == Some(true) {
+                    let default: Option<Value> = document.field("default", default)?;
+                    document.marked.add_all(&default.unwrap_or_default());
+                    sensitive.insert(name);
                 }
+                document.scanner.let_go();
                 Ok(())
-            }
+            }),
             b"\"module_calls\"" => document.each_entry(|document| document.module_call(depth)),
             _ => document.skip(),
         })?;
@@ -43,32 +45,27 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// A call of a module: what it gives to a sensitive variable as it stands is secret.
     fn module_call(&mut self, depth: usize) -> Result<(), PlanError> {
-        let mut given: Map<String, Value> = Map::new();
+        let put_aside = self.put_aside;
+        let mut given: HashMap<String, Value> = HashMap::new();
         let mut sensitive = HashSet::new();
         self.each_entry(|document| {
             match document.scanner.key() {
-                b"\"expressions\"" => given = document.built()?,
+                b"\"expressions\"" => document.each_entry(|document| {
+                    let name = document.key_text();
+                    let [constant] = document.fields_if_any([b"\"constant_value\""])?;
+                    given.insert(name, document.put_aside(constant)?);
+                    document.scanner.let_go();
+                    Ok(())
+                })?,
                 b"\"module\"" => sensitive = document.configured_module(depth + 1)?,
                 _ => document.skip()?,
             }
             Ok(())
         })?;
-        for name in sensitive {
-            if let Some(value) = given.get(&name).and_then(|expression| expression.get("constant_value")) {
-                self.marked.add_all(value);
-            }
+        for value in sensitive.iter().filter_map(|name| given.get(name)) {
+            self.marked.add_all(value);
         }
+        self.put_aside = put_aside;
         Ok(())
-    }
-
-    /// An object that is needed as a whole; anything else is none.
-    fn built(&mut self) -> Result<Map<String, Value>, PlanError> {
-        let span = self.scanner.kept_value()?;
-        let value: Value = self.parse(span)?;
-        self.scanner.let_go();
-        Ok(match value {
-            Value::Object(map) => map,
-            _ => Map::new(),
-        })
     }
 }

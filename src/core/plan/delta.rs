@@ -3,9 +3,12 @@
 //! This is what is kept of a change until the comment is written. It is small: attributes that
 //! stay are a number, a sensitive value is a mark.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::change::Change;
+use super::large::{is_stand_in, told_by_size};
 
 /// A value as it may be kept. Its `Debug` tells nothing of it: it may hold a secret's copy.
 #[derive(Clone, PartialEq)]
@@ -67,12 +70,22 @@ pub(crate) enum Delta {
 /// Elements beyond this are compared by place only.
 const MOST_COMPARED: usize = 400;
 
-/// What a change changes; `None` when before and after are the same.
-pub(super) fn delta(change: &Change) -> Option<Delta> {
-    let before = Side { value: &change.before, marks: &change.before_sensitive };
-    let after = Side { value: &change.after, marks: &change.after_sensitive };
-    compare(before, after, &change.after_unknown)
+/// What a change changes; `None` when before and after are the same. A value that does not fit into
+/// what is left of `room` bytes is told by its size.
+///
+/// # Errors
+///
+/// When there is no room to say what differs.
+pub(super) fn delta(change: &Change, room: usize) -> Result<Option<Delta>, NoRoom> {
+    let room = Cell::new(room);
+    let before = Side { value: &change.before, marks: &change.before_sensitive, room: &room };
+    let after = Side { value: &change.after, marks: &change.after_sensitive, room: &room };
+    let delta = compare(before, after, &change.after_unknown);
+    if room.get() == 0 { Err(NoRoom) } else { Ok(delta) }
 }
+
+/// More differs than may be told.
+pub(super) struct NoRoom;
 
 /// How much memory a difference takes, roughly, in bytes.
 pub(super) fn size(delta: &Delta) -> usize {
@@ -107,24 +120,43 @@ fn value_size(value: &Value) -> usize {
 struct Side<'a> {
     value: &'a Value,
     marks: &'a Value,
+    /// How much more may be copied, in bytes.
+    room: &'a Cell<usize>,
 }
 
 impl<'a> Side<'a> {
+    /// Whether all of it is; also when nobody can tell what of it.
     fn sensitive(self) -> bool {
-        *self.marks == Value::Bool(true)
+        *self.marks == Value::Bool(true) || is_stand_in(self.marks)
     }
 
     fn entry(self, key: &str) -> Side<'a> {
-        Side { value: get(self.value, key), marks: get(self.marks, key) }
+        Side { value: get(self.value, key), marks: get(self.marks, key), ..self }
     }
 
     fn element(self, index: usize) -> Side<'a> {
-        Side { value: at(self.value, index), marks: at(self.marks, index) }
+        Side { value: at(self.value, index), marks: at(self.marks, index), ..self }
     }
 
-    /// The value with every sensitive part replaced.
+    /// Takes the room of one more difference; `false` when there is none left.
+    fn has_room(self) -> bool {
+        self.room.set(self.room.get().saturating_sub(std::mem::size_of::<Delta>()));
+        self.room.get() > 0
+    }
+
+    /// The value with every sensitive part replaced, as far as there is room.
     fn leaf(self) -> Leaf {
-        if self.sensitive() { Leaf::Sensitive } else { Leaf::Known(masked(self)) }
+        if self.sensitive() {
+            return Leaf::Sensitive;
+        }
+        let size = value_size(self.value);
+        match self.room.get().checked_sub(size).filter(|left| *left > 0) {
+            Some(left) => {
+                self.room.set(left);
+                Leaf::Known(masked(self))
+            }
+            None => Leaf::Known(told_by_size(size)),
+        }
     }
 }
 
@@ -151,7 +183,8 @@ fn masked(side: Side<'_>) -> Value {
 }
 
 fn compare(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<Delta> {
-    let unknown_now = *unknown == Value::Bool(true);
+    // What is unknown in it nobody can tell either, when that is too large.
+    let unknown_now = *unknown == Value::Bool(true) || is_stand_in(unknown);
     if before.sensitive() || after.sensitive() {
         return compare_sensitive(before, after, unknown_now);
     }
@@ -192,9 +225,10 @@ fn compare_sensitive(before: Side<'_>, after: Side<'_>, unknown: bool) -> Option
     })
 }
 
-/// Whether anything is marked at all; most objects of marks are empty.
+/// Whether anything is marked at all; most objects of marks are empty. What is too large counts.
 pub(super) fn has_true(marks: &Value) -> bool {
     match marks {
+        Value::String(_) => is_stand_in(marks),
         Value::Bool(mark) => *mark,
         Value::Array(items) => items.iter().any(has_true),
         Value::Object(map) => map.values().any(has_true),
@@ -215,7 +249,12 @@ fn compare_objects(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option
     let mut unchanged = 0;
     for key in keys {
         match compare(before.entry(key), after.entry(key), get(unknown, key)) {
-            Some(inner) => entries.push((key.clone(), inner)),
+            Some(inner) => {
+                entries.push((key.clone(), inner));
+                if !after.has_room() {
+                    break;
+                }
+            }
             // An attribute without a value is not one that anybody set.
             None if before.entry(key).value.is_null() => {}
             None => unchanged += 1,
@@ -274,7 +313,10 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
         }
     }
     for &j in pairs {
-        items.push(added(after.element(j), at(unknown, j)));
+        let new = after.element(j);
+        let nothing = Side { value: &Value::Null, marks: &Value::Null, room: after.room };
+        let none = Delta::Added(Leaf::Known(Value::Null));
+        items.push(compare(nothing, new, at(unknown, j)).unwrap_or(none));
     }
     Some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
@@ -284,20 +326,21 @@ fn compare_by_place(before: Side<'_>, after: Side<'_>, unknown: &Value, old: usi
     let mut unchanged = 0;
     for index in 0..old.max(new) {
         match compare(before.element(index), after.element(index), at(unknown, index)) {
-            Some(item) => items.push(item),
+            Some(item) => {
+                items.push(item);
+                if !after.has_room() {
+                    break;
+                }
+            }
             None => unchanged += 1,
         }
     }
     (!items.is_empty()).then_some(Delta::List { items, unchanged, reordered: false, new: before.value.is_null() })
 }
 
-fn added(after: Side<'_>, unknown: &Value) -> Delta {
-    const NOTHING: Side<'static> = Side { value: &Value::Null, marks: &Value::Null };
-    compare(NOTHING, after, unknown).unwrap_or(Delta::Added(Leaf::Known(Value::Null)))
-}
-
 /// What differs between two values of which nothing is unknown or marked.
 pub(crate) fn compare_values(before: &Value, after: &Value) -> Option<Delta> {
-    let side = |value| Side { value, marks: &Value::Null };
+    let room = Cell::new(usize::MAX);
+    let side = |value| Side { value, marks: &Value::Null, room: &room };
     compare(side(before), side(after), &Value::Null)
 }

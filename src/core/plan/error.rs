@@ -212,6 +212,11 @@ impl From<ScanError> for PlanError {
                 path: String::new(),
                 problem: format!("this is not valid JSON, {expected} is expected"),
             },
+            ScanError::TooLarge(at) => Self::Malformed {
+                at,
+                path: String::new(),
+                problem: "this is larger than anything that Terraform writes".to_owned(),
+            },
         }
     }
 }

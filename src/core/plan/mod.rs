@@ -13,6 +13,7 @@ mod configuration;
 mod delta;
 mod encoded;
 mod error;
+mod large;
 mod scan;
 mod secrets;
 mod skip;
@@ -24,10 +25,11 @@ mod tests;
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use error::PlanError;
+pub(crate) use large::{is_stand_in, json_inside, stands_for};
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
-pub use secrets::Secrets;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
+pub use secrets::{Secrets, Unsearchable};
 pub use state::read_state;
 pub use summary::{
     ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,

@@ -6,12 +6,15 @@
 use std::collections::HashSet;
 use std::io::Read;
 
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
-use super::scan::{Scanner, Span};
+use super::large::{MARKED, told_by_size, weight};
+use super::resources::CHANGE;
+use super::scan::{self, Scanner, Span};
 use super::secrets::Marked;
 use super::summary::{CheckSummary, Kind, PlanSummary, Totals};
 
@@ -36,6 +39,12 @@ pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Re
     Document::new(reader, visitors).read()
 }
 
+/// What is put aside of values that may prove to be sensitive, by weight.
+const MOST_PUT_ASIDE: usize = 4 * 1024 * 1024;
+
+/// What is kept of the messages of checks, in bytes; no comment shows more.
+const MOST_MESSAGES: usize = 512 * 1024;
+
 pub(super) struct Document<'v, 'd, R> {
     pub(super) scanner: Scanner<R>,
     pub(super) visitors: &'v mut [&'d mut dyn PlanVisitor],
@@ -44,6 +53,10 @@ pub(super) struct Document<'v, 'd, R> {
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Vec<(String, Value)>,
     pub(super) sensitive_variables: HashSet<String>,
+    /// How much is put aside of values that may prove to be sensitive.
+    pub(super) put_aside: usize,
+    /// How much is kept of the messages of checks.
+    messages: usize,
     /// The resources, by the hash of their address, whose values in the prior state are known
     /// already as what was before the change.
     pub(super) seen: HashSet<u64>,
@@ -100,6 +113,8 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             marked: Marked::default(),
             variables: Vec::new(),
             sensitive_variables: HashSet::new(),
+            put_aside: 0,
+            messages: 0,
             seen: HashSet::new(),
             place: Vec::new(),
         }
@@ -123,6 +138,9 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         plan.counts.deferred = plan.deferred.len();
         plan.outputs.sort_by(|one, other| one.name.cmp(&other.name));
         plan.secrets = std::mem::take(&mut self.marked).finish();
+        if plan.secrets.withheld().is_some() {
+            plan.forget_values();
+        }
         Ok(plan)
     }
 
@@ -168,11 +186,8 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 }
                 b"\"checks\"" => self.each("checks", Self::check)?,
                 b"\"variables\"" => {
-                    let variables: Option<serde_json::Map<String, Value>> = self.small("variables")?;
-                    let value = |(name, mut variable): (String, Value)| {
-                        (name, variable.get_mut("value").map(Value::take).unwrap_or_default())
-                    };
-                    self.variables = variables.unwrap_or_default().into_iter().map(value).collect();
+                    self.place.push(Step::Key("variables"));
+                    self.each_entry(Self::variable)?;
                 }
                 b"\"prior_state\"" => {
                     self.place.push(Step::Key("prior_state"));
@@ -241,9 +256,43 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         Ok(value)
     }
 
+    /// A variable of the root module.
+    fn variable(&mut self) -> Result<(), PlanError> {
+        let name = self.key_text();
+        let [value] = self.fields_if_any([b"\"value\""])?;
+        let value = self.put_aside(value)?;
+        self.variables.push((name, value));
+        self.scanner.let_go();
+        Ok(())
+    }
+
+    /// Builds a value of which nobody knows yet whether it is sensitive. Of what is too much, only its
+    /// size is kept.
+    pub(super) fn put_aside(&mut self, value: Option<Span>) -> Result<Value, PlanError> {
+        let Some(span) = value else { return Ok(Value::Null) };
+        let weight = weight(self.scanner.bytes(span));
+        if self.put_aside + weight > MOST_PUT_ASIDE {
+            return Ok(told_by_size(span.length()));
+        }
+        self.put_aside += weight;
+        self.parse(span)
+    }
+
+    /// The key that was just read.
+    pub(super) fn key_text(&self) -> String {
+        serde_json::from_slice(self.scanner.key()).unwrap_or_default()
+    }
+
     /// Builds what was kept, or says where in it the first fault is.
     pub(super) fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
         let bytes = self.scanner.bytes(span);
+        let reduced;
+        let bytes = if !span.reduced && memmem::find(bytes, MARKED).is_some() {
+            reduced = scan::reduced(bytes)?;
+            &reduced
+        } else {
+            bytes
+        };
         serde_json::from_slice(bytes).or_else(|_fault| {
             // Only now is it worth the time to find out the path.
             let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -318,44 +367,63 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         Ok(())
     }
 
+    /// The fields of the next value, all kept until let go; those of anything but an object are none.
+    pub(super) fn fields_if_any<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
+        if self.scanner.peek()? != Some(b'{') {
+            self.scanner.pass()?;
+            return Ok([None; N]);
+        }
+        self.fields(names)
+    }
+
     /// The fields of an object that was just reached, all kept until let go.
     pub(super) fn fields<const N: usize>(&mut self, names: [&[u8]; N]) -> Result<[Option<Span>; N], PlanError> {
         let mut spans = [None; N];
-        self.scanner.open(b'{')?;
+        self.begin_entry()?;
         let mut first = true;
         while self.scanner.next_key(&mut first)? {
-            let slot = names.iter().position(|name| *name == self.scanner.key());
-            let span = self.scanner.value()?;
-            if let Some(slot) = slot.and_then(|slot| spans.get_mut(slot)) {
-                *slot = Some(span);
-            }
+            self.field_of(&names, &mut spans)?;
         }
         Ok(spans)
     }
 
+    /// Goes into an object of which parts are kept until let go.
+    pub(super) fn begin_entry(&mut self) -> Result<(), PlanError> {
+        self.scanner.peek()?;
+        self.scanner.keep();
+        Ok(self.scanner.open(b'{')?)
+    }
+
+    /// Moves over the value of the key that was just read, keeping it if it is among `names`.
+    pub(super) fn field_of(&mut self, names: &[&[u8]], spans: &mut [Option<Span>]) -> Result<(), PlanError> {
+        let slot = names.iter().position(|name| *name == self.scanner.key());
+        match slot.and_then(|slot| spans.get_mut(slot)) {
+            Some(slot) => *slot = Some(self.scanner.value()?),
+            None => self.scanner.pass()?,
+        }
+        Ok(())
+    }
+
     fn outputs(&mut self) -> Result<(), PlanError> {
         self.place.push(Step::Key("output_changes"));
-        if self.scanner.peek()? == Some(b'n') {
-            self.scanner.value()?;
-            return Ok(());
-        }
-        self.scanner.open(b'{')?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            let name: String = serde_json::from_slice(self.scanner.key()).unwrap_or_default();
-            let span = self.scanner.kept_value()?;
-            let change: Change = self.parse(span)?;
-            self.scanner.let_go();
-            self.mark_change(&change);
-            if Kind::of(&change.actions) == Kind::NoOp {
-                continue;
-            }
+        self.each_entry(Self::output)?;
+        self.place.pop();
+        Ok(())
+    }
+
+    fn output(&mut self) -> Result<(), PlanError> {
+        let name = self.key_text();
+        let spans = self.fields(CHANGE)?;
+        let mut change = self.small_change(&spans)?;
+        self.large_change(&spans, &mut change)?;
+        self.scanner.let_go();
+        self.mark_change(&change);
+        if Kind::of(&change.actions) != Kind::NoOp {
             self.totals.output(&name, &change);
             for visitor in self.visitors.iter_mut() {
                 visitor.output_change(&name, &change);
             }
         }
-        self.place.pop();
         Ok(())
     }
 
@@ -375,11 +443,14 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 "pass" => self.totals.plan.checks_passed += 1,
                 "unknown" => self.totals.plan.checks_unknown += 1,
                 _ => {
-                    let problems = instance.get("problems").and_then(Value::as_array);
+                    let problems = instance.get("problems").and_then(Value::as_array).unwrap_or(&none);
+                    let problems: Vec<String> = problems.iter().map(|problem| text(problem, "/message")).collect();
+                    self.messages += problems.iter().map(String::len).sum::<usize>();
+                    let has_room = self.messages <= MOST_MESSAGES;
                     self.totals.plan.checks.push(CheckSummary {
                         address: text(instance, "/address/to_display"),
                         status,
-                        problems: problems.unwrap_or(&none).iter().map(|problem| text(problem, "/message")).collect(),
+                        problems: if has_room { problems } else { Vec::new() },
                     });
                 }
             }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
+use super::large::MARKED;
 use super::reader::Document;
 use super::scan::Span;
 use super::summary::{ActionSummary, DeferredSummary, Kind, moved};
@@ -39,7 +40,7 @@ const HEAD: [&[u8]; 10] = [
     b"\"action_reason\"",
 ];
 
-const CHANGE: [&[u8]; 8] = [
+pub(super) const CHANGE: [&[u8]; 8] = [
     b"\"actions\"",
     b"\"importing\"",
     b"\"replace_paths\"",
@@ -49,6 +50,9 @@ const CHANGE: [&[u8]; 8] = [
     b"\"after_sensitive\"",
     b"\"after_unknown\"",
 ];
+
+const INVOCATION: [&[u8]; 4] =
+    [b"\"address\"", b"\"lifecycle_action_trigger\"", b"\"config_values\"", b"\"config_sensitive\""];
 
 impl<R: Read> Document<'_, '_, R> {
     /// An entry of `resource_changes`.
@@ -74,8 +78,7 @@ impl<R: Read> Document<'_, '_, R> {
         if self.visitors.is_empty() && !self.totals.has_room(kind) {
             self.mark_entry(&entry)?;
         } else {
-            self.large_fields(&entry, &mut change.change)?;
-            self.mark_change(&change.change);
+            self.whole_change(&entry, &mut change.change)?;
         }
         self.totals.resource(&change);
         for visitor in self.visitors.iter_mut() {
@@ -86,9 +89,9 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// An entry of `resource_drift`.
     pub(super) fn drift(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let change: ResourceChange = self.parse(span)?;
-        self.mark_change(&change.change);
+        let entry = self.entry()?;
+        let mut change = self.small_fields(&entry)?;
+        self.whole_change(&entry, &mut change.change)?;
         if Kind::of(&change.change.actions) != Kind::NoOp {
             self.totals.drift(&change);
         }
@@ -97,48 +100,56 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// An entry of `deferred_changes`.
     pub(super) fn deferred(&mut self) -> Result<(), PlanError> {
-        #[derive(Default, serde::Deserialize)]
-        #[serde(default)]
-        struct Deferred {
-            reason: String,
-            resource_change: ResourceChange,
+        let mut reason = [None];
+        let mut entry = Entry::default();
+        self.begin_entry()?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            if self.scanner.key() == b"\"resource_change\"" {
+                entry = self.entry()?;
+            } else {
+                self.field_of(&[b"\"reason\""], &mut reason)?;
+            }
         }
-        let span = self.scanner.kept_value()?;
-        let deferred: Deferred = self.parse(span)?;
-        self.mark_change(&deferred.resource_change.change);
-        self.totals
-            .plan
-            .deferred
-            .push(DeferredSummary { address: deferred.resource_change.address, reason: deferred.reason });
+        let address = self.small_fields(&entry)?.address;
+        self.mark_entry(&entry)?;
+        let reason = self.field("reason", reason[0])?.unwrap_or_default();
+        self.totals.plan.deferred.push(DeferredSummary { address, reason });
         Ok(())
     }
 
     /// An entry of `action_invocations`.
     pub(super) fn invocation(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let invocation: Value = self.parse(span)?;
-        self.add_invocation(&invocation, false);
-        Ok(())
+        let spans = self.fields(INVOCATION)?;
+        self.add_invocation(spans, false)
     }
 
     /// An entry of `deferred_action_invocations`.
     pub(super) fn deferred_invocation(&mut self) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let deferred: Value = self.parse(span)?;
-        self.add_invocation(deferred.get("action_invocation").unwrap_or(&deferred), true);
-        Ok(())
+        let (mut spans, mut inner) = ([None; 4], None);
+        self.begin_entry()?;
+        let mut first = true;
+        while self.scanner.next_key(&mut first)? {
+            if self.scanner.key() == b"\"action_invocation\"" {
+                inner = Some(self.fields(INVOCATION)?);
+            } else {
+                self.field_of(&INVOCATION, &mut spans)?;
+            }
+        }
+        self.add_invocation(inner.unwrap_or(spans), true)
     }
 
-    fn add_invocation(&mut self, invocation: &Value, deferred: bool) {
-        if let (Some(values), Some(marks)) = (invocation.get("config_values"), invocation.get("config_sensitive")) {
-            self.marked.add(values, marks);
-        }
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    fn add_invocation(&mut self, spans: [Option<Span>; 4], deferred: bool) -> Result<(), PlanError> {
+        let [address, trigger, values, marks] = spans;
+        self.mark(values, marks)?;
+        let trigger: Option<Value> = self.field("lifecycle_action_trigger", trigger)?;
+        let triggered_by = trigger.as_ref().and_then(|trigger| trigger.get("triggering_resource_address"));
         self.totals.plan.actions.push(ActionSummary {
-            address: text(invocation.get("address")).unwrap_or_default(),
-            triggered_by: text(invocation.pointer("/lifecycle_action_trigger/triggering_resource_address")),
+            address: self.field("address", address)?.unwrap_or_default(),
+            triggered_by: triggered_by.and_then(Value::as_str).map(str::to_owned),
             deferred,
         });
+        Ok(())
     }
 
     /// A module of the prior state: what its resources mark, and its child modules.
@@ -154,8 +165,6 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     fn state_resource(&mut self) -> Result<(), PlanError> {
-        self.scanner.peek()?;
-        self.scanner.keep();
         let [address, values, marks] = self.fields([b"\"address\"", b"\"values\"", b"\"sensitive_values\""])?;
         if address.is_some_and(|address| self.seen.contains(&hash(self.scanner.bytes(address)))) {
             return Ok(());
@@ -163,22 +172,16 @@ impl<R: Read> Document<'_, '_, R> {
         self.mark(values, marks)
     }
 
-    /// Walks over an entry, keeping it.
+    /// Walks over an entry, keeping what matters of it.
     fn entry(&mut self) -> Result<Entry, PlanError> {
         let mut entry = Entry::default();
-        self.scanner.peek()?;
-        self.scanner.keep();
-        self.scanner.open(b'{')?;
+        self.begin_entry()?;
         let mut first = true;
         while self.scanner.next_key(&mut first)? {
             if self.scanner.key() == b"\"change\"" && self.scanner.peek()? == Some(b'{') {
                 entry.change = self.fields(CHANGE)?;
-                continue;
-            }
-            let slot = HEAD.iter().position(|name| *name == self.scanner.key());
-            let span = self.scanner.value()?;
-            if let Some(slot) = slot.and_then(|slot| entry.head.get_mut(slot)) {
-                *slot = Some(span);
+            } else {
+                self.field_of(&HEAD, &mut entry.head)?;
             }
         }
         Ok(entry)
@@ -187,7 +190,6 @@ impl<R: Read> Document<'_, '_, R> {
     /// All but the values.
     fn small_fields(&self, entry: &Entry) -> Result<ResourceChange, PlanError> {
         let [address, previous, module, mode, r#type, name, index, provider, deposed, reason] = entry.head;
-        let [actions, importing, replace_paths, ..] = entry.change;
         Ok(ResourceChange {
             address: self.field("address", address)?.unwrap_or_default(),
             previous_address: self.field("previous_address", previous)?,
@@ -198,28 +200,41 @@ impl<R: Read> Document<'_, '_, R> {
             index: self.field("index", index)?,
             provider_name: self.field("provider_name", provider)?.unwrap_or_default(),
             deposed: self.field("deposed", deposed)?,
-            change: Change {
-                actions: self.field("change.actions", actions)?.unwrap_or_default(),
-                importing: self.field("change.importing", importing)?,
-                replace_paths: self.field("change.replace_paths", replace_paths)?.unwrap_or_default(),
-                ..Change::default()
-            },
+            change: self.small_change(&entry.change).map_err(|error| error.within("change"))?,
             action_reason: self.field("action_reason", reason)?,
         })
     }
 
+    /// All of a change but the values.
+    pub(super) fn small_change(&self, spans: &[Option<Span>; 8]) -> Result<Change, PlanError> {
+        let [actions, importing, replace_paths, ..] = *spans;
+        Ok(Change {
+            actions: self.field("actions", actions)?.unwrap_or_default(),
+            importing: self.field("importing", importing)?,
+            replace_paths: self.field("replace_paths", replace_paths)?.unwrap_or_default(),
+            ..Change::default()
+        })
+    }
+
     /// The values, which can be large.
-    fn large_fields(&self, entry: &Entry, change: &mut Change) -> Result<(), PlanError> {
-        let [_, _, _, before, before_sensitive, after, after_sensitive, after_unknown] = entry.change;
-        change.before = self.field("change.before", before)?.unwrap_or_default();
-        change.before_sensitive = self.field("change.before_sensitive", before_sensitive)?.unwrap_or_default();
-        change.after = self.field("change.after", after)?.unwrap_or_default();
-        change.after_sensitive = self.field("change.after_sensitive", after_sensitive)?.unwrap_or_default();
-        change.after_unknown = self.field("change.after_unknown", after_unknown)?.unwrap_or_default();
+    pub(super) fn large_change(&self, spans: &[Option<Span>; 8], change: &mut Change) -> Result<(), PlanError> {
+        let [_, _, _, before, before_sensitive, after, after_sensitive, after_unknown] = *spans;
+        change.before = self.field("before", before)?.unwrap_or_default();
+        change.before_sensitive = self.field("before_sensitive", before_sensitive)?.unwrap_or_default();
+        change.after = self.field("after", after)?.unwrap_or_default();
+        change.after_sensitive = self.field("after_sensitive", after_sensitive)?.unwrap_or_default();
+        change.after_unknown = self.field("after_unknown", after_unknown)?.unwrap_or_default();
         Ok(())
     }
 
-    fn field<T: DeserializeOwned>(&self, name: &str, span: Option<Span>) -> Result<Option<T>, PlanError> {
+    /// The values of a change, and what they mark.
+    fn whole_change(&mut self, entry: &Entry, change: &mut Change) -> Result<(), PlanError> {
+        self.large_change(&entry.change, change).map_err(|error| error.within("change"))?;
+        self.mark_change(change);
+        Ok(())
+    }
+
+    pub(super) fn field<T: DeserializeOwned>(&self, name: &str, span: Option<Span>) -> Result<Option<T>, PlanError> {
         span.map_or(Ok(None), |span| self.parse(span)).map_err(|error: PlanError| error.within(name))
     }
 
@@ -236,7 +251,8 @@ impl<R: Read> Document<'_, '_, R> {
 
     fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
         let (Some(value), Some(marks)) = (value, marks) else { return Ok(()) };
-        if memmem::find(self.scanner.bytes(marks), b"true").is_none() {
+        let written = self.scanner.bytes(marks);
+        if memmem::find(written, b"true").is_none() && memmem::find(written, MARKED).is_none() {
             return Ok(());
         }
         let marks: Value = self.parse(marks)?;

@@ -4,20 +4,32 @@
 //! parsing it; what is wanted is kept in the buffer and parsed from there. What is skipped is
 //! therefore not validated beyond its shape.
 
+mod reduce;
+
 use std::io::Read;
 
 use memchr::{memchr_iter, memmem, memrchr};
 
 use super::skip::{Advance, Skip};
 
+pub(super) use reduce::reduced;
+
 /// How much is read at once.
 const CHUNK: usize = 128 * 1024;
 
-/// A stretch of the document, in bytes from its start.
+/// A value that is kept and longer than this is reduced to what can be dealt with in little memory.
+const LARGE: usize = 64 * 1024;
+
+/// What is kept at once, in bytes: several values, each reduced. No plan of Terraform's comes near.
+const MOST_KEPT: usize = 24 * 1024 * 1024;
+
+/// A stretch of the document, in bytes from its start, as if what was dropped had never been there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
     start: usize,
     end: usize,
+    /// Whether it was reduced; if so, strings in it that begin like a stand-in are some.
+    pub(super) reduced: bool,
 }
 
 impl Span {
@@ -46,6 +58,8 @@ pub(super) enum ScanError {
         at: Position,
         expected: &'static str,
     },
+    /// More than can be kept at once.
+    TooLarge(Position),
 }
 
 /// A cursor over a document.
@@ -60,9 +74,11 @@ pub(super) struct Scanner<R> {
     filled: usize,
     /// From here on, in the buffer, bytes stay until told otherwise.
     kept: Option<usize>,
-    /// Lines that left the buffer, and the offset at which the current one began.
-    lines: usize,
-    line_start: usize,
+    /// Bytes that were read.
+    read: usize,
+    /// Where in the document some bytes stand, by their offset: the first in the buffer, and those
+    /// behind what was dropped.
+    places: Vec<(usize, Position)>,
     key: Vec<u8>,
 }
 
@@ -75,8 +91,8 @@ impl<R: Read> Scanner<R> {
             next: 0,
             filled: 0,
             kept: None,
-            lines: 0,
-            line_start: 0,
+            read: 0,
+            places: vec![(0, Position { line: 1, column: 1 })],
             key: Vec::new(),
         }
     }
@@ -90,7 +106,11 @@ impl<R: Read> Scanner<R> {
                 self.next += at;
                 return Ok(byte);
             }
+            let blank = self.base + self.next;
             self.next = self.filled;
+            if self.kept.is_some() {
+                self.drop_from(blank);
+            }
             if !self.fill()? {
                 return Ok(None);
             }
@@ -174,8 +194,19 @@ impl<R: Read> Scanner<R> {
             .unwrap_or_default()
     }
 
-    /// Moves over one value.
+    /// Moves over one value. Where it is kept, a large one is reduced.
     pub(super) fn value(&mut self) -> Result<Span, ScanError> {
+        let span = self.walk(self.kept.is_some())?;
+        if self.kept.is_some() && span.length() > LARGE { self.reduce(span.start) } else { Ok(span) }
+    }
+
+    /// Moves over a value that nobody wants, even in the middle of what is kept.
+    pub(super) fn pass(&mut self) -> Result<(), ScanError> {
+        self.walk(false).map(|_| ())
+    }
+
+    /// Moves over one value; over a large one only as far as it takes to see that, if it is `wanted`.
+    fn walk(&mut self, wanted: bool) -> Result<Span, ScanError> {
         let Some(first) = self.peek()? else {
             return Err(ScanError::Truncated(self.position()));
         };
@@ -190,8 +221,10 @@ impl<R: Read> Scanner<R> {
                     }
                     Advance::More => {
                         self.next = self.filled;
-                        if !self.fill()? {
-                            return Err(ScanError::Truncated(self.position()));
+                        match (wanted, self.kept) {
+                            (true, _) if self.base + self.next - start > LARGE => break,
+                            (false, Some(_)) => self.more_instead(start)?,
+                            _ => self.more()?,
                         }
                     }
                     Advance::Wrong(length, expected) => {
@@ -203,23 +236,59 @@ impl<R: Read> Scanner<R> {
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => self.scalar()?,
             _ => return Err(self.unexpected("a value")),
         }
-        Ok(Span { start, end: self.base + self.next })
+        Ok(Span { start, end: self.base + self.next, reduced: false })
     }
 
     /// Where the next byte is.
     pub(super) fn position(&self) -> Position {
-        self.position_of(Span { start: self.base + self.next, end: 0 })
+        self.position_of(Span { start: self.base + self.next, ..Span::default() })
     }
 
     /// Where a span begins, as long as it is in the buffer.
     pub(super) fn position_of(&self, span: Span) -> Position {
-        let upto = span.start.saturating_sub(self.base).min(self.filled);
-        let seen = self.buffer.get(..upto).unwrap_or_default();
-        let line_start = memrchr(b'\n', seen).map_or(self.line_start, |at| self.base + at + 1);
-        Position {
-            line: 1 + self.lines + memchr_iter(b'\n', seen).count(),
-            column: 1 + (self.base + upto).saturating_sub(line_start),
+        let known = self.places.iter().rev().find(|(at, _)| *at <= span.start);
+        let (from, mut position) = known.copied().unwrap_or((self.base, Position { line: 1, column: 1 }));
+        let seen =
+            self.buffer.get(from.saturating_sub(self.base)..span.start.saturating_sub(self.base).min(self.filled));
+        let seen = seen.unwrap_or_default();
+        if let Some(line_end) = memrchr(b'\n', seen) {
+            position.line += memchr_iter(b'\n', seen).count();
+            position.column = seen.len() - line_end;
+        } else {
+            position.column += seen.len();
         }
+        position
+    }
+
+    /// Says where the byte at an offset stands, whatever was thought of those behind it.
+    fn stand_at(&mut self, offset: usize, position: Position) {
+        self.places.retain(|(at, _)| *at < offset);
+        self.places.push((offset, position));
+    }
+
+    /// Bytes of the document before the next one.
+    fn place_in_stream(&self) -> usize {
+        self.read - self.unread().len()
+    }
+
+    /// Drops what was read since `start`, as if it had never been there.
+    fn drop_from(&mut self, start: usize) {
+        let (position, at) = (self.position(), start - self.base);
+        self.buffer.copy_within(self.next..self.filled, at);
+        self.filled -= self.next - at;
+        self.next = at;
+        self.stand_at(start, position);
+    }
+
+    /// Reads more in the middle of a value.
+    fn more(&mut self) -> Result<(), ScanError> {
+        if self.fill()? { Ok(()) } else { Err(ScanError::Truncated(self.position())) }
+    }
+
+    /// The same, dropping what was read since `start`.
+    fn more_instead(&mut self, start: usize) -> Result<(), ScanError> {
+        self.drop_from(start);
+        self.more()
     }
 
     /// Something else stands here, or nothing any more.
@@ -264,6 +333,7 @@ impl<R: Read> Scanner<R> {
 
     /// A number or a literal: up to the next delimiter.
     fn scalar(&mut self) -> Result<(), ScanError> {
+        let start = self.base + self.next;
         loop {
             let unread = self.unread();
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -274,10 +344,11 @@ impl<R: Read> Scanner<R> {
                 }
                 None => self.next = self.filled,
             }
-            if !self.fill()? {
-                // Every document that is read here is an object, so no number can end it.
-                return Err(ScanError::Truncated(self.position()));
+            if self.base + self.next - start > LARGE {
+                return Err(ScanError::TooLarge(self.position()));
             }
+            // Every document that is read here is an object, so no number can end it.
+            self.more()?;
         }
     }
 
@@ -285,11 +356,10 @@ impl<R: Read> Scanner<R> {
     fn fill(&mut self) -> Result<bool, ScanError> {
         let from = self.kept.unwrap_or(self.next);
         if from > 0 {
-            let gone = self.buffer.get(..from).unwrap_or_default();
-            self.lines += memchr_iter(b'\n', gone).count();
-            if let Some(at) = memrchr(b'\n', gone) {
-                self.line_start = self.base + at + 1;
-            }
+            let first = self.base + from;
+            let position = self.position_of(Span { start: first, ..Span::default() });
+            self.places.retain(|(at, _)| *at > first);
+            self.places.insert(0, (first, position));
             self.buffer.copy_within(from..self.filled, 0);
             self.base += from;
             self.next -= from;
@@ -297,13 +367,17 @@ impl<R: Read> Scanner<R> {
             self.kept = self.kept.map(|_| 0);
         }
         if self.filled == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            if self.filled > MOST_KEPT {
+                return Err(ScanError::TooLarge(self.position()));
+            }
+            self.buffer.resize(self.filled + (self.filled / 4).max(CHUNK), 0);
         }
         loop {
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
             match self.reader.read(room) {
                 Ok(count) => {
                     self.filled += count;
+                    self.read += count;
                     return Ok(count > 0);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

@@ -13,14 +13,32 @@
 //! | six characters or more | yes | wherever it occurs, also inside longer text and encoded |
 //! | three to five | yes | where it stands as a word of its own |
 //! | one or two, `true`, `null`, `default`, `prod` and their like, numbers under six digits | yes | no: it is no secret by its text |
+//!
+//! What is too large to be kept cannot be searched for. Then every text that may hold a value is
+//! withheld as a whole; names and addresses stay, without the secrets that are known.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::delta::has_true;
+use super::large::{is_stand_in, stands_for, weight};
 use super::{encoded, scan};
+
+/// What stands in place of a text that may hold something secret that cannot be searched for.
+pub(crate) const WITHHELD: &str = "(withheld)";
+
+/// What is searched for at most, in bytes of memory: the values, and all ways to write them.
+const MOST_VALUES: usize = 8 * 1024 * 1024;
+const MOST_PATTERNS: usize = 12 * 1024 * 1024;
+
+/// What a value or a pattern takes beside its text.
+const OWN: usize = 48;
+
+/// What is JSON itself is taken apart up to this weight.
+const MOST_INSIDE: usize = 6 * 1024 * 1024;
 
 /// What stands in place of a sensitive value; Terraform's own words.
 pub(crate) const SENSITIVE: &str = "(sensitive value)";
@@ -59,6 +77,24 @@ const COMMON: [&str; 20] = [
 #[derive(Default)]
 pub(super) struct Marked {
     values: HashSet<Box<str>>,
+    size: usize,
+    unsearchable: Option<Unsearchable>,
+}
+
+/// Why not all that is sensitive can be searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsearchable {
+    /// One value is too large.
+    #[error(
+        "a value of {bytes} bytes is sensitive, or holds something that is, and too large to be searched for in other texts"
+    )]
+    Value {
+        /// Its length.
+        bytes: usize,
+    },
+    /// All together are too large.
+    #[error("the sensitive values are too many, or too large, to be searched for in other texts")]
+    Together,
 }
 
 impl Marked {
@@ -66,6 +102,7 @@ impl Marked {
     pub(super) fn add(&mut self, value: &Value, marks: &Value) {
         match (marks, value) {
             (Value::Bool(true), _) => self.add_all(value),
+            (Value::String(text), _) | (_, Value::String(text)) if has_true(marks) => self.give_up_on(text),
             (Value::Object(marks), Value::Object(map)) => {
                 for (key, mark) in marks {
                     if let Some(inner) = map.get(key) {
@@ -86,6 +123,7 @@ impl Marked {
     pub(super) fn add_json(&mut self, json: &[u8], marks: &Value) -> serde_json::Result<()> {
         match marks {
             Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
+            _ if is_stand_in(marks) || json.starts_with(b"\"") => self.add(&serde_json::from_slice(json)?, marks),
             Value::Object(marks) if json.starts_with(b"{") => {
                 for (key, mark) in marks.iter().filter(|(_, mark)| has_true(mark)) {
                     if let Some(value) = scan::entry(json, key) {
@@ -120,17 +158,31 @@ impl Marked {
         }
     }
 
-    fn add_text(&mut self, text: &str) {
-        if !self.values.contains(text) {
-            self.values.insert(text.into());
+    /// Of what is only partly marked, or whose marks are, and that cannot be looked into.
+    fn give_up_on(&mut self, text: &str) {
+        if let Some(bytes) = stands_for(text) {
+            self.unsearchable = Some(Unsearchable::Value { bytes });
         }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.give_up_on(text);
+        if self.values.contains(text) {
+            return;
+        }
+        if self.size > MOST_VALUES {
+            self.unsearchable.get_or_insert(Unsearchable::Together);
+            return;
+        }
+        self.size += text.len() + OWN;
+        self.values.insert(text.into());
     }
 
     /// Ready to be looked for.
     pub(super) fn finish(self) -> Secrets {
-        let mut found = Patterns::default();
-        for value in &self.values {
-            found.add_value(value);
+        let mut found = Patterns { unsearchable: self.unsearchable, ..Patterns::default() };
+        for value in self.values {
+            found.add_value(&value);
         }
         Secrets::new(found)
     }
@@ -138,7 +190,11 @@ impl Marked {
 
 /// Every way in which the values may be written.
 #[derive(Default)]
-struct Patterns(HashSet<Box<str>>);
+struct Patterns {
+    texts: HashSet<Box<str>>,
+    size: usize,
+    unsearchable: Option<Unsearchable>,
+}
 
 impl Patterns {
     fn add_value(&mut self, value: &str) {
@@ -154,9 +210,16 @@ impl Patterns {
                 }
             }
         }
-        if value.trim_start().starts_with(['{', '['])
-            && let Ok(inner) = serde_json::from_str::<Value>(value)
-        {
+        if value.trim_start().starts_with(['{', '[']) {
+            self.add_inside(value);
+        }
+    }
+
+    /// The strings inside a value that is JSON itself.
+    fn add_inside(&mut self, value: &str) {
+        if weight(value.as_bytes()) > MOST_INSIDE {
+            self.unsearchable.get_or_insert(Unsearchable::Value { bytes: value.len() });
+        } else if let Ok(inner) = serde_json::from_str::<Value>(value) {
             let mut leaves = Marked::default();
             leaves.add_all(&inner);
             for leaf in leaves.values {
@@ -178,12 +241,26 @@ impl Patterns {
                 // JSON stands in strings too, which are quoted again. What has many lines is found
                 // by these.
                 if !text.contains('\n') {
-                    self.0.extend(Quoting::ALL.map(|again| quoted(&once, again).into()));
+                    for again in Quoting::ALL {
+                        self.insert(&quoted(&once, again));
+                    }
                 }
-                self.0.insert(once.into());
+                self.insert(&once);
             }
         }
-        self.0.insert(text.into());
+        self.insert(text);
+    }
+
+    fn insert(&mut self, text: &str) {
+        if self.texts.contains(text) {
+            return;
+        }
+        if self.size > MOST_PATTERNS {
+            self.unsearchable.get_or_insert(Unsearchable::Together);
+            return;
+        }
+        self.size += text.len() + OWN;
+        self.texts.insert(text.into());
     }
 }
 
@@ -232,22 +309,28 @@ pub(crate) fn quoted(text: &str, quoting: Quoting) -> String {
 #[derive(Clone, Default)]
 pub struct Secrets {
     /// Six characters or more.
-    long: Sorted,
+    long: Arc<Sorted>,
     /// Three to five.
-    short: Sorted,
+    short: Arc<Sorted>,
     /// Which three-byte beginnings occur at all.
-    starts: Option<Box<Starts>>,
+    starts: Option<Arc<Starts>>,
+    withheld: Option<Unsearchable>,
 }
 
 impl Secrets {
     fn new(patterns: Patterns) -> Self {
         let (long, short): (Vec<_>, Vec<_>) =
-            patterns.0.into_iter().partition(|text| text.chars().nth(LONG - 1).is_some());
-        let mut starts = Box::<Starts>::default();
+            patterns.texts.into_iter().partition(|text| text.chars().nth(LONG - 1).is_some());
+        let mut starts = Starts::default();
         for pattern in long.iter().chain(&short) {
             starts.insert(pattern.as_bytes());
         }
-        Self { long: Sorted::new(long), short: Sorted::new(short), starts: Some(starts) }
+        Self {
+            long: Arc::new(Sorted::new(long)),
+            short: Arc::new(Sorted::new(short)),
+            starts: Some(Arc::new(starts)),
+            withheld: patterns.unsearchable,
+        }
     }
 
     /// Only these values, for what is known to be secret without a plan.
@@ -261,14 +344,29 @@ impl Secrets {
 
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
-        self.long.texts.is_empty() && self.short.texts.is_empty()
+        self.long.texts.is_empty() && self.short.texts.is_empty() && self.withheld.is_none()
     }
 
-    /// The text without any sensitive value, each replaced by `(sensitive value)`.
+    /// Why no text that may hold a value is shown, when none is.
+    pub fn withheld(&self) -> Option<Unsearchable> {
+        self.withheld
+    }
+
+    /// The text without any sensitive value, each replaced by `(sensitive value)`; or nothing of it
+    /// when not all of them can be searched for.
     ///
     /// Knows the values as they are, as Terraform and JSON quote them, and in base64, hexadecimal
     /// and percent-encoding. The rule for short and common values is in the module's documentation.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.withheld.is_some() && !text.trim().is_empty() {
+            return Cow::Borrowed(WITHHELD);
+        }
+        self.scrub_name(text)
+    }
+
+    /// The same for a name that stands in the configuration, such as an address: of what cannot be
+    /// searched for, a name is no copy.
+    pub fn scrub_name<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.scrub_plain(text) {
             Cow::Borrowed(text) => self.scrub_encoded(text),
             Cow::Owned(text) => match self.scrub_encoded(&text) {
@@ -282,6 +380,7 @@ impl Secrets {
     #[must_use]
     pub fn scrub_value(&self, value: &Value) -> Value {
         match value {
+            _ if self.withheld.is_some() => Value::String(WITHHELD.to_owned()),
             Value::String(text) => Value::String(self.scrub(text).into_owned()),
             Value::Number(number) if *self.scrub(&number.to_string()) == *SENSITIVE => {
                 Value::String(SENSITIVE.to_owned())

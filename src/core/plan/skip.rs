@@ -30,6 +30,11 @@ pub(super) struct Skip {
 }
 
 impl Skip {
+    /// In the middle of a value, with these brackets to close and outside a string.
+    pub(super) fn inside(open: Vec<u8>) -> Self {
+        Self { open, ..Self::default() }
+    }
+
     /// Goes on over `bytes`, which follow those of the last call.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Advance {
         if self.open.is_empty() && (self.in_string || bytes.first() == Some(&b'"')) {

@@ -4,8 +4,6 @@
 
 use std::io::Read;
 
-use serde_json::{Map, Value};
-
 use super::error::PlanError;
 use super::reader::Document;
 use super::secrets::Secrets;
@@ -37,13 +35,16 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     fn state_outputs(&mut self) -> Result<(), PlanError> {
-        let outputs: Option<Map<String, Value>> = self.small("outputs")?;
-        for output in outputs.unwrap_or_default().values() {
-            if let (Some(true), Some(value)) = (output.get("sensitive").and_then(Value::as_bool), output.get("value")) {
-                self.marked.add_all(value);
+        self.each_entry(|document| {
+            let [sensitive, value] = document.fields_if_any([b"\"sensitive\"", b"\"value\""])?;
+            if document.field("sensitive", sensitive)? == Some(true)
+                && let Some(value) = document.field("value", value)?
+            {
+                document.marked.add_all(&value);
             }
-        }
-        Ok(())
+            document.scanner.let_go();
+            Ok(())
+        })
     }
 }
 

@@ -207,6 +207,21 @@ impl PlanSummary {
             || self.applyable == Some(true)
     }
 
+    /// Keeps what happens to what, and no value.
+    pub(super) fn forget_values(&mut self) {
+        for resource in self.resources.iter_mut().chain(&mut self.drift) {
+            resource.delta = None;
+            resource.detail_left_out = true;
+            resource.importing = resource.importing.as_ref().map(|_| String::new());
+        }
+        for output in &mut self.outputs {
+            output.delta = None;
+        }
+        for check in &mut self.checks {
+            check.problems.clear();
+        }
+    }
+
     /// The JSON of `render --json` and of the step output `summary-json`.
     pub fn to_summary_json(&self) -> Value {
         self.summary_json_of(self.resources.len())
@@ -240,7 +255,7 @@ impl PlanSummary {
                     "actions": resource.actions,
                     "reason": resource.action_reason,
                     "forced_by": resource.forced_by.iter()
-                        .map(|path| self.secrets.scrub(path)).collect::<Vec<_>>(),
+                        .map(|path| self.secrets.scrub_name(path)).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -282,7 +297,7 @@ impl PlanSummary {
             let (head, tail) = rest.split_at(key_start);
             let (key, tail) = tail.split_at(key_length);
             out.push_str(head);
-            out.push_str(&self.secrets.scrub(key));
+            out.push_str(&self.secrets.scrub_name(key));
             rest = tail;
         }
         out.push_str(rest);
@@ -390,7 +405,11 @@ impl Totals {
         if *used >= DETAIL_PER_KIND {
             return (None, true);
         }
-        let Some(delta) = delta::delta(change) else { return (None, false) };
+        let delta = match delta::delta(change, LARGEST_DETAIL) {
+            Ok(Some(delta)) => delta,
+            Ok(None) => return (None, false),
+            Err(delta::NoRoom) => return (None, true),
+        };
         let size = delta::size(&delta);
         if size > LARGEST_DETAIL {
             return (None, true);

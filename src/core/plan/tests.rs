@@ -324,3 +324,77 @@ proptest! {
         prop_assert_eq!(plan.counts, read(EVERYTHING).counts);
     }
 }
+
+/// Hands out so many bytes at once.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.1.min(self.0.len()).min(buffer.len());
+        let (piece, rest) = self.0.split_at(length);
+        buffer[..length].copy_from_slice(piece);
+        self.0 = rest;
+        Ok(length)
+    }
+}
+
+/// A document with a change of `x` as it is written.
+fn change_of(before: &str, after: &str) -> String {
+    format!(
+        r#"{{"resource_changes":[{{"address":"a.b","change":{{"actions":["update"],"before":{{"x":{before}}},"after":{{"x":{after}}}}}}}]}}"#
+    )
+}
+
+fn long_string(end: &str) -> String {
+    format!("\"{}\\\"{end}\"", "ä\\n".repeat(80_000))
+}
+
+fn heavy_list(end: &str) -> String {
+    format!("[{}{end}]", r#"{"a":["}",{}]},"#.repeat(20_000))
+}
+
+#[test]
+fn nothing_passes_for_what_is_too_large_to_be_kept() {
+    let differs = |before: &str, after: &str| read(&change_of(before, after)).resources[0].delta.is_some();
+    for large in [long_string, heavy_list] {
+        let (one, other) = (large("1"), large("2"));
+        assert!(!differs(&one, &one));
+        assert!(differs(&one, &other) && differs(&one, "1") && differs("null", &one));
+        // What stands in for it, word for word, is another value, however it is written.
+        let read = String::from_utf8(scan::reduced(one.as_bytes()).unwrap()).unwrap();
+        assert!(read.starts_with(r#""\u0000 "#), "{read}");
+        assert!(differs(&one, &read) && differs(&read, &one));
+        assert!(!differs(&read, &read));
+        let inside = format!("[{read}]");
+        assert!(differs(&format!("[{one}]"), &inside) && differs(&inside, &format!("[{one},{one}]")));
+    }
+    assert!(differs(r#""\u0000""#, r#""\u0000\u0000""#));
+    assert!(differs(r#"{"\u0000":1}"#, r#"{"\u0000\u0000":1}"#));
+}
+
+#[test]
+fn what_is_too_large_does_not_depend_on_how_it_arrives_and_leaves_positions_right() {
+    for large in [long_string("1"), heavy_list("2"), format!("[{}1]", " \n\t".repeat(100_000))] {
+        let plan = change_of(&large, "3");
+        let expected = read(&plan).resources[0].delta.clone();
+        for size in [1, 999, 70_000] {
+            let arrived = read_plan(Pieces(plan.as_bytes(), size), &mut []).unwrap();
+            assert_eq!(arrived.resources[0].delta, expected, "{size}");
+        }
+        // Something is wrong behind it, or in it.
+        let key = plan.find("after").unwrap() - 1;
+        let wrong = [
+            (plan.replace(r#""after":"#, r#""after";"#), key + r#""after""#.len()),
+            (plan.replace("\"x\":3}}}]", "\"x\":3}}]]"), plan.len() - 3),
+            (plan[..key - 3].to_owned(), key - 3),
+        ];
+        for (text, at) in wrong {
+            let line = 1 + text[..at].matches('\n').count();
+            let column = 1 + at - text[..at].rfind('\n').map_or(0, |end| end + 1);
+            for size in [999, 1_000_000] {
+                let error = read_plan(Pieces(text.as_bytes(), size), &mut []).unwrap_err().to_string();
+                assert!(error.contains(&format!("line {line}, column {column}:")), "{line}, {column}: {error}");
+            }
+        }
+    }
+}

@@ -10,6 +10,8 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::core::plan::{is_stand_in, json_inside};
+
 /// What is not unknown, or not sensitive.
 pub(super) const NONE: &Value = &Value::Null;
 
@@ -23,25 +25,29 @@ pub(super) struct Canon {
     masked: bool,
 }
 
-/// A fingerprint but for the times in it.
-pub(super) struct Unfinished {
-    mac: Hmac<Sha256>,
-    times: Vec<String>,
+/// A fingerprint but for the times in it; most values have none.
+pub(super) enum Unfinished {
+    Whole([u8; 32]),
+    Open(Box<(Hmac<Sha256>, Vec<String>)>),
 }
 
 impl Unfinished {
     /// The fingerprint; a time that equals `plan_time` (which `plantimestamp()` returns) counts as
     /// "when the plan was made", whenever that was.
-    pub(super) fn finish(mut self, plan_time: Option<&str>) -> [u8; 32] {
-        for time in &self.times {
+    pub(super) fn finish(self, plan_time: Option<&str>) -> [u8; 32] {
+        let (mut mac, times) = match self {
+            Self::Whole(fingerprint) => return fingerprint,
+            Self::Open(open) => *open,
+        };
+        for time in &times {
             if Some(time.as_str()) == plan_time {
-                self.mac.update(b"P");
+                mac.update(b"P");
             } else {
-                self.mac.update(b"T");
-                self.mac.update(time.as_bytes());
+                mac.update(b"T");
+                mac.update(time.as_bytes());
             }
         }
-        self.mac.finalize().into_bytes().into()
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -62,7 +68,11 @@ impl Canon {
     }
 
     pub(super) fn end(self) -> Unfinished {
-        Unfinished { mac: self.mac, times: self.times }
+        if self.times.is_empty() {
+            Unfinished::Whole(self.mac.finalize().into_bytes().into())
+        } else {
+            Unfinished::Open(Box::new((self.mac, self.times)))
+        }
     }
 
     /// The state so far, for more to be written into; times are none of a name's business.
@@ -91,16 +101,25 @@ impl Canon {
         if *unknown == Value::Bool(true) {
             return self.tag(b'?');
         }
-        if *sensitive == Value::Bool(true) && !self.keeps_sensitive {
+        let is_sensitive = *sensitive == Value::Bool(true)
+            || is_stand_in(sensitive)
+            // Nobody can leave out a part of what is not at hand.
+            || is_stand_in(value) && is_somewhere(sensitive);
+        if is_sensitive && !self.keeps_sensitive {
             self.masked = true;
             return self.tag(b'*');
+        }
+        if is_stand_in(unknown) {
+            self.tag(b'~');
+            self.value(unknown, NONE, NONE);
+            return self.value(value, NONE, sensitive);
         }
         match value {
             Value::Object(_) | Value::Null if unknown.is_object() || value.is_object() => {
                 self.tag(b'{');
                 for key in keys(&[value, unknown]) {
                     let (value, unknown) = (member(value, key), member(unknown, key));
-                    if value.is_null() && !is_unknown_somewhere(unknown) {
+                    if value.is_null() && !is_somewhere(unknown) {
                         continue;
                     }
                     self.name(key);
@@ -152,7 +171,11 @@ impl Canon {
             self.path(path);
             return self.tag(b'?');
         }
-        if side.before.is_object() && side.after.is_object() {
+        if is_stand_in(side.unknown) {
+            self.path(path);
+            self.value(side.before, NONE, side.before_sensitive);
+            self.value(side.after, side.unknown, side.after_sensitive);
+        } else if side.before.is_object() && side.after.is_object() {
             for key in keys(&[side.before, side.after, side.unknown]) {
                 path.push(key.to_owned());
                 self.difference(path, &side.map(|value| member(value, key)));
@@ -164,7 +187,7 @@ impl Canon {
                 self.difference(path, &side.map(|value| element(value, index)));
                 path.pop();
             }
-        } else if is_unknown_somewhere(side.unknown) || !same(side.before, side.after) {
+        } else if is_somewhere(side.unknown) || !same(side.before, side.after) {
             self.path(path);
             self.value(side.before, NONE, side.before_sensitive);
             self.value(side.after, side.unknown, side.after_sensitive);
@@ -226,13 +249,13 @@ pub(super) fn keys<'a>(values: &[&'a Value]) -> BTreeSet<&'a str> {
     values.iter().filter_map(|value| value.as_object()).flat_map(|object| object.keys().map(String::as_str)).collect()
 }
 
-/// Whether anything in there is unknown.
-pub(super) fn is_unknown_somewhere(unknown: &Value) -> bool {
-    match unknown {
-        Value::Bool(unknown) => *unknown,
-        Value::Array(elements) => elements.iter().any(is_unknown_somewhere),
-        Value::Object(members) => members.values().any(is_unknown_somewhere),
-        _ => false,
+/// Whether anything in there is marked, as unknown or sensitive; what is too large counts.
+pub(super) fn is_somewhere(marks: &Value) -> bool {
+    match marks {
+        Value::Bool(mark) => *mark,
+        Value::Array(elements) => elements.iter().any(is_somewhere),
+        Value::Object(members) => members.values().any(is_somewhere),
+        other => is_stand_in(other),
     }
 }
 
@@ -250,15 +273,6 @@ fn same(one: &Value, other: &Value) -> bool {
         }
         _ => one == other,
     }
-}
-
-/// The object or array that a string holds as JSON.
-fn json_inside(text: &str) -> Option<Value> {
-    let text = text.trim();
-    if !text.starts_with(['{', '[']) {
-        return None;
-    }
-    serde_json::from_str(text).ok()
 }
 
 /// Splits a text around the first time that is written as `plantimestamp()` writes it.

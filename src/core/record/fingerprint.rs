@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::canonical::{Canon, NONE, Sides, Unfinished, is_unknown_somewhere, keys, member};
+use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
 use crate::core::plan::{Change, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
 
@@ -210,7 +210,7 @@ impl Fingerprinter {
             && *sides.unknown != Value::Bool(true);
         if !by_attribute {
             self.attribute(&mut pending, "", |canon| whole(canon, &sides));
-        } else if sides.after.is_null() && !is_unknown_somewhere(sides.unknown) {
+        } else if sides.after.is_null() && !is_somewhere(sides.unknown) {
             self.attribute(&mut pending, "id", |canon| identity(canon, &sides));
         } else {
             for key in keys(&[sides.before, sides.after, sides.unknown]) {
@@ -221,7 +221,7 @@ impl Fingerprinter {
                     }
                     if !sides.before.is_null() {
                         canon.difference(&mut Vec::new(), &side);
-                    } else if !side.after.is_null() || is_unknown_somewhere(side.unknown) {
+                    } else if !side.after.is_null() || is_somewhere(side.unknown) {
                         canon.value(side.after, side.unknown, side.after_sensitive);
                     }
                 });

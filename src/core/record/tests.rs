@@ -512,3 +512,33 @@ proptest! {
         prop_assert_eq!(equal, plain(&one) == plain(&other), "{} -> {} {}", before, one, other);
     }
 }
+
+/// Longer than what is kept of a string, or heavier than what is built of a list.
+fn large(end: &str) -> [Value; 2] {
+    let list: Vec<Value> = (0..120_000).map(|number| json!(number % 10)).chain([json!(end)]).collect();
+    [json!(format!("{}{end}", "x".repeat(300_000))), json!(list)]
+}
+
+#[test]
+fn every_byte_of_what_is_too_large_to_be_kept_counts() {
+    let of = |before: &Value, after: &Value, key: Option<&str>, marks: &Value| {
+        let change = json!({"actions": ["update"], "before": {"x": before}, "after": {"x": after}, "after_unknown": {},
+            "before_sensitive": marks, "after_sensitive": marks});
+        let plan = json!({"resource_changes": [{"address": "a.b", "change": change}]}).to_string();
+        let mut fingerprints = Fingerprinter::new(FingerprintKey::new(key));
+        let summary = read_plan(plan.as_bytes(), &mut [&mut fingerprints]).unwrap();
+        fingerprints.finish_plan(&summary)
+    };
+    let (open, key) = (json!({}), Some("a lineage"));
+    for (one, other) in large("one").iter().zip(large("two")) {
+        assert_eq!(of(&json!(1), one, key, &open), of(&json!(1), one, key, &open));
+        assert_ne!(of(&json!(1), one, key, &open), of(&json!(1), &other, key, &open));
+        assert_ne!(of(one, &json!(1), key, &open), of(&other, &json!(1), key, &open));
+        assert_ne!(of(one, one, key, &open), of(one, &other, key, &open));
+        // Without a key nothing of it is recorded where only a part of it is sensitive.
+        let marks = json!({"x": [{"y": true}]});
+        let unkeyed = of(&json!(1), one, None, &marks);
+        assert!(unkeyed.masked);
+        assert_eq!(unkeyed, of(&json!(1), &other, None, &marks));
+    }
+}

@@ -242,3 +242,27 @@ fn nothing_of_a_secret_is_in_debug_output() {
     let secrets = Secrets::from_values(["hunter2-before"]);
     assert_eq!(format!("{secrets:?}"), "Secrets(***)");
 }
+
+#[test]
+fn what_cannot_be_searched_for_withholds_every_text_but_names() {
+    let large = "x".repeat(300_000);
+    let plan = json!({"format_version": "1.2", "resource_changes": [{"address": "a.b[\"key-of-it\"]", "type": "a", "name": "b",
+        "change": {"actions": ["delete"], "before": {"big": large, "key": "key-of-it", "open": "in-the-open"}, "after": null,
+                   "before_sensitive": {"big": true, "key": true}}}],
+        "checks": [{"address": {"to_display": "check.c"}, "status": "fail",
+                    "instances": [{"address": {"to_display": "check.c"}, "status": "fail", "problems": [{"message": "says xxx"}]}]}],
+        "output_changes": {"o": {"actions": ["create"], "before": null, "after": "of an output"}}});
+    let plan = read_plan(plan.to_string().as_bytes(), &mut []).unwrap();
+    let secrets = &plan.secrets;
+    assert!(secrets.withheld().is_some());
+    assert_eq!(secrets.scrub("what Terraform says"), "(withheld)");
+    assert_eq!(secrets.scrub_value(&json!({"a": [1, true]})), json!("(withheld)"));
+    assert_eq!(plan.scrub_address("a.b[\"key-of-it\"]"), "a.b[\"(sensitive value)\"]");
+    let told = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    for shown in ["a.b[", "check.c", "o: not shown", "**No values of this plan are shown:**", "300002 bytes"] {
+        assert!(told.contains(shown), "{shown}: {told}");
+    }
+    for hidden in ["in-the-open", "says xxx", "of an output", "key-of-it", "xxx"] {
+        assert!(!told.contains(hidden), "{hidden}: {told}");
+    }
+}

@@ -1,0 +1,298 @@
+//! `render` needs little memory, whatever the plan holds, and loses nothing that matters over it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::process::Finished;
+use crate::harness::runner::binary;
+
+/// What a process may need at its peak.
+const MOST_KIB: usize = 64 * 1024;
+
+/// Runs a command and says on standard error, in a last line, how much memory it needed at its peak.
+const MEASURE: &str = "
+import os, sys
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], {})
+_, status, usage = os.wait4(process, 0)
+peak = usage.ru_maxrss // (1024 if sys.platform == 'darwin' else 1)
+print(f'\\n{peak}', file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+
+/// A part of a plan, written piece by piece.
+type Part<'a> = &'a dyn Fn(&mut dyn Write);
+
+/// Writes the same text many times.
+fn repeat(out: &mut dyn Write, piece: &str, times: usize) {
+    let many = piece.repeat(1024);
+    for _ in 0..times / 1024 {
+        out.write_all(many.as_bytes()).unwrap();
+    }
+    out.write_all(piece.repeat(times % 1024).as_bytes()).unwrap();
+}
+
+fn write(out: &mut dyn Write, text: &str) {
+    out.write_all(text.as_bytes()).unwrap();
+}
+
+/// A plan that destroys `a.gone`, changes an attribute of `a.big`, and has some big parts.
+#[derive(Default)]
+struct Plan<'a> {
+    /// Entries at the top, and of the entry of `a.big`, each with a comma behind.
+    top: Option<Part<'a>>,
+    entry: Option<Part<'a>>,
+    /// Attributes of `a.big`, each with a comma before.
+    before: Option<Part<'a>>,
+    after: Option<Part<'a>>,
+    marks: &'a str,
+    /// Entries at the end, each with a comma before.
+    end: Option<Part<'a>>,
+}
+
+impl Plan<'_> {
+    fn write(&self, out: &mut dyn Write) {
+        let part = |out: &mut dyn Write, part: Option<Part<'_>>| part.into_iter().for_each(|part| part(out));
+        write(out, r#"{"format_version":"1.2","#);
+        part(out, self.top);
+        write(out, r#""resource_changes":[{"#);
+        part(out, self.entry);
+        write(
+            out,
+            r#""address":"a.big","mode":"managed","type":"a","name":"big","change":{"actions":["update"],"before":{"size":1"#,
+        );
+        part(out, self.before);
+        write(out, r#"},"after":{"size":2"#);
+        part(out, self.after);
+        let marks = self.marks;
+        write(
+            out,
+            &format!(r#"}},"after_unknown":{{}},"before_sensitive":{{{marks}}},"after_sensitive":{{{marks}}}}}}},"#),
+        );
+        write(
+            out,
+            r#"{"address":"a.gone","type":"a","name":"gone","change":{"actions":["delete"],"before":{"id":"x","note":"short-secret"},"after":null,"before_sensitive":{"note":true}}}]"#,
+        );
+        part(out, self.end);
+        write(out, "}\n");
+    }
+}
+
+fn run(path: Option<&Path>, plan: &Plan<'_>) -> (Finished, usize) {
+    let from = path.map_or("-".to_owned(), |path| path.display().to_string());
+    let mut command = Command::new("python3");
+    command.args(["-c", MEASURE]).arg(binary()).args(["render", "--plan-json", &from]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    if path.is_none() {
+        plan.write(&mut BufWriter::with_capacity(1 << 16, &mut input));
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let mut stderr = String::from_utf8(output.stderr).unwrap();
+    let peak = stderr.trim_end().rsplit('\n').next().unwrap().parse().unwrap();
+    stderr.truncate(stderr.trim_end().rfind('\n').unwrap_or(0));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    (Finished { code: output.status.code(), stdout, stderr }, peak)
+}
+
+/// Renders it from a pipe, in little memory.
+#[track_caller]
+fn renders(name: &str, plan: &Plan<'_>) -> String {
+    let (piped, peak) = run(None, plan);
+    assert_eq!(piped.code, Some(0), "{name}: {}", piped.text());
+    assert!(peak <= MOST_KIB, "{name}: {peak} KiB");
+    assert!(piped.stdout.contains("**1 to destroy"), "{name}: {}", piped.stdout);
+    for address in ["a.big", "a.gone"] {
+        assert!(piped.stdout.contains(address), "{name}: {}", piped.stdout);
+    }
+    assert!(!piped.stdout.contains("short-secret"), "{name}: {}", piped.stdout);
+    piped.stdout
+}
+
+/// Kept whole, twice, this would be too much; of small elements a fifth of it is.
+const LARGE: usize = 30 * 1000 * 1000;
+const LONG: usize = LARGE / 5;
+
+#[test]
+fn what_is_too_large_to_be_shown_is_told_as_changed_or_not_in_little_memory() {
+    let string = |last: &'static str| {
+        move |out: &mut dyn Write| {
+            write(out, r#","text":""#);
+            repeat(out, "0123456789", LARGE / 10);
+            write(out, &format!(r#"{last}""#));
+        }
+    };
+    let (one, other) = (string("a"), string("b"));
+    let strings = Plan { before: Some(&one), after: Some(&other), ..Plan::default() };
+    let told = renders("two strings", &strings);
+    assert!(told.contains("text = (too large to be shown: 30,000,003 bytes)"), "{told}");
+    assert!(told.contains("size = 1 -> 2"), "{told}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.json");
+    strings.write(&mut BufWriter::new(File::create(&path).unwrap()));
+    let (read, peak) = run(Some(&path), &strings);
+    assert_eq!(read.stdout, told, "from a file it says the same");
+    assert!(peak <= MOST_KIB, "{peak} KiB from a file");
+    let told = renders("the same string", &Plan { before: Some(&one), after: Some(&one), ..Plan::default() });
+    assert!(!told.contains("too large") && told.contains("(1 unchanged attribute hidden)"), "{told}");
+
+    let list = |first: &'static str, piece: &'static str| {
+        move |out: &mut dyn Write| {
+            write(out, &format!(r#","list":[{first}"#));
+            repeat(out, piece, LONG / piece.len());
+            write(out, "]");
+        }
+    };
+    for piece in [",7", ",[]", ",{}", r#",{"a":1}"#, ",[[[[]]]]", r#",["x"]"#, r#",{"\u0000":"\u0000"}"#] {
+        let (one, other) = (list("1", piece), list("2", piece));
+        let told = renders(piece, &Plan { before: Some(&one), after: Some(&other), ..Plan::default() });
+        assert!(told.contains("list = (too large to be shown: "), "{piece}: {told}");
+        assert!(told.contains("size = 1 -> 2"), "{piece}: {told}");
+    }
+}
+
+#[test]
+fn many_values_that_are_large_together_are_no_different() {
+    let attributes = |last: &'static str| {
+        move |out: &mut dyn Write| {
+            let text = "lorem ipsum ".repeat(850);
+            for number in 0..3_000 {
+                write(out, &format!(r#","text_{number}":"{text}{last}""#));
+            }
+        }
+    };
+    let (one, other) = (attributes("a"), attributes("b"));
+    let told = renders("3,000 strings", &Plan { before: Some(&one), after: Some(&other), ..Plan::default() });
+    assert!(told.contains("(too large to be shown: 30,"), "{told}");
+    // Each just small enough to be built, in several shapes.
+    for (name, piece, times) in
+        [("strings", r#","lorem ipsum dolor""#, 170_000), ("objects", r#",{"a":1}"#, 10_000), ("numbers", ",1", 70_000)]
+    {
+        let list = |last: &'static str| {
+            move |out: &mut dyn Write| {
+                write(out, r#","list":["#);
+                write(out, last);
+                repeat(out, piece, times);
+                write(out, "]");
+            }
+        };
+        let (one, other) = (list("1"), list("2"));
+        renders(name, &Plan { before: Some(&one), after: Some(&other), ..Plan::default() });
+    }
+    // JSON in strings.
+    let json = |last: &'static str| {
+        move |out: &mut dyn Write| {
+            for number in 0..20 {
+                write(out, &format!(r#","json_{number}":"[{last}"#));
+                repeat(out, r#",{\"a\":1}"#, 20_000);
+                write(out, "]\"");
+            }
+        }
+    };
+    let (one, other) = (json("1"), json("2"));
+    renders("JSON in strings", &Plan { before: Some(&one), after: Some(&other), ..Plan::default() });
+}
+
+#[test]
+fn wherever_a_giant_stands_it_costs_nothing() {
+    let giant = |open: &'static str, close: &'static str| {
+        move |out: &mut dyn Write| {
+            write(out, open);
+            repeat(out, "0123456789", LARGE / 10);
+            write(out, close);
+        }
+    };
+    let entry = giant(r#""private":""#, r#"","#);
+    renders("an unknown key of an entry", &Plan { entry: Some(&entry), ..Plan::default() });
+    let top = giant(r#""variables":{"big":{"value":""#, r#""}},"#);
+    renders("a variable", &Plan { top: Some(&top), ..Plan::default() });
+    let top = giant(
+        r#""resource_drift":[{"address":"a.drifted","change":{"actions":["update"],"before":{"x":""#,
+        r#""},"after":{"x":1}}}],"#,
+    );
+    let told = renders("drift", &Plan { top: Some(&top), ..Plan::default() });
+    assert!(told.contains("a.drifted"), "{told}");
+    let end = giant(r#","output_changes":{"out":{"actions":["create"],"before":null,"after":""#, r#""}}"#);
+    let told = renders("an output", &Plan { end: Some(&end), ..Plan::default() });
+    assert!(told.contains("out = (too large to be shown: 30,000,002 bytes)"), "{told}");
+    let end = giant(
+        r#","prior_state":{"values":{"root_module":{"resources":[{"address":"a.other","values":{"x":""#,
+        r#""},"sensitive_values":{}}]}}}"#,
+    );
+    renders("the prior state", &Plan { end: Some(&end), ..Plan::default() });
+    let end = giant(
+        r#","checks":[{"address":{"to_display":"check.one"},"status":"fail","instances":[{"address":{"to_display":"check.one"},"status":"fail","problems":[{"message":""#,
+        r#""}]}]}]"#,
+    );
+    let told = renders("a check", &Plan { end: Some(&end), ..Plan::default() });
+    assert!(told.contains("check.one"), "{told}");
+    let end = giant(r#","configuration":{"root_module":{"variables":{"big":{"default":""#, r#""}}}}"#);
+    renders("a default", &Plan { end: Some(&end), ..Plan::default() });
+    let end = giant(
+        r#","deferred_changes":[{"reason":"x","resource_change":{"address":"a.later","change":{"actions":["create"],"after":{"x":""#,
+        r#""}}}}]"#,
+    );
+    let told = renders("a deferred change", &Plan { end: Some(&end), ..Plan::default() });
+    assert!(told.contains("a.later"), "{told}");
+    let end = giant(r#","action_invocations":[{"address":"action.a.b","config_values":{"x":""#, r#""}}]"#);
+    let told = renders("an invocation", &Plan { end: Some(&end), ..Plan::default() });
+    assert!(told.contains("action.a.b"), "{told}");
+    let blank = |out: &mut dyn Write| repeat(out, " \n", LARGE / 2);
+    renders("white space", &Plan { entry: Some(&blank), ..Plan::default() });
+}
+
+#[test]
+fn a_secret_that_cannot_be_searched_for_withholds_every_value() {
+    let giant = |out: &mut dyn Write| {
+        write(out, r#","text":""#);
+        repeat(out, "0123456789", LARGE / 10);
+        write(out, r#"","open":"in-the-open""#);
+    };
+    let list = |out: &mut dyn Write| {
+        write(out, r#","open":"in-the-open","text":["#);
+        repeat(out, r#"{"password":"0123456789"},"#, LONG / 26);
+        write(out, "null]");
+    };
+    let many = |out: &mut dyn Write| {
+        write(out, r#","open":"in-the-open","text":["#);
+        for number in 0..10_000 {
+            write(out, &format!(r#""{number:0100}","#));
+        }
+        write(out, "null]");
+    };
+    let variable = |out: &mut dyn Write| {
+        write(out, r#","variables":{"text":{"value":""#);
+        repeat(out, "0123456789", LARGE / 10);
+        write(out, r#""}},"configuration":{"root_module":{"variables":{"text":{"sensitive":true}}}}"#);
+    };
+    let everywhere = |out: &mut dyn Write| {
+        write(out, r#","prior_state":{"values":{"root_module":{"resources":[{}"#);
+        for number in 0..3_000 {
+            let values = format!(r#"{{"text":"{number:05000}\"\n{number:05000}"}}"#);
+            write(
+                out,
+                &format!(r#",{{"address":"a.b[{number}]","values":{values},"sensitive_values":{{"text":true}}}}"#),
+            );
+        }
+        write(out, "]}}}");
+    };
+    let with_marks = |part, marks| Plan { before: Some(part), after: Some(part), marks, ..Plan::default() };
+    let open = |out: &mut dyn Write| write(out, r#","open":"in-the-open""#);
+    let cases = [
+        ("a sensitive string", with_marks(&giant, r#""text":true"#)),
+        ("a list of which something is", with_marks(&list, r#""text":[{"password":true}]"#)),
+        ("many resources", Plan { after: Some(&open), end: Some(&everywhere), ..Plan::default() }),
+        ("a sensitive variable", Plan { after: Some(&open), end: Some(&variable), ..Plan::default() }),
+    ];
+    for (name, plan) in &cases {
+        let told = renders(name, plan);
+        assert!(told.contains("**No values of this plan are shown:**"), "{name}: {told}");
+        assert!(!told.contains("in-the-open") && !told.contains("1 -> 2"), "{name}: {told}");
+    }
+    // All of these can be searched for.
+    let told = renders("many sensitive strings", &with_marks(&many, r#""text":true"#));
+    assert!(told.contains("size = 1 -> 2"), "{told}");
+}
