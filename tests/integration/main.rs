@@ -50,6 +50,8 @@ mod outsiders;
 mod plan;
 mod readme;
 mod release_refused;
+#[cfg(target_os = "linux")]
+mod release_workflow;
 mod render;
 mod rescue;
 mod setup_wrapper;
