@@ -73,6 +73,10 @@ pub enum Error {
     PlanJson(#[from] PlanError),
     #[error("{directory} is not initialised: it has no .terraform/terraform.tfstate")]
     NotInitialised { directory: PathBuf, init: bool },
+    #[error(
+        "the workspace {workspace} has no state yet, and its state is encrypted: only OpenTofu can write one that it reads again"
+    )]
+    EncryptedWorkspace { workspace: String },
     #[error("failed to read .terraform/terraform.tfstate: {0}")]
     BackendFile(io::Error),
     #[error(transparent)]
@@ -155,6 +159,7 @@ impl Error {
             | Error::ReasonMissing { .. }
             | Error::PlanJson(_)
             | Error::NotInitialised { .. }
+            | Error::EncryptedWorkspace { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
             | Error::Terraform(
@@ -203,6 +208,9 @@ impl Error {
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there, or leave --init at true.".to_owned(),
             Error::NotInitialised { init: true, .. } => {
                 "Add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block: without a backend block the state is a local file.".to_owned()
+            }
+            Error::EncryptedWorkspace { workspace } => {
+                format!("In the root module, where the key is at hand: `tofu workspace new {workspace}`, once; then run this again.")
             }
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),

@@ -46,6 +46,7 @@ mod lock_store;
 mod log;
 mod network;
 mod new_workspace;
+mod opentofu;
 mod outsiders;
 mod plan;
 mod readme;
