@@ -17,7 +17,7 @@ fn tofu(world: &World) -> PathBuf {
     let directory = world.place("opentofu");
     let version = r#"{"terraform_version":"1.10.6","platform":"linux_amd64","provider_selections":{}}"#;
     let script = format!(
-        "#!/bin/sh\n[ \"$1\" != version ] || {{ echo '{version}'; exit; }}\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\n[ \"$1\" != version ] || {{ echo '{version}'; exit; }}\nunset TF_ENCRYPTION\nexec '{}' \"$@\"\n",
         terraform().display()
     );
     program(&directory.join("tofu"), &script);
