@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build.sh TARGET [ARGUMENT OF CARGO...]: builds a release's binary, on a machine of the target's own
-# kind. With the same Rust, linker and C compiler the same commit gives the same bytes, wherever it is
-# checked out: no path and no time of this machine comes in. Written for bash 3.2, which macOS has.
+# kind. With the same Rust, linker and C compiler the same commit is to give the same bytes, wherever it
+# is checked out: no path and no time of this machine comes in, but the target directory's below the
+# checkout. Written for bash 3.2, which macOS has.
 set -euo pipefail
 
 target=$1
