@@ -46,8 +46,9 @@ install_binary() {
   cache=
   [ -z "${RUNNER_TOOL_CACHE:-}" ] || cache=$RUNNER_TOOL_CACHE/stategate/$version/$arch
   own=$2/stategate-bin/$version-$arch
-  mkdir -p "$own"
-  work=$(mktemp -d "$own/work.XXXXXX")
+  # shellcheck disable=SC2015 # whichever of the two fails
+  mkdir -p "$own" && work=$(mktemp -d "$own/work.XXXXXX") ||
+    fail 1 "RUNNER_TEMP cannot be written; see above. Make room on the runner's disk, or let the runner's user write to $2"
   # Every end but exec comes here.
   trap 'rm -rf "$work"' EXIT
   trap 'interrupted' INT TERM
@@ -57,8 +58,9 @@ install_binary() {
     download_archive
     keep_archive "$cache" || keep_archive "$own" || true
   fi
-  tar -xzf "$work/$archive" -C "$work" stategate || fail 1 "the archive $archive cannot be unpacked; see above"
-  mv -f "$work/stategate" "$own/stategate"
+  # shellcheck disable=SC2015 # whichever of the two fails
+  tar -xzf "$work/$archive" -C "$work" stategate && mv -f "$work/stategate" "$own/stategate" ||
+    fail 1 "the archive $archive is the right one and cannot be unpacked; see above. Is there room on the runner's disk?"
   rm -rf "$work"
   trap - EXIT INT TERM
   # shellcheck disable=SC2034 # run.sh runs it
@@ -122,7 +124,7 @@ keep_archive() {
 }
 
 download_archive() {
-  local base=${STATEGATE_DOWNLOAD_BASE_URL:-$address} protocols='=https' url shown status=0 found
+  local base=${STATEGATE_DOWNLOAD_BASE_URL:-$address} protocols='=https' url shown status=0 said next found
   base=${base%/}
   case $base in
     *[!A-Za-z0-9._~:/@%+=,-]*) fail 2 'the input download-base-url is not a URL: percent-encode what is neither a letter nor a digit' ;;
@@ -151,7 +153,15 @@ CONFIG
   wait "$child" || status=$?
   child=
   if [ "$status" != 0 ]; then
-    fail 1 "stategate $version could not be downloaded from $shown: $(tr '\n' ' ' < "$work/curl.log")Nothing was run. Behind a proxy set HTTPS_PROXY; without access give the input download-base-url (a mirror of the releases) or binary-path"
+    said=$(tr '\n' ' ' < "$work/curl.log")
+    case $status:$said in
+      22:*" 404"*) next='There is no such release there, or it is not for everybody: from a private repository nothing can be downloaded without a token, so give the input download-base-url (a mirror of the releases) or binary-path' ;;
+      22:*) next='The server refuses: try again later, or give the input download-base-url (a mirror of the releases) or binary-path' ;;
+      60:* | 77:*) next="Its certificate is not trusted: behind a proxy with a certificate of its own, name the authority's file in CURL_CA_BUNDLE" ;;
+      23:*) next="It cannot be written: make room on the runner's disk" ;;
+      *) next='Behind a proxy set HTTPS_PROXY; without access give the input download-base-url (a mirror of the releases) or binary-path' ;;
+    esac
+    fail 1 "stategate $version could not be downloaded from $shown: ${said}Nothing was run. $next"
   fi
   found=$(sha256 "$work/$archive")
   [ "$found" = "$expected" ] ||

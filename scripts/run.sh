@@ -46,4 +46,10 @@ fi
 
 # It may hold a password, and Terraform's providers need not know it.
 unset STATEGATE_DOWNLOAD_BASE_URL
-exec "$binary" "$@"
+# Where it cannot be started, bash goes on, and says why.
+shopt -s execfail
+exec "$binary" "$@" || true
+if [ -n "${STATEGATE_BINARY_PATH:-}" ]; then
+  fail 2 "the input binary-path names $binary, which cannot be started here; see above. Is it for this system and processor?"
+fi
+fail 1 "$binary cannot be started; see above. Is RUNNER_TEMP on a file system that is mounted with noexec? Then give the input binary-path"

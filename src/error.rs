@@ -86,6 +86,10 @@ pub enum Error {
     NoBackendBlock { directory: String, root_modules: Vec<String> },
     #[error("{directory} is not initialised: it has no .terraform/terraform.tfstate")]
     NotInitialised { directory: PathBuf, init: bool },
+    #[error(
+        "the workspace {workspace} has no state yet, and its state is encrypted: only OpenTofu can write one that it reads again"
+    )]
+    EncryptedWorkspace { workspace: String },
     #[error("failed to read .terraform/terraform.tfstate: {0}")]
     BackendFile(io::Error),
     #[error(transparent)]
@@ -175,6 +179,7 @@ impl Error {
             | Error::NoTerraformFiles { .. }
             | Error::NoBackendBlock { .. }
             | Error::NotInitialised { .. }
+            | Error::EncryptedWorkspace { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
             | Error::Terraform(
@@ -233,6 +238,9 @@ impl Error {
             Error::NoBackendBlock { root_modules, .. } => format!("{BACKEND_MISSING} Or give another root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there in an earlier step, or leave the input init (--init) at true.".to_owned(),
             Error::NotInitialised { init: true, .. } => BACKEND_MISSING.to_owned(),
+            Error::EncryptedWorkspace { workspace } => {
+                format!("In the root module, where the key is at hand: `tofu workspace new {workspace}`, once; then run this again.")
+            }
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } => next_step.clone(),

@@ -15,11 +15,12 @@ use crate::cli::Locking;
 use crate::core::comment::{LockView, Phase};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation, one_line};
+use crate::core::opentofu;
 use crate::error::Error;
 use crate::shell::lock_store::{
     AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, read_locks, remove,
 };
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 
 /// Takes the lock, waiting as long as the user allows; the comment says for whom we wait.
 pub(super) async fn take(
@@ -81,6 +82,12 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
     let backend = root.bucket.backend();
     if backend.workspace == "default" || root.bucket.head(&backend.state_key()).await?.is_some() {
         return Ok(());
+    }
+    // What cannot be read cannot be planned either, and Terraform says that better.
+    let files = root.terraform.module().configuration().unwrap_or_default();
+    let files = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    if opentofu::encrypts(variable("TF_ENCRYPTION").as_deref(), files) {
+        return Err(Error::EncryptedWorkspace { workspace: backend.workspace.clone() });
     }
     let state = serde_json::json!({
         "version": 4,

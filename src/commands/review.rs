@@ -270,3 +270,16 @@ async fn recent_audits(bucket: &Bucket) -> Vec<AuditRecord> {
     }
     audits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encrypted_state_of_opentofus_is_known_by_what_stands_in_it_in_clear() {
+        let state = r#"{"serial":7,"lineage":"0b4f9a3c-8a0e-4a51-9b64-5a1e0f7f7f00","meta":{"key_provider.pbkdf2.k":"eyJzYWx0IjoiLi4uIn0="},"encrypted_data":"c2VjcmV0","encryption_version":"v0"}"#;
+        let identity: StateIdentity = serde_json::from_str(state).unwrap();
+        assert_eq!(identity.to_string(), "serial 7");
+        assert_eq!(identity.lineage.as_deref(), Some("0b4f9a3c-8a0e-4a51-9b64-5a1e0f7f7f00"));
+    }
+}

@@ -9,6 +9,7 @@ pub mod liveness;
 pub mod lock_info;
 pub mod locking;
 pub mod network;
+pub mod opentofu;
 pub mod plan;
 pub mod record;
 pub mod refusal;

@@ -163,6 +163,22 @@ impl RootModule {
         }
     }
 
+    /// The files of the root module itself, each with its name and its text.
+    ///
+    /// # Errors
+    /// The directory or one of its files cannot be read.
+    pub fn configuration(&self) -> io::Result<Vec<(String, String)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if [".tf", ".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end)) {
+                files.push((name, String::from_utf8_lossy(&fs::read(entry.path())?).into_owned()));
+            }
+        }
+        Ok(files)
+    }
+
     /// The state that Terraform could not upload and left beside the configuration.
     pub fn errored_state(&self) -> PathBuf {
         self.directory.join("errored.tfstate")

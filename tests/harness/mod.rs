@@ -20,6 +20,7 @@ pub mod github;
 pub mod laptop;
 pub mod ministack;
 pub mod network;
+pub mod pipeline;
 pub mod process;
 pub mod python;
 pub mod refusal;

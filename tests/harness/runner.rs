@@ -23,8 +23,13 @@ use super::world::World;
 /// How long a step may take; the clean-up step alone waits for minutes, and tests share a machine.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// The program under test: cargo names it to tests, and builds it beside the demo.
+/// The program under test: what `STATEGATE_TEST_BINARY` names (a packed release), else cargo's own,
+/// which it names to tests and builds beside the demo.
 pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("STATEGATE_TEST_BINARY") {
+        return fs::canonicalize(&named)
+            .unwrap_or_else(|error| panic!("STATEGATE_TEST_BINARY {}: {error}", named.display()));
+    }
     let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("stategate"));
     option_env!("CARGO_BIN_EXE_stategate")
         .map(PathBuf::from)

@@ -67,9 +67,9 @@ fn whatever_is_not_the_named_archive_is_not_run() {
     let other = archive(&release.path("home"), "#!/bin/sh\necho 'another ran:'\n");
     let (whole, half) = (release.archive.clone(), Answer::Half(release.archive.clone()));
     let wrong = ["SHA-256", "SECURITY.md", "Nothing was run"];
-    let failed = ["could not be downloaded", "download-base-url", "Nothing was run"];
+    let failed = ["could not be downloaded", "Nothing was run"];
     for (name, answer, words) in [
-        ("other", Answer::File(other), &wrong),
+        ("other", Answer::File(other), &wrong[..]),
         ("empty", Answer::File(Vec::new()), &wrong),
         ("half-unsaid", Answer::HalfUnsaid(whole.clone()), &wrong),
         ("half", half, &failed),
@@ -235,6 +235,53 @@ fn without_a_network_it_says_what_to_do() {
     let base = format!("http://localhost:{}", free_port());
     let job = release.job("one").env("STATEGATE_DOWNLOAD_BASE_URL", &base);
     refuses(&job.run(), 1, &["could not be downloaded", "HTTPS_PROXY", "download-base-url", "binary-path"]);
+}
+
+#[test]
+fn each_failure_of_the_download_has_its_own_way_on() {
+    let release = Release::new();
+    let cases = [
+        (22, "(22) The requested URL returned error: 404", "from a private repository nothing can be downloaded"),
+        (22, "(22) The requested URL returned error: 403", "The server refuses: try again later"),
+        (60, "(60) SSL certificate problem: self-signed certificate in chain", "in CURL_CA_BUNDLE"),
+        (23, "(23) Failure writing output to destination", "make room on the runner's disk"),
+        (6, "(6) Could not resolve host: mirror.example", "Behind a proxy set HTTPS_PROXY"),
+    ];
+    for (number, (code, said, way_on)) in cases.into_iter().enumerate() {
+        let directory = release.programs(&format!("curl-{number}"), &["sha256sum"]);
+        program(
+            &directory.join("curl"),
+            &format!("#!/bin/sh\ncat > /dev/null\necho 'curl: {said}' >&2\nexit {code}\n"),
+        );
+        let path = format!("{}:{}", release.path("uname").display(), directory.display());
+        let refused = release.job("one").env("PATH", &path).run();
+        refuses(&refused, 1, &[said, "Nothing was run.", way_on]);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    let release = Release::new();
+    // A file where a directory should be: root, too, cannot write there.
+    fs::write(release.path("not-a-directory"), "").unwrap();
+    let temp = release.path("not-a-directory").display().to_string();
+    let job = release.job("one").env("RUNNER_TEMP", &temp);
+    refuses(&job.run(), 1, &["RUNNER_TEMP cannot be written", &temp]);
+}
+
+#[test]
+fn a_binary_that_cannot_be_started_is_told() {
+    let release = Release::new();
+    let foreign = release.path("foreign");
+    program(&foreign, "#!/no/such/interpreter\n");
+    let given = release.job("one").env("STATEGATE_BINARY_PATH", &foreign.display().to_string());
+    refuses(&given.run(), 2, &["cannot be started here", "Is it for this system and processor?"]);
+
+    let archive = archive(&release.path("home"), "#!/no/such/interpreter\n");
+    release.names("http://127.0.0.1:9/nobody/here", &archive);
+    let installed = release.job("two").from(&Server::start(vec![Answer::File(archive)]));
+    refuses(&installed.run(), 1, &["cannot be started", "noexec", "binary-path"]);
 }
 
 #[test]

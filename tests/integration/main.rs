@@ -47,10 +47,13 @@ mod log;
 mod memory;
 mod network;
 mod new_workspace;
+mod opentofu;
 mod outsiders;
 mod plan;
 mod readme;
 mod release_refused;
+#[cfg(target_os = "linux")]
+mod release_workflow;
 mod render;
 mod rescue;
 mod setup_wrapper;
