@@ -17,8 +17,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::core::diagnostic::{Annotation, Severity};
+use crate::core::harmless::without_active;
 use crate::error::Error;
-use crate::shell::runner::{LogWriter, annotate, in_actions, is_active, variable};
+use crate::shell::runner::{LogWriter, annotate, in_actions, variable};
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {
@@ -158,10 +159,7 @@ impl Visit for Message {
 /// Text of others for a terminal: a line break in it does not look like a line of ours, and
 /// nothing moves the cursor or turns the writing round.
 pub fn harmless(text: &str) -> String {
-    text.replace(['\n', '\r'], "\n         | ")
-        .chars()
-        .map(|character| if is_active(character) { '\u{fffd}' } else { character })
-        .collect()
+    without_active(&text.replace(['\n', '\r'], "\n         | "))
 }
 
 #[cfg(test)]

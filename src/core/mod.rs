@@ -5,6 +5,7 @@ pub mod approval;
 pub mod backend;
 pub mod comment;
 pub mod diagnostic;
+pub mod harmless;
 pub mod liveness;
 pub mod lock_info;
 pub mod locking;
