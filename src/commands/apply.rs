@@ -1,5 +1,7 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::rescue::{kept_for, rescue};
 use super::review::{self, Code, StateIdentity};
-use super::running::{Ran, open_root, shown, words};
+use super::running::{Live, Ran, open_root, shown, words};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
@@ -119,7 +121,7 @@ async fn under_the_lock(
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
     }
     let applied = match &result {
-        Ok(()) => "applied",
+        Ok(_) => "applied",
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
@@ -145,8 +147,9 @@ async fn under_the_lock(
         };
         recorded = recorded.and(audit::write(session, &root.bucket, &entry).await);
     }
-    result.and(kept)?;
-    report.outputs = outputs(session, root).await;
+    let of_state = result?;
+    kept?;
+    report.outputs = outputs(session, root, of_state).await;
     report.phase = Phase::Applied;
     recorded
 }
@@ -240,6 +243,7 @@ impl Compared {
     }
 }
 
+/// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
 async fn apply_plan(
     session: &Session,
     command: &ApplyCommand,
@@ -248,7 +252,7 @@ async fn apply_plan(
     approved: ApprovedPlan,
     footprint: &mut Footprint,
     report: &mut Report,
-) -> Result<(), Error> {
+) -> Result<Option<Secrets>, Error> {
     let errored_state = root.terraform.module().errored_state();
     if errored_state.exists() {
         return Err(Error::OldErroredState { path: errored_state });
@@ -258,7 +262,7 @@ async fn apply_plan(
     }
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+    let known = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
     let plan_file = approved.plan_file.path().display().to_string();
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
     // Nobody knows of the state of a Terraform whose step was killed, but for this.
@@ -268,31 +272,48 @@ async fn apply_plan(
             tracing::warn!("{error}");
         }
     };
-    let mut ran = shown(&root.terraform, &arguments, session, None, on_start, scrub).await;
+    let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known).await;
     // Before anything else, whatever failed: it is the only copy of the new state.
     let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
-    if printed.is_some() || errored_state.exists() {
-        let stderr = ran.map_or_else(|error| error.to_string(), |ran| scrub(&ran.finished.stderr));
-        return Err(rescue(&root.bucket, session.run_attempt(), stderr, printed, &errored_state).await);
+    let is_printed = printed.is_some();
+    let left = Some(&errored_state).filter(|state| state.exists());
+    let rescued = match (is_printed, left) {
+        (false, None) => None,
+        _ => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
+    };
+    let Ran { finished, transcript, held_back } = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let why = error.to_string();
+            return Err(rescued.map_or(error, |rescued| rescued.told_with(why)));
+        }
+    };
+    // Only the new state says what is secret in it. Whoever cancels does not wait for it, and a
+    // state that was only printed is not to be had.
+    let is_asked = !(finished.interrupted || is_printed || held_back.is_empty());
+    let of_state = if is_asked { secrets_of_state(root, left.map(PathBuf::as_path)).await.ok() } else { None };
+    let scrub = |text: &str| match &of_state {
+        Some(of_state) => known(&of_state.scrub(text)),
+        None => known(text),
+    };
+    held_back.show(of_state.is_some().then_some(&scrub));
+    if let Some(rescued) = rescued {
+        return Err(rescued.told_with(scrub(&finished.stderr)));
     }
-    let Ran { finished, transcript } = ran?;
-    let interrupted = finished.interrupted;
-    if !interrupted {
+    if finished.interrupted && !finished.status.success() {
+        let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
+        report.notes.push(told.to_owned());
+        return Err(Error::Cancelled);
+    }
+    if !finished.interrupted {
         report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
     }
-    match finished.check() {
-        Ok(_) => Ok(()),
-        Err(_) if interrupted => {
-            let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
-            report.notes.push(told.to_owned());
-            Err(Error::Cancelled)
-        }
-        Err(error) => Err(error.map_stderr(scrub).into()),
-    }
+    finished.check().map_err(|error| error.map_stderr(scrub))?;
+    Ok(of_state)
 }
 
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.
-async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
+async fn outputs(session: &Session, root: &Root, of_state: Option<Secrets>) -> Vec<OutputView> {
     let read = async {
         let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
         let finished = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
@@ -301,7 +322,10 @@ async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
         let is_open = |output: &Value| output.get("sensitive").and_then(Value::as_bool) == Some(false);
         // An output without a mark can carry a marked value that no plan knew. Where there is
         // nothing to show, nobody need look.
-        let of_state = if outputs.values().any(is_open) { secrets_of_state(root).await? } else { Secrets::default() };
+        let of_state = match of_state {
+            None if outputs.values().any(is_open) => secrets_of_state(root, None).await?,
+            known => known.unwrap_or_default(),
+        };
         let show = |output: &Value| Some(session.secrets.scrub_value(&of_state.scrub_value(output.get("value")?)));
         let view = |(name, output): (String, Value)| {
             let value = if is_open(&output) { show(&output) } else { None };
@@ -315,9 +339,12 @@ async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
     })
 }
 
-/// What the new state marks as sensitive.
-async fn secrets_of_state(root: &Root) -> Result<Secrets, Error> {
-    let showing = root.terraform.show_state()?;
+/// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.
+async fn secrets_of_state(root: &Root, left: Option<&Path>) -> Result<Secrets, Error> {
+    let showing = match left {
+        Some(left) => root.terraform.show_json(left)?,
+        None => root.terraform.show_state()?,
+    };
     let read = tokio::task::spawn_blocking(move || showing.read(|json| read_state(json))).await;
     Ok(read.map_err(|error| Error::Unexpected(error.to_string()))???)
 }

@@ -68,8 +68,8 @@ pub(super) async fn make(
             }
         },
         |line| match transcript.hear(line) {
-            Said::Notice(text) => log_lines(Level::INFO, &session.secrets.scrub(&text)),
-            Said::Progress(_) => seen.set(seen.get() + 1),
+            Said::Notice(text) => log_lines(Level::INFO, text),
+            Said::Progress(_) | Said::Words(_) => seen.set(seen.get() + 1),
             Said::Diagnostic(..) | Said::Text(_) | Said::Nothing => {}
         },
     );

@@ -1,5 +1,7 @@
 //! Running Terraform: what it says goes into the log, and what of it is needed later is kept.
 
+use std::collections::VecDeque;
+
 use serde_json::Value;
 use tracing::Level;
 
@@ -17,6 +19,76 @@ pub(super) struct Ran {
     /// Its standard error says why it failed, also where Terraform said so in JSON.
     pub(super) finished: Finished,
     pub(super) transcript: Transcript,
+    /// What was not shown yet.
+    pub(super) held_back: HeldBack,
+}
+
+/// What of Terraform's words is shown at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    /// Everything: there are no values in it.
+    Everything,
+    /// What becomes of each resource. All else can hold a value that only the new state marks as
+    /// sensitive, so it is held back.
+    Progress,
+}
+
+/// Bytes that are held back; of more, the last count: an error stands at the end.
+const MOST_HELD_BACK: usize = 1024 * 1024;
+
+/// What Terraform said and nobody may see before it is known what in it is secret.
+#[derive(Default)]
+pub(super) struct HeldBack {
+    texts: VecDeque<(Level, String)>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl HeldBack {
+    fn push(&mut self, level: Level, text: String) {
+        self.bytes += text.len();
+        self.texts.push_back((level, text));
+        while self.bytes > MOST_HELD_BACK
+            && let Some((_, first)) = self.texts.pop_front()
+        {
+            self.bytes -= first.len();
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.left_out == 0
+    }
+
+    /// Shows it in the log, each text passed through `scrub`. Without one, only how much it was.
+    pub(super) fn show(self, scrub: Option<impl Fn(&str) -> String>) {
+        if self.is_empty() {
+            return;
+        }
+        let Some(scrub) = scrub else {
+            let count = self.texts.len() + self.left_out;
+            tracing::info!("{count} messages of Terraform's are not shown: what in them is secret is not known");
+            return;
+        };
+        let quotation = match Quotation::begin(None) {
+            Ok(quotation) => quotation,
+            Err(error) => return tracing::warn!("what Terraform said cannot be shown: {error}"),
+        };
+        if self.left_out > 0 {
+            tracing::info!("{} earlier messages of Terraform's are not shown", self.left_out);
+        }
+        for (level, text) in &self.texts {
+            log_lines(*level, &scrub(text));
+        }
+        end(quotation);
+    }
+}
+
+/// What Terraform did is worth more than the log.
+fn end(quotation: Quotation) {
+    if let Err(error) = quotation.end() {
+        tracing::warn!("workflow commands stay off: {error}");
+    }
 }
 
 /// Runs Terraform and shows what it says in the log, each text passed through `scrub`; on GitHub
@@ -25,28 +97,32 @@ pub(super) async fn shown(
     terraform: &Terraform,
     arguments: &[String],
     session: &Session,
-    title: Option<&str>,
+    (title, live): (Option<&str>, Live),
     on_start: impl FnMut(u32),
     scrub: impl Fn(&str) -> String,
 ) -> Result<Ran, Error> {
     let mut transcript = Transcript::new(session.place_in_repository());
+    let mut held_back = HeldBack::default();
+    let mut show_or_hold = |level, text: String| match live {
+        Live::Everything => log_lines(level, &scrub(&text)),
+        Live::Progress => held_back.push(level, text),
+    };
     let quotation = begin_quotation(title)?;
     let finished = terraform
         .run(arguments, session.cancel.wait(), on_start, |line| match transcript.hear(line) {
-            Said::Notice(text) | Said::Progress(text) | Said::Text(text) => log_lines(Level::INFO, &scrub(&text)),
-            Said::Diagnostic(severity, text) => log_lines(level(severity), &scrub(&text)),
+            Said::Notice(text) => log_lines(Level::INFO, text),
+            Said::Progress(text) => log_lines(Level::INFO, &scrub(&text)),
+            Said::Words(text) | Said::Text(text) => show_or_hold(Level::INFO, text),
+            Said::Diagnostic(severity, text) => show_or_hold(level(severity), text),
             Said::Nothing => {}
         })
         .await;
-    // What Terraform did is worth more than the log.
-    if let Err(error) = quotation.end() {
-        tracing::warn!("workflow commands stay off: {error}");
-    }
+    end(quotation);
     let mut finished = finished?;
     if transcript.is_json() {
         finished.stderr = transcript.failure(&finished.stderr);
     }
-    Ok(Ran { finished, transcript })
+    Ok(Ran { finished, transcript, held_back })
 }
 
 /// The words of `terraform plan` or `terraform apply`: the user's own first, for of a flag given

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::Level;
 use uuid::Uuid;
 
-use super::running::{quote, shown};
+use super::running::{Live, quote, shown};
 use crate::cli::Target;
 use crate::core::backend::Backend;
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
@@ -221,7 +221,7 @@ async fn run_init(
 ) -> Result<Finished, Error> {
     let title = format!("terraform init in {}", session.root_name());
     if purpose == Purpose::Lock {
-        return Ok(shown(terraform, arguments, session, Some(&title), |_| {}, scrub).await?.finished);
+        return Ok(shown(terraform, arguments, session, (Some(&title), Live::Everything), |_| {}, scrub).await?.finished);
     }
     let mut lines = Vec::new();
     let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
@@ -232,7 +232,8 @@ async fn run_init(
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
     let arguments = ["version".to_owned(), "-json".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
+    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check();
+    let finished = finished.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()))?;
     let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
         .ok()
         .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));

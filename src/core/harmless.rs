@@ -66,6 +66,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_text_survives_as_json(text in "([#\\[\\\\]|\\PC|\\p{Cc}|\\p{Cf}){0,40}") {
             check(&text);
