@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::core::diagnostic::{Annotation, Severity};
 use crate::core::harmless::without_active;
+use crate::core::redact::redact;
 use crate::error::Error;
 use crate::shell::runner::{LogWriter, annotate, in_actions, variable};
 
@@ -38,7 +39,8 @@ pub fn start() {
 /// # Errors
 /// The stream is closed.
 pub fn failure(error: &Error) -> io::Result<()> {
-    let (what, why, next) = (error.to_string(), error.cause(), error.hint());
+    let redacted = |text: String| redact(&text).into_owned();
+    let (what, why, next) = (redacted(error.to_string()), redacted(error.cause()), redacted(error.hint()));
     let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(&what));
     if !why.is_empty() {
         text.push_str(&format!("  why: {}\n", harmless(&why)));
@@ -157,8 +159,9 @@ impl Visit for Message {
 }
 
 /// Text of others for a terminal: a line break in it does not look like a line of ours, and
-/// nothing moves the cursor or turns the writing round.
+/// nothing moves the cursor or turns the writing round. A credential that shows as one is hidden.
 pub fn harmless(text: &str) -> String {
+    let text = redact(text);
     without_active(&text.replace(['\n', '\r'], "\n         | "))
 }
 

@@ -262,7 +262,7 @@ async fn apply_plan(
     }
     tracing::info!("terraform apply of {}", approved.approval.sha().unwrap_or("the working directory"));
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let known = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+    let known = |text: &str| session.scrub(&of_plan.scrub(text));
     let plan_file = approved.plan_file.path().display().to_string();
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
     // Nobody knows of the state of a Terraform whose step was killed, but for this.

@@ -88,7 +88,7 @@ pub(super) async fn make(
         Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
             let of_plan = secrets_of_failed(root, &path).await;
-            let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+            let scrub = |text: &str| session.scrub(&of_plan.scrub(text));
             let error = Error::from(error.map_stderr(scrub));
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
             quote_diagnostics(&report.warnings())?;
@@ -131,10 +131,12 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     });
     let (read, text) = tokio::join!(reading, text(session, root, plan_file));
     let (summary, visitor) = read.map_err(|error| Error::Unexpected(error.to_string()))?;
-    let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
-    let summary: PlanSummary = shown??;
-    let scrub = |text: &str| session.secrets.scrub(&summary.secrets.scrub(text)).into_owned();
-    let text = scrub(&text);
+    let shown = summary.map_err(|error| error.map_stderr(|text| session.scrub(text)));
+    let mut summary: PlanSummary = shown??;
+    summary.secrets = summary.secrets.and(&session.secrets);
+    let scrub = |text: &str| session.scrub(&summary.secrets.scrub(text));
+    // The summary shows the plan as it is, so that a reviewer sees every change of a value.
+    let text = summary.secrets.scrub(&text).into_owned();
     quote(Some("Terraform's plan"), Level::INFO, &text)?;
     let transcript = &plan_file.transcript;
     if transcript.is_json() {

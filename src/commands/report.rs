@@ -152,10 +152,10 @@ impl Report {
             // What the verdict, the gate or the difference tells already needs no failure block.
             if matches!(phase, None | Some(Phase::Failed)) {
                 self.failure = Some(FailureView {
-                    what: error.to_string(),
-                    why: error.cause(),
-                    hint: error.hint(),
-                    terraform_error_text: error.terraform_text().map(str::to_owned),
+                    what: session.scrub(&error.to_string()),
+                    why: session.scrub(&error.cause()),
+                    hint: session.scrub(&error.hint()),
+                    terraform_error_text: error.terraform_text().map(|text| session.scrub(text)),
                 });
             }
         }

@@ -209,7 +209,7 @@ async fn found_by_validate(session: &Session, stderr: &str) -> Result<Vec<Diagno
     let found = json.get("diagnostics").and_then(Value::as_array).into_iter().flatten();
     let found = found.filter_map(|json| Diagnostic::from_json(json, place.as_deref()));
     let told = found.filter(|diagnostic| !diagnostic.summary.is_empty() && stderr.contains(&diagnostic.summary));
-    Ok(told.map(|diagnostic| diagnostic.map(|text| session.secrets.scrub(text).into_owned())).collect())
+    Ok(told.map(|diagnostic| diagnostic.map(|text| session.scrub(text))).collect())
 }
 
 /// Shows warnings and errors at their lines of the code. GitHub shows ten of each for a step, and

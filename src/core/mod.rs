@@ -12,5 +12,6 @@ pub mod locking;
 pub mod network;
 pub mod plan;
 pub mod record;
+pub mod redact;
 pub mod refusal;
 pub mod transcript;

@@ -4,6 +4,7 @@
 //! a second interrupt would make it exit at once and lose what it was writing. It may also be a
 //! wrapper that ends before the real Terraform does: see `process`.
 
+mod debug_log;
 mod process;
 mod showing;
 mod tail;
@@ -302,6 +303,7 @@ impl Terraform {
         for name in WITHHELD {
             command.env_remove(name);
         }
+        debug_log::keep_to_a_file(&mut command);
         command
     }
 

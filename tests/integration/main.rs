@@ -53,6 +53,7 @@ mod release_refused;
 mod render;
 mod rescue;
 mod setup_wrapper;
+mod terminal;
 mod unlock;
 mod waiting;
 mod workflows;

@@ -259,6 +259,13 @@ impl Secrets {
         marked.finish()
     }
 
+    /// These and the others.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let texts = [self, others].into_iter().flat_map(|one| one.long.texts.iter().chain(&one.short.texts));
+        Self::new(Patterns(texts.cloned().collect()))
+    }
+
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
         self.long.texts.is_empty() && self.short.texts.is_empty()
