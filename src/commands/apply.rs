@@ -1,9 +1,11 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use super::audit;
 use super::gate::{self, Asked, Evidence};
@@ -23,7 +25,7 @@ use crate::core::plan::{Secrets, read_state};
 use crate::core::record::Record;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -275,28 +277,35 @@ async fn apply_plan(
     let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known).await;
     // Before anything else, whatever failed: it is the only copy of the new state.
     let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
-    let is_printed = printed.is_some();
-    let left = Some(&errored_state).filter(|state| state.exists());
-    let rescued = match (is_printed, left) {
-        (false, None) => None,
-        _ => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
+    let copy = printed.as_deref().map(copy_of);
+    let left = Some(errored_state.as_path()).filter(|state| state.exists());
+    let rescued = match (printed, left) {
+        (None, None) => None,
+        (printed, _) => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
     };
-    let Ran { finished, transcript, held_back } = match ran {
+    let Ran { mut finished, mut transcript, held_back } = match ran {
         Ok(ran) => ran,
         Err(error) => {
             let why = error.to_string();
             return Err(rescued.map_or(error, |rescued| rescued.told_with(why)));
         }
     };
-    // Only the new state says what is secret in it. Whoever cancels does not wait for it, and a
-    // state that was only printed is not to be had.
-    let is_asked = !(finished.interrupted || is_printed || held_back.is_empty());
-    let of_state = if is_asked { secrets_of_state(root, left.map(PathBuf::as_path)).await.ok() } else { None };
+    // Only the new state says what is secret in it. Whoever cancels does not wait for that.
+    let of_state = match copy {
+        _ if finished.interrupted || held_back.is_empty() => None,
+        Some(Ok(copy)) => secrets_of_state(root, Some(copy.path())).await.ok(),
+        Some(Err(_)) => None,
+        None => secrets_of_state(root, left).await.ok(),
+    };
     let scrub = |text: &str| match &of_state {
         Some(of_state) => known(&of_state.scrub(text)),
         None => known(text),
     };
-    held_back.show(of_state.is_some().then_some(&scrub));
+    held_back.show(of_state.is_some(), scrub);
+    if of_state.is_none() {
+        transcript = transcript.without_values();
+        finished.stderr = transcript.failure("");
+    }
     if let Some(rescued) = rescued {
         return Err(rescued.told_with(scrub(&finished.stderr)));
     }
@@ -337,6 +346,16 @@ async fn outputs(session: &Session, root: &Root, of_state: Option<Secrets>) -> V
         tracing::warn!("the outputs could not be read: {error}");
         Vec::new()
     })
+}
+
+/// A state that was only printed, in a file that only we can read and that goes with this value.
+fn copy_of(state: &str) -> io::Result<NamedTempFile> {
+    let mut file = match variable("RUNNER_TEMP") {
+        Some(temp) => NamedTempFile::new_in(temp),
+        None => NamedTempFile::new(),
+    }?;
+    file.write_all(state.as_bytes())?;
+    Ok(file)
 }
 
 /// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.

@@ -33,54 +33,74 @@ pub(super) enum Live {
     Progress,
 }
 
+enum Held {
+    Words(String),
+    Diagnostic(Diagnostic),
+}
+
 /// Bytes that are held back; of more, the last count: an error stands at the end.
 const MOST_HELD_BACK: usize = 1024 * 1024;
 
 /// What Terraform said and nobody may see before it is known what in it is secret.
 #[derive(Default)]
 pub(super) struct HeldBack {
-    texts: VecDeque<(Level, String)>,
+    said: VecDeque<Held>,
     bytes: usize,
     left_out: usize,
 }
 
 impl HeldBack {
-    fn push(&mut self, level: Level, text: String) {
-        self.bytes += text.len();
-        self.texts.push_back((level, text));
+    fn push(&mut self, said: Held) {
+        self.bytes += said.bytes();
+        self.said.push_back(said);
         while self.bytes > MOST_HELD_BACK
-            && let Some((_, first)) = self.texts.pop_front()
+            && let Some(first) = self.said.pop_front()
         {
-            self.bytes -= first.len();
+            self.bytes -= first.bytes();
             self.left_out += 1;
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty() && self.left_out == 0
+        self.said.is_empty() && self.left_out == 0
     }
 
-    /// Shows it in the log, each text passed through `scrub`. Without one, only how much it was.
-    pub(super) fn show(self, scrub: Option<impl Fn(&str) -> String>) {
+    /// Shows it in the log, each text passed through `scrub`. Where that does not know what the new
+    /// state marks as sensitive, only what warnings and errors are called is shown, and where they are.
+    pub(super) fn show(self, knows_the_state: bool, scrub: impl Fn(&str) -> String) {
         if self.is_empty() {
             return;
         }
-        let Some(scrub) = scrub else {
-            let count = self.texts.len() + self.left_out;
-            tracing::info!("{count} messages of Terraform's are not shown: what in them is secret is not known");
-            return;
-        };
         let quotation = match Quotation::begin(None) {
             Ok(quotation) => quotation,
             Err(error) => return tracing::warn!("what Terraform said cannot be shown: {error}"),
         };
-        if self.left_out > 0 {
-            tracing::info!("{} earlier messages of Terraform's are not shown", self.left_out);
-        }
-        for (level, text) in &self.texts {
-            log_lines(*level, &scrub(text));
+        let mut left_out = self.left_out;
+        for said in self.said {
+            match said {
+                Held::Words(text) if knows_the_state => log_lines(Level::INFO, &scrub(&text)),
+                Held::Words(_) => left_out += 1,
+                Held::Diagnostic(told) => {
+                    let told = if knows_the_state { told } else { told.without_values() };
+                    log_lines(level(told.severity), &scrub(&told.text()));
+                }
+            }
         }
         end(quotation);
+        if left_out > 0 {
+            tracing::info!(
+                "{left_out} messages of Terraform's are not shown: too many, or what in them is secret is not known"
+            );
+        }
+    }
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        match self {
+            Held::Words(text) => text.len(),
+            Held::Diagnostic(diagnostic) => diagnostic.text().len(),
+        }
     }
 }
 
@@ -103,17 +123,15 @@ pub(super) async fn shown(
 ) -> Result<Ran, Error> {
     let mut transcript = Transcript::new(session.place_in_repository());
     let mut held_back = HeldBack::default();
-    let mut show_or_hold = |level, text: String| match live {
-        Live::Everything => log_lines(level, &scrub(&text)),
-        Live::Progress => held_back.push(level, text),
-    };
     let quotation = begin_quotation(title)?;
     let finished = terraform
         .run(arguments, session.cancel.wait(), on_start, |line| match transcript.hear(line) {
             Said::Notice(text) => log_lines(Level::INFO, text),
             Said::Progress(text) => log_lines(Level::INFO, &scrub(&text)),
-            Said::Words(text) | Said::Text(text) => show_or_hold(Level::INFO, text),
-            Said::Diagnostic(severity, text) => show_or_hold(level(severity), text),
+            Said::Words(text) | Said::Text(text) if live == Live::Everything => log_lines(Level::INFO, &scrub(&text)),
+            Said::Diagnostic(told) if live == Live::Everything => log_lines(level(told.severity), &scrub(&told.text())),
+            Said::Words(text) | Said::Text(text) => held_back.push(Held::Words(text)),
+            Said::Diagnostic(told) => held_back.push(Held::Diagnostic(told)),
             Said::Nothing => {}
         })
         .await;

@@ -27,7 +27,7 @@ pub enum Said {
     /// A value in them can be a secret.
     Words(String),
     /// A warning or an error, in Terraform's shape. A value in it can be a secret.
-    Diagnostic(Severity, String),
+    Diagnostic(Diagnostic),
     /// A line that is not JSON of Terraform's.
     Text(String),
     /// What the plan or the comment tells better, or nobody needs; or what nobody may see.
@@ -83,9 +83,8 @@ impl Transcript {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
                 match Diagnostic::from_json(json, self.root_module.as_deref()) {
                     Some(diagnostic) => {
-                        let said = Said::Diagnostic(diagnostic.severity, diagnostic.text());
-                        self.diagnostics.push(diagnostic);
-                        said
+                        self.diagnostics.push(diagnostic.clone());
+                        Said::Diagnostic(diagnostic)
                     }
                     None => Said::Words(text),
                 }
@@ -110,6 +109,13 @@ impl Transcript {
             0 => self.text.clone(),
             more => format!("{}({more} more lines that are not Terraform's)\n", self.text),
         }
+    }
+
+    /// The same without what can hold a value.
+    #[must_use]
+    pub fn without_values(self) -> Transcript {
+        let diagnostics = self.diagnostics.into_iter().map(Diagnostic::without_values).collect();
+        Transcript { diagnostics, text: String::new(), ..self }
     }
 
     /// The state, when Terraform could write it neither to the backend nor to a file and printed it

@@ -125,7 +125,7 @@ fn an_apply_does_not_tell_what_only_the_new_state_marks() {
     for (exit, code) in [("0", 0), ("3", 14)] {
         let world = World::applied();
         let number = world.pull_request("A key is made", |files| {
-            files.write(&format!("{PROD}/loud.tf"), &LOUD.replace("EXIT", exit))
+            files.write(&format!("{PROD}/loud.tf"), &LOUD.replace("EXIT", exit));
         });
         Step::plan(&world, number).run().exits(0);
         world.approve(number);
