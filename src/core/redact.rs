@@ -99,8 +99,7 @@ fn end_of_value(text: &str) -> usize {
 fn authorizations(text: &str) -> Option<String> {
     let header = replaced(text, ":", |before, after| {
         let name = before.trim_end_matches(['"', '\\']).to_ascii_lowercase();
-        let end = after.find('\n').unwrap_or(after.len());
-        name.ends_with("authorization").then_some((0, end))
+        name.ends_with("authorization").then(|| (0, after.find('\n').unwrap_or(after.len())))
     });
     let scheme = |text: &str, word: &'static str| {
         replaced(text, word, |_, after| {
@@ -139,6 +138,15 @@ fn private_keys(text: &str) -> Option<String> {
     })
 }
 
+/// The end of what stands before a mark: no name is longer, and a text can have a mark everywhere.
+fn last(before: &str) -> &str {
+    let mut start = before.len().saturating_sub(64);
+    while !before.is_char_boundary(start) {
+        start += 1;
+    }
+    before.get(start..).unwrap_or_default()
+}
+
 /// The text with what `find` finds after each `mark` hidden, as a place in what follows the mark;
 /// `None` when there is nothing to hide.
 fn replaced(text: &str, mark: &str, find: impl Fn(&str, &str) -> Option<(usize, usize)>) -> Option<String> {
@@ -147,7 +155,8 @@ fn replaced(text: &str, mark: &str, find: impl Fn(&str, &str) -> Option<(usize, 
     while let Some(at) = text.get(from..)?.find(mark) {
         let end_of_mark = from + at + mark.len();
         from = end_of_mark;
-        let found = find(text.get(copied..end_of_mark - mark.len())?, text.get(end_of_mark..)?);
+        let before = last(text.get(copied..end_of_mark - mark.len())?);
+        let found = find(before, text.get(end_of_mark..)?);
         if let Some((start, end)) = found.filter(|(start, end)| end > start) {
             out.push_str(text.get(copied..end_of_mark + start)?);
             out.push_str(HIDDEN);
@@ -194,6 +203,14 @@ mod tests {
         assert_eq!(redact("ghs_short"), "ghs_short");
         let key = format!("a\n-----BEGIN RSA PRIVATE KEY-----\n{token}\n-----END RSA PRIVATE KEY-----\nb");
         assert_eq!(redact(&key), "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb");
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_marks_is_read_too() {
+        for mark in ["=", ":", "://", "é=", "authorization", "PRIVATE KEY-----", "ghp_ ", "Bearer "] {
+            let text = mark.repeat(128 * 1024);
+            assert!(redact(&text) == text, "{mark}");
+        }
     }
 
     #[test]

@@ -79,14 +79,15 @@ fn nothing_of_others_acts_on_a_terminal() {
     let told = without_our_colours(&plan.stdout);
     assert!(told.contains("terraform_data.keys["), "{told}");
 
+    let frozen = on_terminal(&laptop, &[], &["lock", "--reason", HOSTILE]).succeeded();
+    let told = without_our_colours(&frozen.stdout);
+    assert!(told.lines().any(|line| line.contains(" is frozen: x") && line.ends_with('y')), "{told}");
     world.bucket.put(PROD_LOCK, lock().to_string());
     for arguments in [&["status"][..], &["status", "--json"], &["unlock"], &["plan", "--lock-timeout", "0s"]] {
         let shown = on_terminal(&laptop, &[], arguments);
         let told = without_our_colours(&shown.stdout);
         assert!(told.contains('x') && told.contains('y'), "{told}");
     }
-    let reason = ["lock", "--reason", HOSTILE, "--lock-timeout", "0s"];
-    without_our_colours(&on_terminal(&laptop, &[], &reason).stdout);
     world.bucket.put(PROD_LOCK, format!("not JSON {HOSTILE}"));
     without_our_colours(&on_terminal(&laptop, &[], &["status"]).stdout);
 }
