@@ -18,8 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::Mistake;
 use crate::core::diagnostic::{Annotation, Severity};
+use crate::core::harmless::without_active;
+use crate::core::redact::redact;
 use crate::error::Error;
-use crate::shell::runner::{LogWriter, annotate, in_actions, is_active, variable};
+use crate::shell::runner::{LogWriter, annotate, in_actions, variable};
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {
@@ -54,9 +56,10 @@ pub fn usage(error: &clap::Error, mistake: Option<&Mistake>) -> io::Result<()> {
 }
 
 /// What happened, why, and what to do next; any of it can be a stranger's text.
-fn tell([what, why, next]: [&str; 3], on_page: bool) -> io::Result<()> {
-    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(what));
-    for (name, said) in [("why", why), ("next", next)] {
+fn tell(parts: [&str; 3], on_page: bool) -> io::Result<()> {
+    let [what, why, next] = parts.map(redact);
+    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(&what));
+    for (name, said) in [("why", &why), ("next", &next)] {
         if !said.is_empty() {
             text.push_str(&format!("  {name}: {}\n", harmless(said)));
         }
@@ -65,7 +68,7 @@ fn tell([what, why, next]: [&str; 3], on_page: bool) -> io::Result<()> {
     if !on_page {
         return Ok(());
     }
-    let parts: Vec<&str> = [what, why, next].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = [&*what, &*why, &*next].into_iter().filter(|part| !part.is_empty()).collect();
     annotate(&of_ours(parts.join("\n")))
 }
 
@@ -157,12 +160,10 @@ impl Visit for Message {
 }
 
 /// Text of others for a terminal: a line break in it does not look like a line of ours, and
-/// nothing moves the cursor or turns the writing round.
+/// nothing moves the cursor or turns the writing round. A credential that shows as one is hidden.
 pub fn harmless(text: &str) -> String {
-    text.replace(['\n', '\r'], "\n         | ")
-        .chars()
-        .map(|character| if is_active(character) { '\u{fffd}' } else { character })
-        .collect()
+    let text = redact(text);
+    without_active(&text.replace(['\n', '\r'], "\n         | "))
 }
 
 #[cfg(test)]

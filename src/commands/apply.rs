@@ -1,7 +1,11 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
+use std::io::{self, Write as _};
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use super::audit;
 use super::confirm::confirm;
@@ -12,7 +16,7 @@ use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::rescue::{kept_for, rescue};
 use super::review::{self, Code, StateIdentity};
-use super::running::{Ran, open_root, shown, words};
+use super::running::{Live, Ran, open_root, shown, words};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange, Words};
 use crate::core::approval::{Approval, Decision, Need, need};
@@ -122,7 +126,7 @@ async fn under_the_lock(
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
     }
     let outcome = match &result {
-        Ok(()) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_plan_args(plan_args))),
+        Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_plan_args(plan_args))),
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
@@ -149,8 +153,9 @@ async fn under_the_lock(
         };
         recorded = recorded.and(audit::write(session, &root.bucket, &entry).await);
     }
-    result.and(kept)?;
-    report.outputs = outputs(session, root).await;
+    let of_state = result?;
+    kept?;
+    report.outputs = outputs(session, root, of_state).await;
     report.phase = Phase::Applied;
     recorded
 }
@@ -251,6 +256,7 @@ impl Compared {
     }
 }
 
+/// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
 async fn apply_plan(
     session: &Session,
     command: &ApplyCommand,
@@ -259,7 +265,7 @@ async fn apply_plan(
     approved: ApprovedPlan,
     footprint: &mut Footprint,
     report: &mut Report,
-) -> Result<(), Error> {
+) -> Result<Option<Secrets>, Error> {
     let errored_state = root.terraform.module().errored_state();
     if errored_state.exists() {
         return Err(Error::OldErroredState { path: errored_state });
@@ -273,7 +279,7 @@ async fn apply_plan(
     };
     tracing::info!("terraform apply of the plan above, made of {made_of}");
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+    let known = |text: &str| session.scrub(&of_plan.scrub(text));
     let plan_file = approved.plan_file.path().display().to_string();
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
     // Nobody knows of the state of a Terraform whose step was killed, but for this.
@@ -283,31 +289,55 @@ async fn apply_plan(
             tracing::warn!("{error}");
         }
     };
-    let mut ran = shown(&root.terraform, &arguments, session, None, on_start, scrub).await;
+    let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known).await;
     // Before anything else, whatever failed: it is the only copy of the new state.
     let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
-    if printed.is_some() || errored_state.exists() {
-        let stderr = ran.map_or_else(|error| error.to_string(), |ran| scrub(&ran.finished.stderr));
-        return Err(rescue(&root.bucket, session.run_attempt(), stderr, printed, &errored_state).await);
+    let copy = printed.as_deref().map(copy_of);
+    let left = Some(errored_state.as_path()).filter(|state| state.exists());
+    let rescued = match (printed, left) {
+        (None, None) => None,
+        (printed, _) => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
+    };
+    let Ran { mut finished, mut transcript, held_back } = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let why = error.to_string();
+            return Err(rescued.map_or(error, |rescued| rescued.told_with(why)));
+        }
+    };
+    // Only the new state says what is secret in it. Whoever cancels does not wait for that.
+    let of_state = match copy {
+        _ if finished.interrupted || held_back.is_empty() => None,
+        Some(Ok(copy)) => secrets_of_state(root, Some(copy.path())).await.ok(),
+        Some(Err(_)) => None,
+        None => secrets_of_state(root, left).await.ok(),
+    };
+    let scrub = |text: &str| match &of_state {
+        Some(of_state) => known(&of_state.scrub(text)),
+        None => known(text),
+    };
+    held_back.show(of_state.is_some(), scrub);
+    if of_state.is_none() {
+        transcript = transcript.without_values();
+        finished.stderr = transcript.failure("");
     }
-    let Ran { finished, transcript } = ran?;
-    let interrupted = finished.interrupted;
-    if !interrupted {
+    if let Some(rescued) = rescued {
+        return Err(rescued.told_with(scrub(&finished.stderr)));
+    }
+    if finished.interrupted && !finished.status.success() {
+        let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
+        report.notes.push(told.to_owned());
+        return Err(Error::Cancelled);
+    }
+    if !finished.interrupted {
         report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
     }
-    match finished.check() {
-        Ok(_) => Ok(()),
-        Err(_) if interrupted => {
-            let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
-            report.notes.push(told.to_owned());
-            Err(Error::Cancelled)
-        }
-        Err(error) => Err(error.map_stderr(scrub).into()),
-    }
+    finished.check().map_err(|error| error.map_stderr(scrub))?;
+    Ok(of_state)
 }
 
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.
-async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
+async fn outputs(session: &Session, root: &Root, of_state: Option<Secrets>) -> Vec<OutputView> {
     let read = async {
         let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
         let finished = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
@@ -316,7 +346,10 @@ async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
         let is_open = |output: &Value| output.get("sensitive").and_then(Value::as_bool) == Some(false);
         // An output without a mark can carry a marked value that no plan knew. Where there is
         // nothing to show, nobody need look.
-        let of_state = if outputs.values().any(is_open) { secrets_of_state(root).await? } else { Secrets::default() };
+        let of_state = match of_state {
+            None if outputs.values().any(is_open) => secrets_of_state(root, None).await?,
+            known => known.unwrap_or_default(),
+        };
         let show = |output: &Value| Some(session.secrets.scrub_value(&of_state.scrub_value(output.get("value")?)));
         let view = |(name, output): (String, Value)| {
             let value = if is_open(&output) { show(&output) } else { None };
@@ -330,9 +363,22 @@ async fn outputs(session: &Session, root: &Root) -> Vec<OutputView> {
     })
 }
 
-/// What the new state marks as sensitive.
-async fn secrets_of_state(root: &Root) -> Result<Secrets, Error> {
-    let showing = root.terraform.show_state()?;
+/// A state that was only printed, in a file that only we can read and that goes with this value.
+fn copy_of(state: &str) -> io::Result<NamedTempFile> {
+    let mut file = match variable("RUNNER_TEMP") {
+        Some(temp) => NamedTempFile::new_in(temp),
+        None => NamedTempFile::new(),
+    }?;
+    file.write_all(state.as_bytes())?;
+    Ok(file)
+}
+
+/// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.
+async fn secrets_of_state(root: &Root, left: Option<&Path>) -> Result<Secrets, Error> {
+    let showing = match left {
+        Some(left) => root.terraform.show_json(left)?,
+        None => root.terraform.show_state()?,
+    };
     let read = tokio::task::spawn_blocking(move || showing.read(|json| read_state(json))).await;
     Ok(read.map_err(|error| Error::Unexpected(error.to_string()))???)
 }

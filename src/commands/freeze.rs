@@ -7,7 +7,7 @@ use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
 use crate::cli::{LockCommand, Reporting};
-use crate::core::lock_info::Operation;
+use crate::core::lock_info::{Operation, one_line};
 use crate::error::Error;
 use crate::shell::runner::{Outputs, write_out};
 
@@ -43,8 +43,10 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::StepOutputs)?;
     write_out(&format!(
-        "{} is frozen: {reason}\n  lock ID    {}\n  next       end it with: stategate unlock --lock-id {} --reason TEXT\n",
-        info.path, info.id, info.id
+        "{} is frozen: {}\n  lock ID    {id}\n  next       end it with: stategate unlock --lock-id {id} --reason TEXT\n",
+        one_line(&info.path),
+        one_line(&reason),
+        id = info.id,
     ))
     .map_err(Error::Output)?;
     recorded

@@ -84,7 +84,7 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
         return Ok(());
     }
     // What cannot be read cannot be planned either, and Terraform says that better.
-    let files = root.terraform.module().configuration().unwrap_or_default();
+    let files = root.terraform.module().files();
     let files = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     if opentofu::encrypts(variable("TF_ENCRYPTION").as_deref(), files) {
         return Err(Error::EncryptedWorkspace { workspace: backend.workspace.clone() });

@@ -27,6 +27,7 @@ use std::io::{self, BufReader, Read};
 use jiff::Timestamp;
 
 use crate::cli::{Cli, Command, RenderCommand};
+use crate::core::comment;
 use crate::error::Error;
 use crate::shell::runner::write_out;
 
@@ -50,7 +51,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
 
 fn render(command: &RenderCommand) -> Result<(), Error> {
     let workspace = command.workspace.as_deref().unwrap_or("default");
-    let default_id = format!("{}@{workspace}", command.working_directory);
+    let default_id = comment::default_id(&command.working_directory, workspace);
     let options = render::RenderOptions {
         root: &command.working_directory,
         workspace,

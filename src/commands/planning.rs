@@ -64,8 +64,8 @@ pub(super) async fn make(
             }
         },
         |line| match transcript.hear(line) {
-            Said::Notice(text) => log_lines(Level::INFO, &session.secrets.scrub(&text)),
-            Said::Progress(_) => seen.set(seen.get() + 1),
+            Said::Notice(text) => log_lines(Level::INFO, text),
+            Said::Progress(_) | Said::Words(_) => seen.set(seen.get() + 1),
             Said::Diagnostic(..) | Said::Text(_) | Said::Nothing => {}
         },
     );
@@ -87,7 +87,7 @@ pub(super) async fn make(
             if let Some(why) = of_plan.withheld() {
                 tracing::warn!("Terraform's words about this plan are withheld: {why}");
             }
-            let scrub = |text: &str| session.secrets.scrub(&of_plan.scrub(text)).into_owned();
+            let scrub = |text: &str| session.scrub(&of_plan.scrub(text));
             let error = Error::from(error.map_stderr(scrub));
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
             quote_diagnostics(&report.warnings())?;
@@ -130,13 +130,15 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
     });
     let (read, text) = tokio::join!(reading, text(session, root, plan_file));
     let (summary, visitor) = read.map_err(|error| Error::Unexpected(error.to_string()))?;
-    let shown = summary.map_err(|error| error.map_stderr(|text| session.secrets.scrub(text).into_owned()));
-    let summary: PlanSummary = shown??;
+    let shown = summary.map_err(|error| error.map_stderr(|text| session.scrub(text)));
+    let mut summary: PlanSummary = shown??;
+    summary.secrets = summary.secrets.and(&session.secrets);
     if let Some(why) = summary.secrets.withheld() {
         tracing::warn!("neither values of this plan nor Terraform's words about it are shown: {why}");
     }
-    let scrub = |text: &str| session.secrets.scrub(&summary.secrets.scrub(text)).into_owned();
-    let text = scrub(&text);
+    let scrub = |text: &str| session.scrub(&summary.secrets.scrub(text));
+    // The summary shows the plan as it is, so that a reviewer sees every change of a value.
+    let text = summary.secrets.scrub(&text).into_owned();
     quote(Some("Terraform's plan"), Level::INFO, &text)?;
     let transcript = &plan_file.transcript;
     if transcript.is_json() {

@@ -90,7 +90,7 @@ async fn rescue_of_killed(
     footprints: &mut [Footprint],
     (printed, errored_state): (Option<String>, PathBuf),
 ) -> Result<(), Error> {
-    let error = rescue(bucket, session.run_attempt(), String::new(), printed, &errored_state).await;
+    let error = rescue(bucket, session.run_attempt(), printed, &errored_state).await.told_with(String::new());
     let mut report = Report::new(session, &command.reporting);
     report.notes.push("The step was killed before it could tell its end. The clean-up step found the state that Terraform could not upload.".to_owned());
     for footprint in footprints {

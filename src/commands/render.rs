@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::core::comment::{CommentView, LockView, Phase, comment};
+use crate::core::harmless;
 use crate::core::plan::{PlanError, read_plan};
 
 /// What `render` is asked for.
@@ -32,7 +33,7 @@ pub struct RenderOptions<'a> {
 pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, PlanError> {
     let plan = read_plan(reader, &mut [])?;
     if options.json {
-        return Ok(format!("{}\n", plan.to_summary_json()));
+        return Ok(format!("{}\n", harmless::json(&plan.to_summary_json())));
     }
     let view = CommentView {
         comment_id: options.comment_id,

@@ -13,6 +13,7 @@ use crate::core::comment::{
     self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, SUMMARY_LIMIT,
 };
 use crate::core::diagnostic::{Diagnostic, Severity};
+use crate::core::harmless;
 use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::error::Error;
@@ -74,7 +75,7 @@ impl Report {
         let root = session.root_name();
         let workspace = session.workspace();
         Report {
-            comment_id: reporting.comment_id.clone().unwrap_or_else(|| format!("{root}@{workspace}")),
+            comment_id: reporting.comment_id.clone().unwrap_or_else(|| comment::default_id(&root, &workspace)),
             reporting: reporting.clone(),
             root: shown_root(session, root),
             workspace,
@@ -162,10 +163,10 @@ impl Report {
             // What the verdict, the gate or the difference tells already needs no failure block.
             if matches!(phase, None | Some(Phase::Failed)) {
                 self.failure = Some(FailureView {
-                    what: error.to_string(),
-                    why: error.cause(),
-                    hint: error.hint(),
-                    terraform_error_text: error.terraform_text().map(str::to_owned),
+                    what: session.scrub(&error.to_string()),
+                    why: session.scrub(&error.cause()),
+                    hint: session.scrub(&error.hint()),
+                    terraform_error_text: error.terraform_text().map(|text| session.scrub(text)),
                 });
             }
         }
@@ -301,7 +302,7 @@ impl Report {
             ] {
                 outputs.set(name, count.to_string());
             }
-            outputs.set("summary-json", plan.to_summary_json_within(SUMMARY_JSON_LIMIT).to_string());
+            outputs.set("summary-json", summary_json(plan));
         }
         if let Some(id) = &self.lock_id {
             outputs.set("lock-id", id);
@@ -414,6 +415,18 @@ fn shown_root(session: &Session, root: String) -> String {
     let own_name = || Some(std::env::current_dir().ok()?.file_name()?.to_string_lossy().into_owned());
     let is_here = root == "." && session.host.run().is_none();
     if is_here { own_name().unwrap_or(root) } else { root }
+}
+
+/// What is escaped makes it longer than the summary knows.
+fn summary_json(plan: &PlanSummary) -> String {
+    let mut limit = SUMMARY_JSON_LIMIT;
+    loop {
+        let json = harmless::json(&plan.to_summary_json_within(limit));
+        if json.len() <= SUMMARY_JSON_LIMIT || limit == 0 {
+            return json;
+        }
+        limit /= 2;
+    }
 }
 
 fn result_word(phase: Phase) -> &'static str {

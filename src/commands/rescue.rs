@@ -17,15 +17,27 @@ pub(super) fn kept_for(id: String) -> LockView {
     LockView::Kept { id, why }
 }
 
+/// Where the state is now, and what to do about it.
+pub(super) struct Rescued {
+    rescued: String,
+    next_step: String,
+}
+
+impl Rescued {
+    /// The error, with why Terraform failed.
+    pub(super) fn told_with(self, stderr: String) -> Error {
+        Error::StateNotUploaded { rescued: self.rescued, stderr, next_step: self.next_step }
+    }
+}
+
 /// Terraform could not upload the new state and left it on this runner's disk, which is about to
 /// vanish; or, where even that failed, only printed it.
 pub(super) async fn rescue(
     bucket: &Bucket,
     (run, attempt): (u64, u32),
-    stderr: String,
     printed: Option<String>,
     errored_state: &Path,
-) -> Error {
+) -> Rescued {
     let backend = bucket.backend();
     let key = backend.rescued_key(run, attempt);
     let state = printed.clone().map_or_else(|| fs::read(errored_state), |state| Ok(state.into_bytes()));
@@ -34,21 +46,19 @@ pub(super) async fn rescue(
         Err(error) => Err(error.to_string()),
     };
     match rescued {
-        Ok(()) => Error::StateNotUploaded {
+        Ok(()) => Rescued {
             rescued: format!("it is safe in s3://{}/{key}", backend.bucket),
-            stderr,
             next_step: format!(
                 "The lock stays. In the root module: `aws s3 cp s3://{}/{key} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
                  then unlock with `stategate unlock --lock-id ID --reason TEXT`.",
                 backend.bucket
             ),
         },
-        Err(why) => Error::StateNotUploaded {
+        Err(why) => Rescued {
             rescued: match printed.map_or_else(|| Ok(errored_state.to_owned()), |state| keep(&state)) {
                 Ok(file) => format!("it stands only in {} on this machine, because it could not be rescued either: {why}", file.display()),
                 Err(error) => format!("it is lost, because it could neither be rescued ({why}) nor written to a file ({error})"),
             },
-            stderr,
             next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
         },
     }

@@ -60,7 +60,11 @@ impl StateIdentity {
         match bucket.get(&key).await? {
             Some(object) => serde_json::from_slice(&object.bytes)
                 .map(|identity| StateIdentity { version: object.version_id, ..identity })
-                .map_err(|error| Error::StateUnreadable { key, why: error.to_string() }),
+                // The error itself can quote the state.
+                .map_err(|error| {
+                    let why = format!("line {}, column {}: it is not a state", error.line(), error.column());
+                    Error::StateUnreadable { key, why }
+                }),
             None => Ok(StateIdentity::default()),
         }
     }

@@ -1,5 +1,7 @@
 //! Running Terraform: what it says goes into the log, and what of it is needed later is kept.
 
+use std::collections::VecDeque;
+
 use serde_json::Value;
 use tracing::Level;
 
@@ -17,6 +19,96 @@ pub(super) struct Ran {
     /// Its standard error says why it failed, also where Terraform said so in JSON.
     pub(super) finished: Finished,
     pub(super) transcript: Transcript,
+    /// What was not shown yet.
+    pub(super) held_back: HeldBack,
+}
+
+/// What of Terraform's words is shown at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    /// Everything: there are no values in it.
+    Everything,
+    /// What becomes of each resource. All else can hold a value that only the new state marks as
+    /// sensitive, so it is held back.
+    Progress,
+}
+
+enum Held {
+    Words(String),
+    Diagnostic(Diagnostic),
+}
+
+/// Bytes that are held back; of more, the last count: an error stands at the end.
+const MOST_HELD_BACK: usize = 1024 * 1024;
+
+/// What Terraform said and nobody may see before it is known what in it is secret.
+#[derive(Default)]
+pub(super) struct HeldBack {
+    said: VecDeque<Held>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl HeldBack {
+    fn push(&mut self, said: Held) {
+        self.bytes += said.bytes();
+        self.said.push_back(said);
+        while self.bytes > MOST_HELD_BACK
+            && let Some(first) = self.said.pop_front()
+        {
+            self.bytes -= first.bytes();
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.said.is_empty() && self.left_out == 0
+    }
+
+    /// Shows it in the log, each text passed through `scrub`. Where that does not know what the new
+    /// state marks as sensitive, only what warnings and errors are called is shown, and where they are.
+    pub(super) fn show(self, knows_the_state: bool, scrub: impl Fn(&str) -> String) {
+        if self.is_empty() {
+            return;
+        }
+        let quotation = match Quotation::begin(None) {
+            Ok(quotation) => quotation,
+            Err(error) => return tracing::warn!("what Terraform said cannot be shown: {error}"),
+        };
+        let mut left_out = self.left_out;
+        for said in self.said {
+            match said {
+                Held::Words(text) if knows_the_state => log_lines(Level::INFO, &scrub(&text)),
+                Held::Words(_) => left_out += 1,
+                Held::Diagnostic(told) => {
+                    let told = if knows_the_state { told } else { told.without_values() };
+                    log_lines(level(told.severity), &scrub(&told.text()));
+                }
+            }
+        }
+        end(quotation);
+        if left_out > 0 {
+            tracing::info!(
+                "{left_out} messages of Terraform's are not shown: too many, or what in them is secret is not known"
+            );
+        }
+    }
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        match self {
+            Held::Words(text) => text.len(),
+            Held::Diagnostic(diagnostic) => diagnostic.text().len(),
+        }
+    }
+}
+
+/// What Terraform did is worth more than the log.
+fn end(quotation: Quotation) {
+    if let Err(error) = quotation.end() {
+        tracing::warn!("workflow commands stay off: {error}");
+    }
 }
 
 /// Runs Terraform and shows what it says in the log, each text passed through `scrub`; on GitHub
@@ -25,28 +117,30 @@ pub(super) async fn shown(
     terraform: &Terraform,
     arguments: &[String],
     session: &Session,
-    title: Option<&str>,
+    (title, live): (Option<&str>, Live),
     on_start: impl FnMut(u32),
     scrub: impl Fn(&str) -> String,
 ) -> Result<Ran, Error> {
     let mut transcript = Transcript::new(session.place_in_repository());
+    let mut held_back = HeldBack::default();
     let quotation = begin_quotation(title)?;
     let finished = terraform
         .run(arguments, session.cancel.wait(), on_start, |line| match transcript.hear(line) {
-            Said::Notice(text) | Said::Progress(text) | Said::Text(text) => log_lines(Level::INFO, &scrub(&text)),
-            Said::Diagnostic(severity, text) => log_lines(level(severity), &scrub(&text)),
+            Said::Notice(text) => log_lines(Level::INFO, text),
+            Said::Progress(text) => log_lines(Level::INFO, &scrub(&text)),
+            Said::Words(text) | Said::Text(text) if live == Live::Everything => log_lines(Level::INFO, &scrub(&text)),
+            Said::Diagnostic(told) if live == Live::Everything => log_lines(level(told.severity), &scrub(&told.text())),
+            Said::Words(text) | Said::Text(text) => held_back.push(Held::Words(text)),
+            Said::Diagnostic(told) => held_back.push(Held::Diagnostic(told)),
             Said::Nothing => {}
         })
         .await;
-    // What Terraform did is worth more than the log.
-    if let Err(error) = quotation.end() {
-        tracing::warn!("workflow commands stay off: {error}");
-    }
+    end(quotation);
     let mut finished = finished?;
     if transcript.is_json() {
         finished.stderr = transcript.failure(&finished.stderr);
     }
-    Ok(Ran { finished, transcript })
+    Ok(Ran { finished, transcript, held_back })
 }
 
 /// The words of `terraform plan` or `terraform apply`: the user's own first, for of a flag given
@@ -133,7 +227,7 @@ async fn found_by_validate(session: &Session, stderr: &str) -> Result<Vec<Diagno
     let found = json.get("diagnostics").and_then(Value::as_array).into_iter().flatten();
     let found = found.filter_map(|json| Diagnostic::from_json(json, place.as_deref()));
     let told = found.filter(|diagnostic| !diagnostic.summary.is_empty() && stderr.contains(&diagnostic.summary));
-    Ok(told.map(|diagnostic| diagnostic.map(|text| session.secrets.scrub(text).into_owned())).collect())
+    Ok(told.map(|diagnostic| diagnostic.map(|text| session.scrub(text))).collect())
 }
 
 /// Shows warnings and errors at their lines of the code. GitHub shows ten of each for a step, and

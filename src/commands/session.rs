@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use tracing::Level;
 use uuid::Uuid;
 
-use super::running::{quote, shown};
+use super::running::{Live, quote, shown};
 use crate::cli::Target;
 use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::network::Network;
 use crate::core::plan::Secrets;
+use crate::core::redact::{names_a_secret, password_in, redact};
 use crate::core::refusal::Refusal;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
@@ -69,6 +70,11 @@ impl Session {
             github,
             secrets: environment_secrets(),
         })
+    }
+
+    /// Words of Terraform's or of a service's without what is secret already, whatever a plan says.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        redact(&self.secrets.scrub(text)).into_owned()
     }
 
     /// GitHub, for what cannot be done without it.
@@ -217,7 +223,7 @@ pub(super) async fn connect(session: &Session, module: &RootModule) -> Result<Op
 async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Result<(), Error> {
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
-    let scrub = |line: &str| session.secrets.scrub(line).into_owned();
+    let scrub = |line: &str| session.scrub(line);
     let mut finished = run_init(terraform, &arguments, session, purpose, scrub).await?;
     if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
         // `init` refuses a workspace without a state, or locks to create it. We initialise
@@ -247,7 +253,9 @@ async fn run_init(
 ) -> Result<Finished, Error> {
     let title = format!("terraform init in {}", session.root_name());
     if purpose == Purpose::Lock {
-        return Ok(shown(terraform, arguments, session, Some(&title), |_| {}, scrub).await?.finished);
+        return Ok(shown(terraform, arguments, session, (Some(&title), Live::Everything), |_| {}, scrub)
+            .await?
+            .finished);
     }
     let mut lines = Vec::new();
     let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
@@ -258,7 +266,8 @@ async fn run_init(
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
     let arguments = ["version".to_owned(), "-json".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
+    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check();
+    let finished = finished.map_err(|error| error.map_stderr(|text| session.scrub(text)))?;
     let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
         .ok()
         .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));
@@ -275,15 +284,14 @@ fn speaks_of_a_new_workspace(stderr: &str) -> bool {
 /// Credentials that stand in the environment. Terraform prints none of them on its own, but a
 /// configuration can.
 fn environment_secrets() -> Secrets {
-    let names = [
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_SSE_CUSTOMER_KEY",
-        "STATEGATE_GITHUB_TOKEN",
-        "GITHUB_TOKEN",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-        "ACTIONS_RUNTIME_TOKEN",
-    ];
-    let values: Vec<String> = names.into_iter().filter_map(variable).collect();
+    let values = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        if names_a_secret(&name) {
+            return Some(value);
+        }
+        let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");
+        password_in(&value).filter(|_| is_proxy).map(str::to_owned)
+    });
+    let values: Vec<String> = values.collect();
     Secrets::from_values(values.iter().map(String::as_str))
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::holder::{self, Holder};
 use super::session::{Purpose, Root, Session};
 use crate::cli::StatusCommand;
+use crate::core::harmless;
 use crate::core::liveness::{Liveness, RunState};
 use crate::core::lock_info::one_line;
 use crate::error::Error;
@@ -16,7 +17,11 @@ pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let root = Root::open(&session, Purpose::Look).await?;
     let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
-    let text = if command.json { format!("{}\n", status_json(&holders)) } else { status_text(&path, &holders) };
+    let text = if command.json {
+        format!("{}\n", harmless::json(&status_json(&holders)))
+    } else {
+        status_text(&path, &holders)
+    };
     write_out(&text).map_err(Error::Output)?;
     let mut outputs = Outputs::default();
     if let Some(info) = holders.first().and_then(Holder::info) {

@@ -111,6 +111,12 @@ impl Diagnostic {
         }
     }
 
+    /// The same without what can hold a value: what it is and where, in Terraform's words or a provider's.
+    #[must_use]
+    pub fn without_values(self) -> Diagnostic {
+        Diagnostic { detail: String::new(), snippet: None, ..self }
+    }
+
     /// In the shape that people know from Terraform, without its frame.
     pub fn text(&self) -> String {
         let word = match self.severity {

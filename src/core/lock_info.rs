@@ -9,6 +9,8 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::harmless::is_active;
+
 /// Longest `Who` or `Info` we write. Terraform prints them in an error message; a reason pasted
 /// from a chat must not fill a colleague's terminal.
 const LONGEST_TEXT: usize = 400;
@@ -306,7 +308,7 @@ fn push_go_string(json: &mut String, text: &str) {
 /// bounded. Whatever a lock says is shown like this.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control() || is_bidi(c)) {
+    for word in text.split(|c: char| c.is_whitespace() || is_active(c)) {
         if !word.is_empty() {
             if !line.is_empty() {
                 line.push(' ');
@@ -318,11 +320,6 @@ pub fn one_line(text: &str) -> String {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }
-}
-
-/// Characters that reorder the text around them.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Not empty, and only ASCII letters, digits and the given punctuation.

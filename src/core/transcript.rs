@@ -19,12 +19,15 @@ const CUT: &str = "(a message of Terraform's cannot be read; there may be no roo
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// Words of Terraform's own that hold no value, such as "Interrupt received".
-    Notice(String),
-    /// What becomes of a resource. An ID or a provisioner's output in it can be a secret.
+    /// Words of Terraform's own, known to us letter for letter.
+    Notice(&'static str),
+    /// What becomes of a resource, told by its address and by numbers.
     Progress(String),
+    /// Words that can be anybody's: a provisioner's, a provider's, or of a kind that we do not know.
+    /// A value in them can be a secret.
+    Words(String),
     /// A warning or an error, in Terraform's shape. A value in it can be a secret.
-    Diagnostic(Severity, String),
+    Diagnostic(Diagnostic),
     /// A line that is not JSON of Terraform's.
     Text(String),
     /// What the plan or the comment tells better, or nobody needs; or what nobody may see.
@@ -75,19 +78,18 @@ impl Transcript {
             // are only shown as the plan JSON allows.
             "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
             "change_summary" if is_of_a_plan(message) => Said::Nothing,
-            "log" => Said::Notice(text),
+            "log" => notice(&text).map_or(Said::Words(text), Said::Notice),
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
                 match Diagnostic::from_json(json, self.root_module.as_deref()) {
                     Some(diagnostic) => {
-                        let said = Said::Diagnostic(diagnostic.severity, diagnostic.text());
-                        self.diagnostics.push(diagnostic);
-                        said
+                        self.diagnostics.push(diagnostic.clone());
+                        Said::Diagnostic(diagnostic)
                     }
-                    None => Said::Progress(text),
+                    None => Said::Words(text),
                 }
             }
-            _ => Said::Progress(text),
+            kind => progress(kind, message).map_or(Said::Words(text), Said::Progress),
         }
     }
 
@@ -107,6 +109,13 @@ impl Transcript {
             0 => self.text.clone(),
             more => format!("{}({more} more lines that are not Terraform's)\n", self.text),
         }
+    }
+
+    /// The same without what can hold a value.
+    #[must_use]
+    pub fn without_values(self) -> Transcript {
+        let diagnostics = self.diagnostics.into_iter().map(Diagnostic::without_values).collect();
+        Transcript { diagnostics, text: String::new(), ..self }
     }
 
     /// The state, when Terraform could write it neither to the backend nor to a file and printed it
@@ -138,6 +147,74 @@ fn dumped_state(line: &str) -> Option<String> {
     let dump = Some(line).filter(|line| line.contains("\"state\""))?;
     let dump = serde_json::from_str::<Dump<'_>>(dump).ok().filter(|dump| dump.kind == "log")?;
     Some(dump.state.get().to_owned())
+}
+
+/// What Terraform says of itself while it works. A provider's log can look like that, so none of
+/// it but the words that we know is taken over.
+fn notice(text: &str) -> Option<&'static str> {
+    let known = [
+        ("Interrupt received", "Interrupt received. It ends in order; please wait, or data may be lost."),
+        ("Two interrupts received", "Two interrupts received. It exits at once; data may have been lost."),
+        ("Stopping operation", "Stopping operation..."),
+        ("Apply cancelled", "Apply cancelled."),
+        ("Destroy cancelled", "Destroy cancelled."),
+    ];
+    known.into_iter().find(|(start, _)| text.starts_with(start)).map(|(_, told)| told)
+}
+
+/// What becomes of a resource, in Terraform's words but for the ID that it gets: that can be a
+/// secret. `None` for what we cannot put into words of our own.
+fn progress(kind: &str, message: &Value) -> Option<String> {
+    if kind == "change_summary" {
+        return summary(message.get("changes")?);
+    }
+    let hook = message.get("hook")?;
+    let word = |name: &str| hook.get(name)?.as_str();
+    let address = hook.get("resource")?.get("addr")?.as_str()?;
+    let (doing, done) = match word("action") {
+        Some("create") => ("Creating", "Creation"),
+        Some("update") => ("Modifying", "Modifications"),
+        Some("delete") => ("Destroying", "Destruction"),
+        Some("read") => ("Reading", "Read"),
+        Some("open") => ("Opening", "Opening"),
+        Some("renew") => ("Renewing", "Renewal"),
+        Some("close") => ("Closing", "Closing"),
+        Some(_) => return None,
+        None => ("", ""),
+    };
+    let seconds = || hook.get("elapsed_seconds")?.as_u64();
+    let told = match kind.strip_prefix("ephemeral_op").or_else(|| kind.strip_prefix("apply")) {
+        Some(_) if doing.is_empty() => return None,
+        Some("_start") => format!("{doing}..."),
+        Some("_progress") => format!("Still {}... [{}s elapsed]", doing.to_lowercase(), seconds()?),
+        Some("_complete") => format!("{done} complete after {}s", seconds()?),
+        Some("_errored") => format!("{done} errored after {}s", seconds()?),
+        Some(_) => return None,
+        None => match kind {
+            "provision_start" => format!("Provisioning with '{}'...", word("provisioner")?),
+            "provision_complete" => format!("({}) Provisioning complete", word("provisioner")?),
+            "provision_errored" => format!("({}) Provisioning errored", word("provisioner")?),
+            "refresh_start" => "Refreshing state...".to_owned(),
+            "refresh_complete" => "Refresh complete".to_owned(),
+            _ => return None,
+        },
+    };
+    Some(format!("{address}: {told}"))
+}
+
+/// The numbers at the end of an apply.
+fn summary(changes: &Value) -> Option<String> {
+    let count = |name: &str| changes.get(name)?.as_u64();
+    let (add, change, remove) = (count("add")?, count("change")?, count("remove")?);
+    let imported = count("import").filter(|count| *count > 0).map(|count| format!("{count} imported, "));
+    match changes.get("operation")?.as_str()? {
+        "apply" => Some(format!(
+            "Apply complete! Resources: {}{add} added, {change} changed, {remove} destroyed.",
+            imported.unwrap_or_default()
+        )),
+        "destroy" => Some(format!("Destroy complete! Resources: {remove} destroyed.")),
+        _ => None,
+    }
 }
 
 fn is_of_a_plan(message: &Value) -> bool {
@@ -177,22 +254,48 @@ mod tests {
     #[test]
     fn each_kind_of_line_is_told_when_it_may_be() {
         check(
-            r#"{"@message":"x: Creating...","type":"apply_start","hook":{}}"#,
-            &Said::Progress("x: Creating...".to_owned()),
+            r#"{"@message":"\nInterrupt received.\nhunter2","type":"log"}"#,
+            &Said::Notice("Interrupt received. It ends in order; please wait, or data may be lost."),
         );
-        check(r#"{"@message":"new","type":"not_known_yet"}"#, &Said::Progress("new".to_owned()));
-        check(
-            r#"{"@message":"\nInterrupt received.\n","type":"log"}"#,
-            &Said::Notice("Interrupt received.".to_owned()),
-        );
+        check(r#"{"@message":"a provider's words","type":"log"}"#, &Said::Words("a provider's words".to_owned()));
+        check(r#"{"@message":"new","type":"not_known_yet"}"#, &Said::Words("new".to_owned()));
         for kind in ["version", "planned_change", "resource_drift", "outputs"] {
             check(&format!(r#"{{"@message":"x","type":"{kind}"}}"#), &Said::Nothing);
         }
         let summary = |operation: &str| {
-            format!(r#"{{"@message":"s","type":"change_summary","changes":{{"operation":"{operation}"}}}}"#)
+            let changes = format!(r#"{{"add":1,"change":0,"import":2,"remove":3,"operation":"{operation}"}}"#);
+            format!(r#"{{"@message":"s","type":"change_summary","changes":{changes}}}"#)
         };
         check(&summary("plan"), &Said::Nothing);
-        check(&summary("apply"), &Said::Progress("s".to_owned()));
+        let applied = "Apply complete! Resources: 2 imported, 1 added, 0 changed, 3 destroyed.";
+        check(&summary("apply"), &Said::Progress(applied.to_owned()));
+        check(&summary("destroy"), &Said::Progress("Destroy complete! Resources: 3 destroyed.".to_owned()));
+        check(&summary("hunter2"), &Said::Words("s".to_owned()));
+    }
+
+    #[test]
+    fn progress_is_told_by_addresses_and_numbers_alone() {
+        let hook = r#""resource":{"addr":"a.b[\"c\"]"},"provisioner":"local-exec","id_key":"id","id_value":"hunter2","output":"hunter2""#;
+        for (kind, fields, told) in [
+            ("apply_start", r#""action":"delete""#, Some("Destroying...")),
+            ("apply_progress", r#""action":"create","elapsed_seconds":10"#, Some("Still creating... [10s elapsed]")),
+            ("apply_complete", r#""action":"update","elapsed_seconds":3"#, Some("Modifications complete after 3s")),
+            ("apply_errored", r#""action":"read","elapsed_seconds":0"#, Some("Read errored after 0s")),
+            ("ephemeral_op_start", r#""action":"open""#, Some("Opening...")),
+            ("provision_start", r#""x":1"#, Some("Provisioning with 'local-exec'...")),
+            ("provision_complete", r#""x":1"#, Some("(local-exec) Provisioning complete")),
+            ("refresh_start", r#""x":1"#, Some("Refreshing state...")),
+            ("provision_progress", r#""x":1"#, None),
+            ("apply_start", r#""action":"frobnicate""#, None),
+            ("apply_start", r#""x":1"#, None),
+            ("action_progress", r#""action":"create""#, None),
+        ] {
+            let words = format!("m{kind}");
+            let line = format!(r#"{{"@message":"{words}","type":"{kind}","hook":{{{hook},{fields}}}}}"#);
+            let told = told.map(|told| Said::Progress(format!("a.b[\"c\"]: {told}")));
+            check(&line, &told.unwrap_or(Said::Words(words)));
+        }
+        check(r#"{"@message":"x","type":"apply_start","hook":{}}"#, &Said::Words("x".to_owned()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! a second interrupt would make it exit at once and lose what it was writing. It may also be a
 //! wrapper that ends before the real Terraform does: see `process`.
 
+mod debug_log;
 mod files;
 mod process;
 mod showing;
@@ -163,22 +164,6 @@ impl RootModule {
         }
     }
 
-    /// The files of the root module itself, each with its name and its text.
-    ///
-    /// # Errors
-    /// The directory or one of its files cannot be read.
-    pub fn configuration(&self) -> io::Result<Vec<(String, String)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if [".tf", ".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end)) {
-                files.push((name, String::from_utf8_lossy(&fs::read(entry.path())?).into_owned()));
-            }
-        }
-        Ok(files)
-    }
-
     /// The state that Terraform could not upload and left beside the configuration.
     pub fn errored_state(&self) -> PathBuf {
         self.directory.join("errored.tfstate")
@@ -320,6 +305,7 @@ impl Terraform {
         for name in WITHHELD {
             command.env_remove(name);
         }
+        debug_log::keep_to_a_file(&mut command);
         command
     }
 

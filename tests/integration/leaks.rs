@@ -106,3 +106,131 @@ fn an_output_does_not_tell_what_only_the_new_state_marks() {
         assert!(text.contains("open    = \"seen 36\"") || text.contains("open = \"seen 36\""), "{text}");
     }
 }
+
+/// A value that no plan knows, and that a provisioner prints.
+const LOUD: &str = r#"resource "terraform_data" "made" {}
+
+resource "terraform_data" "holder" { input = sensitive(terraform_data.made.id) }
+
+resource "terraform_data" "loud" {
+  depends_on = [terraform_data.holder]
+  provisioner "local-exec" {
+    command = "echo made=${terraform_data.made.id}; exit EXIT"
+  }
+}
+"#;
+
+#[test]
+fn an_apply_does_not_tell_what_only_the_new_state_marks() {
+    for (exit, code) in [("0", 0), ("3", 14)] {
+        let world = World::applied();
+        let number = world.pull_request("A key is made", |files| {
+            files.write(&format!("{PROD}/loud.tf"), &LOUD.replace("EXIT", exit));
+        });
+        Step::plan(&world, number).run().exits(0);
+        world.approve(number);
+        let push = world.merge(number);
+        let outcome = Step::apply(&world, &push).run().exits(code);
+        let state = world.laptop().state();
+        let resources = state["resources"].as_array().unwrap();
+        let made = resources.iter().find(|resource| resource["name"] == "made").unwrap();
+        let secret = made["instances"][0]["attributes"]["id"].as_str().unwrap();
+        let told = [
+            "terraform_data.made: Creation complete after 0s",
+            "terraform_data.loud: (local-exec): made=(sensitive value)",
+        ];
+        for told in told {
+            assert!(outcome.log.contains(told), "{told:?} is not told:\n{}", outcome.log);
+        }
+        let comment = world.github.comment(number);
+        for (place, text) in [("comment", &comment), ("summary", &outcome.summary), ("log", &outcome.log)] {
+            assert!(!text.contains(secret), "the {place} tells it:\n{text}");
+            assert!(code == 0 || text.contains("(sensitive value)"), "the {place} does not tell the failure:\n{text}");
+        }
+        assert!(world.bucket.locks().is_empty());
+    }
+}
+
+#[test]
+fn terraforms_debug_log_is_in_a_file_alone() {
+    let world = World::applied();
+    let number = world.pull_request("It fails", |files| {
+        let resource = "resource \"terraform_data\" \"x\" {\n  input = tonumber(terraform.workspace)\n}\n";
+        files.write(&format!("{PROD}/more.tf"), resource);
+    });
+    for level in ["trace", "json"] {
+        let temp = world.place(level).display().to_string();
+        let outcome = Step::plan(&world, number).env("TF_LOG", level).env("RUNNER_TEMP", &temp).run().exits(14);
+        let comment = world.github.comment(number);
+        for text in [&comment, &outcome.summary, &outcome.log] {
+            assert!(text.contains("Invalid function argument"), "{text}");
+            for line in ["[TRACE]", "[DEBUG]", "[INFO]", "\"@level\"", "Terraform version: "] {
+                assert!(!text.contains(line), "{text}");
+            }
+        }
+        let files = std::fs::read_dir(&temp).unwrap().map(|file| file.unwrap().path());
+        let logs: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "log")).collect();
+        let [log] = &logs[..] else { panic!("{logs:?}\n{}", outcome.log) };
+        assert!(outcome.log.contains(&log.display().to_string()), "{}", outcome.log);
+        assert!(std::fs::read_to_string(log).unwrap().contains("Terraform version: "));
+    }
+    let elsewhere = world.place("elsewhere").join("tf.log");
+    Step::plan(&world, number)
+        .env("TF_LOG", "debug")
+        .env("TF_LOG_PATH", &elsewhere.display().to_string())
+        .run()
+        .exits(14);
+    assert!(elsewhere.exists());
+}
+
+#[test]
+fn a_credential_of_the_job_that_the_configuration_takes_over_is_told_nowhere() {
+    let world = World::applied();
+    let number = world.pull_request("It reads its environment", |files| {
+        let resource = "locals { found = regex(\"VENDOR_API_TOKEN=([0-9a-z-]+)\", file(\"/proc/self/environ\"))[0] }\n\
+                        resource \"terraform_data\" \"taken\" { input = \"key ${local.found}\" }\noutput \"taken\" { value = local.found }\n";
+        files.write(&format!("{PROD}/taken.tf"), resource);
+    });
+    let secret = "5e3c2e7-nobody-may-read";
+    let step = |step: Step<'_>| step.env("VENDOR_API_TOKEN", secret).run();
+    let check = |outcome: Outcome| {
+        let (comment, outputs) = (world.github.comment(number), format!("{:?}", outcome.outputs));
+        let texts =
+            [("comment", &comment), ("summary", &outcome.summary), ("log", &outcome.log), ("outputs", &outputs)];
+        for (place, text) in texts {
+            assert!(text.contains("taken"), "the {place} does not tell what changes: {text}");
+            assert!(!text.contains(secret), "the {place} tells it:\n{text}");
+        }
+    };
+    check(step(Step::plan(&world, number)).exits(0));
+    world.approve(number);
+    let push = world.merge(number);
+    check(step(Step::apply(&world, &push)).exits(0));
+}
+
+#[test]
+fn credentials_in_addresses_are_told_nowhere() {
+    let secret = "hunter2hunter2";
+    let world = World::applied();
+    let number = world.pull_request("A module from a private place", |files| {
+        let module = format!("module \"x\" {{\n  source = \"git::https://oauth2:{secret}@127.0.0.1:1/x.git\"\n}}\n");
+        files.write(&format!("{PROD}/module.tf"), &module);
+    });
+    let outcome = Step::plan(&world, number).run().exits(14);
+    let comment = world.github.comment(number);
+    for (place, text) in [("comment", &comment), ("summary", &outcome.summary), ("log", &outcome.log)] {
+        assert!(text.contains("127.0.0.1:1/x.git"), "the {place} does not tell what failed:\n{text}");
+        assert!(!text.contains(secret), "the {place} tells it:\n{text}");
+    }
+    let address = format!("http://u:{secret}@127.0.0.1:1");
+    let fresh = world.new_image();
+    for (name, code) in
+        [("AWS_ENDPOINT_URL_S3", 0), ("AWS_ENDPOINT_URL_STS", 0), ("GITHUB_API_URL", 21), ("HTTPS_PROXY", 0)]
+    {
+        let outcome = Step::plan(&world, fresh).env(name, &address).env("RUNNER_DEBUG", "1").run();
+        assert!(code == 0 || outcome.code == Some(code), "{name}: {}", outcome.log);
+        for text in [&outcome.log, &outcome.summary, &format!("{:?}{:?}", outcome.outputs, outcome.cleanup)] {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
+}

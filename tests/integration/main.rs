@@ -57,6 +57,7 @@ mod release_workflow;
 mod render;
 mod rescue;
 mod setup_wrapper;
+mod terminal;
 mod unlock;
 #[cfg(target_os = "linux")]
 mod untraced;

@@ -4,6 +4,8 @@
 //! and a fence. GitHub interprets nothing in these: no link, no mention, no heading, no tag. Our own
 //! sentences may carry such text too; their suspicious words become code spans.
 
+use crate::core::harmless::is_invisible;
+
 /// Stands for what was cut off.
 const CUT: char = '…';
 
@@ -26,23 +28,6 @@ pub(super) fn visible(text: &str) -> String {
         }
     }
     out
-}
-
-/// Control characters, and those that reorder or hide text.
-fn is_invisible(char: char) -> bool {
-    char.is_control()
-        || matches!(
-            char,
-            '\u{00AD}'
-                | '\u{061C}'
-                | '\u{180E}'
-                | '\u{200B}'..='\u{200F}'
-                | '\u{2028}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}'
-                | '\u{FEFF}'
-                | '\u{FFF9}'..='\u{FFFB}'
-                | '\u{E0000}'..='\u{E007F}'
-        )
 }
 
 /// At most `most` characters, cut in the middle, where addresses and paths differ least.

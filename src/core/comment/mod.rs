@@ -37,6 +37,13 @@ const COMMENT_BYTES: usize = 262_144;
 /// What a job summary may hold, in bytes; GitHub shows nothing of a larger one.
 pub const SUMMARY_LIMIT: usize = 1_048_576;
 
+/// The id of a root module's comment in a workspace, when nobody gives one: each pair has its own.
+///
+/// What stands after the last `@` is the workspace, in which an `@` is written as `%40`.
+pub fn default_id(root: &str, workspace: &str) -> String {
+    format!("{root}@{}", workspace.replace('%', "%25").replace('@', "%40"))
+}
+
 /// The comment's first line, by which our own comment is found again.
 ///
 /// An id that could end the HTML comment is percent-encoded; any other stands as it is.

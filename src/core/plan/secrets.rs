@@ -342,6 +342,17 @@ impl Secrets {
         marked.finish()
     }
 
+    /// These and the others.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let known = [self, others].into_iter().flat_map(|one| one.long.texts.iter().chain(&one.short.texts));
+        Self::new(Patterns {
+            texts: known.cloned().collect(),
+            unsearchable: self.withheld.or(others.withheld),
+            ..Patterns::default()
+        })
+    }
+
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
         self.long.texts.is_empty() && self.short.texts.is_empty() && self.withheld.is_none()

@@ -240,7 +240,7 @@ where
         };
     }
     if let Some(why) = find::<CredentialsError>(error) {
-        let why = chain(why);
+        let why = without_stderr(&chain(why));
         let mut words = why.split(|letter: char| !letter.is_ascii_alphanumeric());
         return match words.find(|word| is_bad_credentials(word)) {
             Some(code) => AwsErrorKind::BadCredentials(code.to_owned()),
@@ -253,6 +253,15 @@ where
             AwsErrorKind::Unreachable(Trouble::Connection(chain(error)))
         }
         _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(error) },
+    }
+}
+
+/// Without what a `credential_process` wrote on standard error, which no SDK is to show: it can hold
+/// the credentials.
+fn without_stderr(why: &str) -> String {
+    match why.split_once(" Stderr: ") {
+        Some((why, _)) => format!("{why} (run it by hand to see what it says)"),
+        None => why.to_owned(),
     }
 }
 

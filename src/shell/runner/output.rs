@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use super::variable;
 use crate::core::diagnostic::{Annotation, Severity};
+use crate::core::harmless::without_active;
 
 /// The runner refuses a larger job summary and shows nothing of it.
 const SUMMARY_LIMIT: usize = 1_048_576;
@@ -135,11 +136,13 @@ pub fn mask(value: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints `text` to standard output, defused inside a runner.
+/// Prints `text` to standard output, without anything that a terminal would act on, and defused
+/// inside a runner.
 ///
 /// # Errors
 /// The stream is closed.
 pub fn write_out(text: &str) -> io::Result<()> {
+    let text = &without_active(text);
     let mut stdout = io::stdout().lock();
     if in_actions() { stdout.write_all(defuse(text).as_bytes()) } else { stdout.write_all(text.as_bytes()) }?;
     stdout.flush()
@@ -162,26 +165,9 @@ impl Write for LogWriter {
     }
 }
 
-/// Whether a character would move the cursor, break the line, hide text or turn the writing round.
-pub fn is_active(character: char) -> bool {
-    (character.is_control() && character != '\n' && character != '\t')
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
-/// The text with each such character replaced, a line break aside.
+/// The text as an annotation may show it.
 fn visible(text: &str) -> String {
-    text.replace("##[", "## [")
-        .chars()
-        .map(|character| if is_active(character) && character != '\r' { '\u{fffd}' } else { character })
-        .collect()
+    without_active(&text.replace("\r\n", "\n").replace("##[", "## ["))
 }
 
 /// Whether we run in a step of GitHub Actions.

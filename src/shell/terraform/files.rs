@@ -31,6 +31,11 @@ impl RootModule {
         configuration(&self.directory)
     }
 
+    /// The directory's own Terraform files that can be read, each with its name and its text.
+    pub fn files(&self) -> Vec<(String, String)> {
+        files(&self.directory).into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    }
+
     /// The directories below this one whose files have an S3 backend, a few at most, relative to it.
     pub fn root_modules_below(&self) -> Vec<PathBuf> {
         let (mut found, mut seen) = (Vec::new(), 0);
@@ -69,14 +74,20 @@ fn configuration(directory: &Path) -> Configuration {
     }
 }
 
-/// The Terraform files' texts; `None` for one that cannot be read.
-fn texts(directory: &Path) -> Vec<Option<String>> {
+/// The Terraform files, each with its name and its text; `None` for one that cannot be read.
+fn files(directory: &Path) -> Vec<(String, Option<String>)> {
     let endings = [".tf", ".tf.json", ".tofu", ".tofu.json"];
-    let is_terraform = |path: &PathBuf| {
+    let file = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending)) && !path.is_dir()
+        let is_terraform =
+            !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending)) && !path.is_dir();
+        is_terraform.then(|| (name, fs::read_to_string(path).ok()))
     };
-    entries(directory).into_iter().filter(is_terraform).map(|path| fs::read_to_string(path).ok()).collect()
+    entries(directory).into_iter().filter_map(file).collect()
+}
+
+fn texts(directory: &Path) -> Vec<Option<String>> {
+    files(directory).into_iter().map(|(_, text)| text).collect()
 }
 
 fn directories(directory: &Path) -> Vec<PathBuf> {

@@ -2,15 +2,15 @@
 
 mod budget;
 mod forgery;
+mod hostile;
 mod leaks;
 mod look;
 mod warnings;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
+use self::hostile::{RUN, at, warning};
 use super::*;
-use crate::core::diagnostic::Diagnostic;
 use crate::core::plan::{PlanSummary, read_plan};
 
 const EVERYTHING: &str = include_str!("../../../../tests/plans/everything.json");
@@ -18,18 +18,12 @@ const EVERYTHING_TEXT: &str = include_str!("../../../../tests/plans/everything.t
 const QUIET: &str = include_str!("../../../../tests/plans/quiet.json");
 const TARGET: &str = include_str!("../../../../tests/plans/target.json");
 
-const RUN: &str = "https://github.com/acme/infra/actions/runs/987/attempts/1";
-
 fn read(json: &str) -> PlanSummary {
     read_plan(json.as_bytes(), &mut []).unwrap()
 }
 
 fn plan_of(plan: &Value) -> PlanSummary {
     read(&plan.to_string())
-}
-
-fn at(time: &str) -> Timestamp {
-    format!("2026-11-21T{time}Z").parse().unwrap()
 }
 
 /// A plan in a pull request, as calm as can be.
@@ -55,16 +49,6 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         notes: Vec::new(),
         now: at("09:40:00"),
     }
-}
-
-/// A warning that says the same everywhere.
-fn warning(text: &str) -> Diagnostic {
-    let json = serde_json::json!({
-        "severity": "warning", "summary": text, "detail": text, "address": text,
-        "range": {"filename": text, "start": {"line": 3}},
-        "snippet": {"context": text, "code": text, "start_line": 3, "values": [{"traversal": text, "statement": text}]},
-    });
-    Diagnostic::from_json(&json, None).unwrap()
 }
 
 fn event(time: &str, phase: Phase) -> LifeEvent {

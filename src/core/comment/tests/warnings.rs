@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::core::diagnostic::Diagnostic;
 
 fn of(summary: &str, file: &str, line: u64, detail: &str) -> Diagnostic {
     let json = json!({

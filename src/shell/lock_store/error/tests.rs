@@ -203,3 +203,11 @@ fn only_definite_answers_are_clear() {
     let certificate = Trouble::Certificate { host: "s3".to_owned(), why: "UnknownIssuer".to_owned() };
     assert!(!unreachable(certificate), "nothing was sent, and nothing will be");
 }
+
+#[test]
+fn what_a_credential_process_says_is_not_told() {
+    let told =
+        without_stderr("external process exited with code exit status: 3. Stderr: {\"SecretAccessKey\":\"hunter2\"");
+    assert_eq!(told, "external process exited with code exit status: 3. (run it by hand to see what it says)");
+    assert_eq!(without_stderr("no profile"), "no profile");
+}

@@ -1,0 +1,150 @@
+//! What must hold for any input. The core is compiled right from its sources: it is pure, so it
+//! needs none of the rest.
+
+#[path = "../../src/core/mod.rs"]
+pub mod core;
+
+#[path = "../../src/core/comment/tests/hostile.rs"]
+mod hostile;
+
+use self::core::backend::Backend;
+use self::core::comment::{COMMENT_BUDGET, CommentView, LockView, Phase, comment, for_terminal};
+use self::core::diagnostic::{Severity, annotations};
+use self::core::lock_info::{LockInfo, RunRef, one_line};
+use self::core::plan::{PlanSummary, read_plan};
+use self::core::transcript::{Said, Transcript};
+use serde_json::{Value, json};
+
+/// A plan is refused or told whole: within the budget, each destroyed address named or counted, and
+/// no change read as none.
+pub fn plan(bytes: &[u8]) {
+    let Ok(plan) = read_plan(bytes, &mut []) else { return };
+    let budget = 2_000 + bytes.len() * 37 % 63_000;
+    let view = view(&plan);
+    let text = comment(&view, budget);
+    assert!(text.chars().count() <= budget && text.len() <= 262_144, "over the budget of {budget}");
+    let verdict = text.lines().find(|line| line.contains("`environments/prod`")).expect("there is a verdict");
+    let gone = plan.counts.destroy;
+    let named = text.lines().filter(|line| line.starts_with("> - **destroy** ")).count();
+    let counted = format!("{} to destroy", gone.saturating_sub(named));
+    let is_counted = text.lines().any(|line| line.contains("are not listed here") && line.contains(&counted));
+    assert!(named == gone || is_counted, "{named} of {gone} named:\n{text}");
+    let whole = hostile::check(&comment(&view, COMMENT_BUDGET));
+    assert!(!whole.is_empty());
+    no_active_character(&for_terminal(&view));
+
+    let summary = plan.to_summary_json();
+    assert!(plan.to_summary_json_within(2_000)["counts"] == summary["counts"]);
+    // Told without any code of ours.
+    let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return };
+    let entries = |key: &str| json[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let actions = |entry: &Value| entry["change"]["actions"].clone();
+    let destroyed = entries("resource_changes").iter().filter(|entry| actions(entry) == json!(["delete"])).count();
+    assert!(gone >= destroyed, "{gone} of {destroyed} counted");
+    let changes = entries("resource_changes").iter().any(|entry| actions(entry) != json!(["no-op"]))
+        || json["errored"] == json!(true)
+        || json["complete"] == json!(false);
+    assert!(!changes || !verdict.contains("no changes"), "{verdict}");
+}
+
+/// No text, wherever it stands, is more than text in a comment, a summary or a note.
+pub fn comment_text(text: &str) {
+    // Where there is nothing to say, nothing is said; what is too long is cut.
+    if !text.trim().is_empty() && text.len() <= 200 {
+        hostile::forges_nothing(text);
+    }
+}
+
+/// Whatever stands in a line of Terraform's output: a state in it is told to nobody, and one line is
+/// one annotation.
+pub fn lines(text: &str) {
+    let mut transcript = Transcript::new(Some("environments/prod".to_owned()));
+    for line in text.lines() {
+        let said = transcript.hear(line);
+        if let Some(state) = transcript.take_state() {
+            assert!(said == Said::Nothing && line.contains(&state), "{said:?}");
+        }
+    }
+    for severity in [Severity::Error, Severity::Warning] {
+        let annotations = annotations(transcript.diagnostics(), severity, 10);
+        assert!(annotations.len() <= 10);
+        for annotation in annotations {
+            assert!(annotation.title.chars().count() <= 201 && annotation.message.chars().count() <= 2_001);
+            let file = annotation.place.map(|(file, _)| file).unwrap_or_default();
+            assert!(!file.starts_with('/') && !file.split('/').any(|part| part == ".."), "{file}");
+        }
+    }
+    let warnings: Vec<_> = transcript.diagnostics().to_vec();
+    let empty = PlanSummary::default();
+    let text = comment(&CommentView { warnings, ..view(&empty) }, COMMENT_BUDGET);
+    assert!(text.chars().count() <= COMMENT_BUDGET);
+    hostile::check(&text);
+}
+
+/// A lock that can be read is written as Go writes it, and read again as the same.
+pub fn lock_info(bytes: &[u8]) {
+    let Ok(info) = LockInfo::parse(bytes) else { return };
+    assert!(!info.id.is_empty());
+    let written = info.to_go_json();
+    assert_eq!(LockInfo::parse(written.as_bytes()).as_ref(), Ok(&info));
+    assert!(!written.contains(['<', '>', '&', '\u{2028}', '\u{2029}', '\n']));
+    if let Some(run) = info.run() {
+        assert_eq!(RunRef::parse(&run.url()), Some(run));
+    }
+    for text in [&info.who, &info.info, &info.operation] {
+        let line = one_line(text);
+        assert!(line.chars().count() <= 401);
+        no_active_character(&line);
+        assert!(!line.contains(['\n', '\t']));
+    }
+    let (_, _, _) = (info.created_at(), info.pull_request(), info.freeze_reason());
+}
+
+/// A backend is read or refused, and no error quotes a value of the file.
+pub fn backend(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    // Only values: a name may be told, and so may the backend's type.
+    let marked = text.replace("_key\":\"SECRET", "_key\":\"hunter2hunter2").replace("token\":\"SECRET", "token\":\"hunter2hunter2");
+    match Backend::read(marked.as_bytes(), "staging", &|_| None) {
+        Ok(backend) => {
+            assert!(!format!("{:?}", backend.credentials).contains("hunter2hunter2"));
+            assert!(!backend.bucket.is_empty() && !backend.key.is_empty());
+            assert!(backend.path().starts_with(&backend.bucket));
+        }
+        Err(error) => {
+            let told = format!("{error} {}", error.hint());
+            assert!(!told.contains("hunter2hunter2"), "{told}");
+        }
+    }
+}
+
+fn view(plan: &PlanSummary) -> CommentView<'_> {
+    CommentView {
+        comment_id: "environments/prod@default",
+        root: "environments/prod",
+        workspace: "default",
+        environment: None,
+        head_sha: None,
+        fingerprint: None,
+        plan: Some(plan),
+        phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
+        lock: LockView::NotTaken,
+        gate: None,
+        difference: Vec::new(),
+        failure: None,
+        warnings: Vec::new(),
+        history: Vec::new(),
+        run_url: None,
+        outputs: Vec::new(),
+        next_step: None,
+        notes: Vec::new(),
+        now: hostile::at("09:40:00"),
+    }
+}
+
+/// Nothing moves the cursor, hides text or turns the writing round.
+fn no_active_character(text: &str) {
+    let is_bidi = |char: char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let active = text.chars().find(|char| (char.is_control() && !['\n', '\t'].contains(char)) || is_bidi(*char));
+    assert!(active.is_none(), "{active:?} in {text:?}");
+}
