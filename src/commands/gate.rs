@@ -11,6 +11,7 @@ use crate::core::approval::{
 };
 use crate::core::comment::GateView;
 use crate::core::record::{Record, SameContent, same_content, same_files};
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::github::Wanted;
@@ -220,11 +221,13 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
     who_can.dedup();
     let next_step = next_step(decision);
     // Where the next step names them, that is enough.
-    who_can.retain(|who| !next_step.contains(who));
+    let told = next_step.to_string();
+    who_can.retain(|who| !told.contains(who));
     report.gate = Some(GateView {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: fewest.map(names).unwrap_or_default(),
-        blockers: decision.reasons().iter().map(ToString::to_string).collect(),
+        blockers: decision.reasons().iter().map(Reason::sentence).collect(),
+        notes: Vec::new(),
         who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
         next_step,
     });
@@ -265,7 +268,7 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -
     // That approvals are missing is the normal course of things, and the next step says it.
     let is_usual =
         |reason: &&Reason| matches!(reason, Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty());
-    let mut steps: Vec<String> = Vec::new();
+    let mut steps: Vec<Sentence> = Vec::new();
     for reason in reasons {
         steps.push(match reason {
             Reason::TooFewApprovals { needed, had, .. } => {
@@ -274,22 +277,23 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -
                     missing => format!("{missing} approvals"),
                 };
                 let commit: String = tally.head.chars().take(7).collect();
-                format!("{approvals} of `{commit}` by {}", tally.who_could)
+                format!("{approvals} of `{commit}` by {}", tally.who_could).into()
             }
             reason => reason.next_step(),
         });
     }
     let then = if steps.is_empty() { "" } else { "then " };
-    steps.push(format!("{then}merge, and the apply runs on {branch}"));
+    steps.push(format!("{then}merge, and the apply runs on {branch}").into());
     if let Some(RequiredEnvironment(Some(name))) = &policy.environment {
-        steps.push(format!("that run also needs an approval for the environment {name}"));
+        steps.push(format!("that run also needs an approval for the environment {name}").into());
     }
     GateView {
         required: usize::try_from(policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: names(tally),
-        blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(ToString::to_string).collect(),
+        blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(Reason::sentence).collect(),
+        notes: Vec::new(),
         who_can: String::new(),
-        next_step: steps.join("; "),
+        next_step: Sentence::join(steps, "; "),
     }
 }
 
@@ -324,19 +328,19 @@ pub(super) async fn refusal(
 pub(super) fn blocked(decision: &Decision) -> Error {
     Error::Blocked {
         reasons: decision.reasons().iter().map(ToString::to_string).collect(),
-        next_step: next_step(decision),
+        next_step: next_step(decision).to_string(),
     }
 }
 
-fn next_step(decision: &Decision) -> String {
-    let mut steps: Vec<String> = Vec::new();
+fn next_step(decision: &Decision) -> Sentence {
+    let mut steps: Vec<Sentence> = Vec::new();
     for reason in decision.reasons() {
         let step = reason.next_step();
         if !steps.contains(&step) {
             steps.push(step);
         }
     }
-    steps.join("; ")
+    Sentence::join(steps, "; ")
 }
 
 #[cfg(test)]
@@ -402,7 +406,7 @@ mod tests {
             ),
         ];
         for (view, expected) in cases {
-            assert_eq!(view.next_step, expected);
+            assert_eq!(view.next_step.to_string(), expected);
             assert_eq!(view.blockers.len(), usize::from(expected.starts_with("ask")), "{:?}", view.blockers);
         }
     }

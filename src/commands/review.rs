@@ -17,6 +17,7 @@ use crate::core::record::{
     AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
     key_for, overlaps,
 };
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
@@ -206,7 +207,8 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
         if more > 0 {
             addresses.push_str(&format!(" and {more} more"));
         }
-        report.notes.push(format!("Also changed by #{}: {addresses}", overlap.pull_request));
+        let also = Sentence::from("Also changed by ").pull_request(overlap.pull_request);
+        report.related.push(also.words(format!(": {addresses}")));
     }
 }
 

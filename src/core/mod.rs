@@ -12,4 +12,5 @@ pub mod network;
 pub mod plan;
 pub mod record;
 pub mod refusal;
+pub mod sentence;
 pub mod transcript;

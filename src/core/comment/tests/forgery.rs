@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::lock_info::LockInfo;
+use crate::core::sentence::Sentence;
 
 /// GitHub's dialect.
 fn options() -> Options<'static> {
@@ -64,6 +65,7 @@ impl Hostile {
 
     fn views(&self) -> Vec<CommentView<'_>> {
         let text = self.text.clone();
+        let sentence = Sentence::from(text.clone()).pull_request(42).words(text.clone());
         let holder = HolderView {
             store: text.clone(),
             id: Some(text.clone()),
@@ -74,7 +76,7 @@ impl Hostile {
             since: Some(at("09:00:00")),
             age_seconds: None,
             run_url: Some(text.clone()),
-            pull_request: None,
+            pull_request: Some(41),
             liveness: Liveness::Alive,
             next_step: text.clone(),
         };
@@ -84,12 +86,14 @@ impl Hostile {
             run_url: Some(text.clone()),
             actor: Some(text.clone()),
             head_sha: Some(text.clone()),
+            why: Some(sentence.clone()),
         };
         let all = CommentView {
             comment_id: &self.text,
             root: &self.text,
             workspace: &self.text,
             environment: Some(&self.text),
+            pull_request: Some(42),
             head_sha: Some(&self.text),
             fingerprint: Some(&self.text),
             plan: Some(&self.plan),
@@ -101,10 +105,12 @@ impl Hostile {
             gate: Some(GateView {
                 required: 1,
                 approved_by: vec![text.clone(), text.clone()],
-                blockers: vec![text.clone(), text.clone()],
+                blockers: vec![sentence.clone(), text.clone().into()],
+                notes: vec![sentence.clone()],
                 who_can: text.clone(),
-                next_step: text.clone(),
+                next_step: sentence.clone(),
             }),
+            waits_until: Some(at("09:50:00")),
             difference: vec![text.clone(), format!("a `{text}` b")],
             failure: Some(FailureView {
                 what: text.clone(),
@@ -125,6 +131,7 @@ impl Hostile {
                 OutputView { name: text.clone(), value: None },
             ],
             next_step: Some(text.clone()),
+            related: vec![sentence],
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };
@@ -136,7 +143,9 @@ impl Hostile {
         let removed = LockView::Removed { by: text.clone(), at: at("09:30:00"), reason: text.clone() };
         let unlocked = CommentView { phase: Phase::Unlocked, lock: removed, ..all.clone() };
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
-        vec![all, blocked, applied, unlocked]
+        let waiting = CommentView { phase: Phase::WaitingForLock, ..all.clone() };
+        let refused = CommentView { phase: Phase::Refused, ..all.clone() };
+        vec![all, blocked, applied, unlocked, waiting, refused]
     }
 }
 
@@ -152,6 +161,18 @@ const TAGS: [&str; 10] = [
     "<code>",
     "</code>",
     "<br>",
+];
+
+/// Our own links: what they say, and where they lead.
+const OURS: [(&str, &str); 8] = [
+    ("full plan", RUN),
+    ("job summary", RUN),
+    ("the run that did it", RUN),
+    ("run", RUN),
+    ("#41", "https://github.com/acme/infra/pull/41"),
+    ("#42", "https://github.com/acme/infra/pull/42"),
+    ("review #42", "https://github.com/acme/infra/pull/42/files"),
+    ("re-run this job", "https://github.com/acme/infra/actions/runs/987"),
 ];
 
 /// Checks a comment, and returns its blocks with what may not depend on hostile text.
@@ -178,7 +199,12 @@ fn check_node<'a>(node: &'a AstNode<'a>, whole: &str, blocks: &mut Vec<String>) 
                 assert!(!text.contains(bad), "{bad:?} in plain text {text:?} of\n{whole}");
             }
         }
-        NodeValue::Link(link) => assert_eq!(link.url, RUN, "{whole}"),
+        NodeValue::Link(link) => {
+            let said: String =
+                node.descendants().filter_map(|node| Some(node.data.borrow().value.text()?.to_string())).collect();
+            assert!(OURS.contains(&(said.as_str(), link.url.as_str())), "{said:?} to {} in\n{whole}", link.url);
+            return;
+        }
         NodeValue::Code(_) | NodeValue::SoftBreak | NodeValue::LineBreak => {}
         NodeValue::CodeBlock(block) => {
             assert!(block.fenced && ["", "diff"].contains(&block.info.as_str()), "{:?} in\n{whole}", block.info);
