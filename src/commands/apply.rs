@@ -50,14 +50,14 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let facts = asked.ask(session).await?;
     let line = gate::line_before(&facts);
     let heads = gate::reviewed_commits(&asked.decide(&facts));
-    gate::show(report, &asked, &asked.decide(&facts));
+    gate::show(report, &asked, &asked.decide(&facts), &[]);
     let root = open_root(session, report).await?;
     asked.check_out(&root)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let reviewed = review::fetch_all(&root.bucket, &heads).await;
     let evidence = Evidence { root: &root, code: &code, reviewed: reviewed.as_deref().unwrap_or_default() };
     let first = asked.judge(session, facts, &evidence).await?;
-    gate::show(report, &asked, &first);
+    gate::show(report, &asked, &first, evidence.reviewed);
     let question = Question { asked, first, line, code, reviewed };
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
@@ -216,7 +216,7 @@ impl Compared {
     async fn ask_again(&self, session: &Session, root: &Root, report: &mut Report) -> Result<Approval, Error> {
         let evidence = Evidence { root, code: &self.code, reviewed: &self.records };
         let decision = self.asked.judge(session, self.asked.ask(session).await?, &evidence).await?;
-        gate::show(report, &self.asked, &decision);
+        gate::show(report, &self.asked, &decision, &self.records);
         match decision {
             Decision::Approved(approval) => Ok(approval),
             blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),

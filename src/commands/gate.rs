@@ -7,7 +7,7 @@ use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
 use crate::core::approval::{
     Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
-    decide, earlier_approvals, standing,
+    decide, earlier_approvals, older_than_plan, standing,
 };
 use crate::core::comment::GateView;
 use crate::core::record::{Record, SameContent, same_content, same_files};
@@ -194,8 +194,8 @@ pub(super) fn reviewed_commits(decision: &Decision) -> Vec<String> {
     decision.tallies().iter().map(|tally| tally.head.clone()).collect()
 }
 
-/// Puts what the gate said into the report.
-pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
+/// Puts what the gate said into the report, and what the records of the reviewed plans add to it.
+pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision, reviewed: &[Record]) {
     let tallies = decision.tallies();
     report.pull_requests = tallies.iter().map(|tally| tally.number).collect();
     report.heads = tallies.iter().map(|tally| (tally.number, tally.head.clone())).collect();
@@ -227,7 +227,11 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: fewest.map(names).unwrap_or_default(),
         blockers: decision.reasons().iter().map(Reason::sentence).collect(),
-        notes: Vec::new(),
+        notes: tallies
+            .iter()
+            .flat_map(|tally| reviewed.iter().flat_map(|record| older_than_plan(tally, record)))
+            .map(Sentence::from)
+            .collect(),
         who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
         next_step,
     });
@@ -244,7 +248,7 @@ fn names(tally: &Tally) -> Vec<String> {
 
 /// Tells on a pull request that is planned what will be asked before it is applied, and what it
 /// has by now. The plan does not depend on it: a failure is logged only.
-pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, report: &mut Report) {
+pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, record: &Record, report: &mut Report) {
     let (Some(&number), Some(head)) = (report.pull_requests.first(), report.head_sha.clone()) else { return };
     let found = async {
         let policy = policy(flags, target)?;
@@ -257,7 +261,8 @@ pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, r
                 Some(Event::PullRequest(event)) => event.base_ref.as_str(),
                 _ => "its base",
             };
-            report.gate = Some(announced(&policy, &tally, &reasons, branch));
+            let notes = older_than_plan(&tally, record).into_iter().map(Sentence::from).collect();
+            report.gate = Some(GateView { notes, ..announced(&policy, &tally, &reasons, branch) });
         }
         Ok(None) => {}
         Err(error) => tracing::warn!("how far the approvals are could not be told: {error}"),
@@ -313,7 +318,7 @@ pub(super) async fn refusal(
     let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };
     match again.await {
         Ok(again @ Decision::Blocked(_)) => {
-            show(report, asked, &again);
+            show(report, asked, &again, evidence.reviewed);
             blocked(&again)
         }
         Ok(Decision::Approved(_)) => blocked(first),

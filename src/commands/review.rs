@@ -142,6 +142,19 @@ pub(super) async fn read_plan(
     Ok(Record::new(origin, plan))
 }
 
+/// The record that the next one of this commit replaces. It only says what became of it, so a
+/// failure is a warning.
+pub(super) async fn replaced(bucket: &Bucket, head_sha: Option<&str>) -> Option<Record> {
+    match fetch(bucket, head_sha?).await {
+        Ok(record) => Some(record),
+        Err(Error::Record(RecordError::Missing { .. })) => None,
+        Err(error) => {
+            tracing::warn!("what was planned of this commit before is not known: {error}");
+            None
+        }
+    }
+}
+
 /// Keeps the record of what a pull request's reviewers are shown.
 pub(super) async fn store(bucket: &Bucket, record: &Record) -> Result<(), Error> {
     let key = Record::object_key(&bucket.backend().state_key(), &record.origin.head_sha)?;

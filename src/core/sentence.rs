@@ -109,7 +109,7 @@ mod tests {
         let sentence = Sentence::from("have ").pull_request(42).words(" approved, not ").words("#43");
         assert_eq!(sentence.to_string(), "have #42 approved, not #43");
         let json = serde_json::to_string(&sentence).unwrap();
-        assert_eq!(json, r##"["have ",42," approved, not #43"]"##);
+        assert_eq!(json, r#"["have ",42," approved, not #43"]"#);
         assert_eq!(serde_json::from_str::<Sentence>(&json).unwrap(), sentence);
         let both = Sentence::join([sentence.clone(), Sentence::default(), "then merge".into()], "; ");
         assert_eq!(both.to_string(), "have #42 approved, not #43; then merge");

@@ -3,7 +3,7 @@
 use super::escape::{self, fence, is_plain_url, link};
 use super::ink::Ink;
 use super::site::Site;
-use super::view::{CommentView, HolderView, Liveness, LockView, Phase};
+use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
 use super::words::{
     between, counts, duration, grouped, listed, many, moment, short_hash, short_moment, time_or_moment,
 };
@@ -429,14 +429,15 @@ fn next(step: &Sentence, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
 /// The pages on which the next step is done.
 fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
+    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
     let review = || view.pull_request.and_then(|number| site.review(number));
     let planned = || {
-        let plans = view.history.iter().filter(|event| matches!(event.phase, Phase::Planned | Phase::NoChanges));
-        let run = plans.last()?.run_url.as_deref().filter(|url| site.has_run(url))?;
+        let is_plan = |event: &&LifeEvent| matches!(event.phase, Phase::Planned | Phase::NoChanges);
+        let run = view.history.iter().rfind(is_plan)?.run_url.as_deref().filter(|url| site.has_run(url))?;
         Some(link("the plan job", run))
     };
     let places = match view.phase {
-        Phase::Planned if lacks_approval => vec![review()],
+        Phase::Planned if lacks_approval || has_notes => vec![review()],
         Phase::Blocked => vec![review().filter(|_| lacks_approval), site.run_again()],
         Phase::Refused => vec![planned(), review(), site.run_again()],
         Phase::Locked | Phase::Cancelled | Phase::Failed => vec![site.run_again()],

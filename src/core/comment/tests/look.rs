@@ -331,7 +331,7 @@ fn the_history_says_why() {
     ];
     for ((why, expected), phase) in cases.into_iter().zip(phases) {
         let told = LifeEvent { why, ..event("09:30:00", phase) };
-        let history = vec![event("09:00:00", Phase::Planned), told.clone()];
+        let history = vec![event("09:00:00", Phase::Skipped), told.clone()];
         let text = comment(&CommentView { history, ..view(None) }, COMMENT_BUDGET);
         in_order(&text, &["**History**", expected]);
         assert_eq!(life_from_comment(&text).last(), Some(&told), "it outlives the edit");
