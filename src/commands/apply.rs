@@ -283,7 +283,7 @@ async fn apply_plan(
     match finished.check() {
         Ok(_) => Ok(()),
         Err(_) if interrupted => {
-            let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
+            let told = "Terraform was interrupted in the middle of the apply; the state says what is applied.";
             report.notes.push(told.to_owned());
             Err(Error::Cancelled)
         }

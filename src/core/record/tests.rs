@@ -494,11 +494,11 @@ fn what_was_planned_since_a_moment_is_told_from_what_was_planned_then() {
 
     let again = made(20, 1).replacing(Some(first.clone()));
     let and_again = made(30, 1).replacing(Some(again.clone()));
-    assert_eq!(and_again.earlier, [first.clone()], "of the same plan the first is kept");
+    assert_eq!(and_again.earlier, from_ref(&first), "of the same plan the first is kept");
     assert_eq!(and_again.planned_since(at(15)), PlannedSince::Same { again: true });
 
     let other = made(40, 2).replacing(Some(and_again));
-    assert_eq!(other.earlier, [first.clone()]);
+    assert_eq!(other.earlier, from_ref(&first));
     assert!(matches!(other.planned_since(at(15)), PlannedSince::Other { differences } if differences.len() == 1));
     assert_eq!(other.planned_since(at(5)), PlannedSince::First);
     let stored = Record::from_json("here", other.to_json().as_bytes()).unwrap();
