@@ -143,8 +143,8 @@ impl Hostile {
         let removed = LockView::Removed { by: text.clone(), at: at("09:30:00"), reason: text.clone() };
         let unlocked = CommentView { phase: Phase::Unlocked, lock: removed, ..all.clone() };
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
-        let waiting = CommentView { phase: Phase::WaitingForLock, ..all.clone() };
-        let refused = CommentView { phase: Phase::Refused, ..all.clone() };
+        let waiting = CommentView { phase: Phase::WaitingForLock, plan: None, ..all.clone() };
+        let refused = CommentView { phase: Phase::Refused, plan: None, ..all.clone() };
         vec![all, blocked, applied, unlocked, waiting, refused]
     }
 }

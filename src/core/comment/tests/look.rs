@@ -42,6 +42,7 @@ fn everything_stands_in_the_order_of_danger() {
             "<summary>change <code>terraform_data.boot</code></summary>",
             "<summary>add <code>terraform_data.copy</code></summary>",
             "<summary>move <code>terraform_data.new_name</code></summary>",
+            "Marks: `-` goes, `+` comes, `!` changes; `-/+` is destroyed and made anew.",
         ],
     );
 }
