@@ -106,7 +106,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Failed => "failed".to_owned(),
         Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
         Phase::Cancelled => "cancelled".to_owned(),
-        Phase::Skipped => "skipped".to_owned(),
+        Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
     }
 }
@@ -171,6 +171,9 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let why = headline.unwrap_or(&failure.why);
     if !why.is_empty() {
         lines.push(ink.sentence(why, SENTENCE));
+    }
+    if was_applying(view) && !matches!(view.lock, LockView::Kept { .. }) {
+        lines.push("A part of the change may be applied; the state says which.".to_owned());
     }
     if !failure.hint.is_empty() {
         lines.extend(next(&failure.hint.as_str().into(), view, ink));
@@ -430,6 +433,8 @@ fn next(step: &Sentence, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
 fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
     let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
+    // First there is something else to do, and it says what.
+    let run_again = || site.run_again().filter(|_| !matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }));
     let review = || view.pull_request.and_then(|number| site.review(number));
     let planned = || {
         let is_plan = |event: &&LifeEvent| matches!(event.phase, Phase::Planned | Phase::NoChanges);
@@ -438,9 +443,9 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     };
     let places = match view.phase {
         Phase::Planned if lacks_approval || has_notes => vec![review()],
-        Phase::Blocked => vec![review().filter(|_| lacks_approval), site.run_again()],
-        Phase::Refused => vec![planned(), review(), site.run_again()],
-        Phase::Locked | Phase::Cancelled | Phase::Failed => vec![site.run_again()],
+        Phase::Blocked => vec![review().filter(|_| lacks_approval), run_again()],
+        Phase::Refused => vec![planned(), review(), run_again()],
+        Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
         _ => Vec::new(),
     };
     places.into_iter().flatten().collect()

@@ -515,6 +515,18 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
     in_order(&comment(&cancelled, COMMENT_BUDGET), &["`: cancelled\n", "**Next:** Run again.", "was to be replaced"]);
     let broken = CommentView { history, ..cancelled };
     in_order(&comment(&broken, COMMENT_BUDGET), &["`: cancelled during the apply · **1 to replace, incomplete**\n"]);
+
+    let failure = FailureView { what: "it failed".to_owned(), hint: "mend it".to_owned(), ..FailureView::default() };
+    let failed = CommentView { phase: Phase::Failed, failure: Some(failure), ..broken };
+    let half = "A part of the change may be applied; the state says which.";
+    let text = comment(&failed, COMMENT_BUDGET);
+    in_order(&text, &["**it failed**", half, "**Next:** mend it", "[re-run this job]"]);
+    let text = comment(&CommentView { history: Vec::new(), ..failed.clone() }, COMMENT_BUDGET);
+    assert!(!text.contains(half), "{text}");
+    // Where the state was not uploaded, nothing is run again before that is done.
+    let lock = LockView::Kept { id: "1".to_owned(), why: "the state is rescued".to_owned() };
+    let text = comment(&CommentView { lock, ..failed }, COMMENT_BUDGET);
+    assert!(!text.contains(half) && !text.contains("re-run this job"), "{text}");
 }
 
 #[test]
