@@ -243,12 +243,10 @@ impl Reason {
                 told(format!("{} requests changes on ", person(by.as_ref()))).pull_request(*number)
             }
             Self::TooFewApprovals { number, head, needed, had, not_counted, .. } => {
-                let approvals = if *needed == 1 { "approval" } else { "approvals" };
-                Sentence::default().pull_request(*number).words(format!(
-                    " has {had} of {needed} {approvals} of its head commit {}{}",
-                    short(head),
-                    in_brackets(not_counted)
-                ))
+                let s = if *needed == 1 { "" } else { "s" };
+                let whys = in_brackets(not_counted);
+                let lacks = format!(" has {had} of {needed} approval{s} of its head commit {}{whys}", short(head));
+                Sentence::default().pull_request(*number).words(lacks)
             }
             Self::TeamNotTold { team, login, why } => {
                 told(format!("whether {login} is in the team {team} is not told to this token: {why}"))
