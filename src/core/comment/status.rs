@@ -8,7 +8,7 @@ use super::words::{
     between, counts, duration, grouped, listed, many, moment, short_hash, short_moment, time_or_moment,
 };
 use crate::core::plan::PlanSummary;
-use crate::core::sentence::Sentence;
+use crate::core::sentence::{Part, Sentence};
 
 /// Characters of an address, a name, a sentence: more says nothing more.
 const NAME: usize = 120;
@@ -433,6 +433,9 @@ fn next(step: &Sentence, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
 fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
     let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
+    let is_reference = |part: &Part| matches!(part, Part::PullRequest(_));
+    let mut blockers = view.gate.iter().flat_map(|gate| &gate.blockers);
+    let is_of_reviews = blockers.any(|blocker| blocker.parts().iter().any(is_reference));
     // First there is something else to do, and it says what.
     let run_again = || site.run_again().filter(|_| !matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }));
     let review = || view.pull_request.and_then(|number| site.review(number));
@@ -443,7 +446,8 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     };
     let places = match view.phase {
         Phase::Planned if lacks_approval || has_notes => vec![review()],
-        Phase::Blocked => vec![review().filter(|_| lacks_approval), run_again()],
+        // Where it is no pull request that keeps it out, neither helps.
+        Phase::Blocked if is_of_reviews => vec![review(), run_again()],
         Phase::Refused => vec![planned(), review(), run_again()],
         Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
         _ => Vec::new(),

@@ -383,6 +383,19 @@ fn the_gate_is_quiet_until_it_keeps_something_out() {
 }
 
 #[test]
+fn a_run_that_is_out_of_date_is_not_to_be_run_again() {
+    let gate = GateView {
+        required: 1,
+        blockers: vec!["4f0c1d2 is no longer the newest commit of main".into()],
+        next_step: "nothing: the run of the newest commit applies both".into(),
+        ..GateView::default()
+    };
+    let text = comment(&CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(None) }, COMMENT_BUDGET);
+    in_order(&text, &["**Next:** nothing"]);
+    assert!(!text.contains('→'), "{text}");
+}
+
+#[test]
 fn where_nobody_is_asked_no_approvals_are_counted() {
     let gate = GateView { next_step: "merge, and the apply runs on main".into(), ..GateView::default() };
     let text = comment(&CommentView { gate: Some(gate), root: ".", ..view(Some(&read(TARGET))) }, COMMENT_BUDGET);
