@@ -55,14 +55,14 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let facts = asked.ask(session).await?;
     let line = gate::line_before(&facts);
     let heads = gate::reviewed_commits(&asked.decide(&facts));
-    gate::show(report, &asked, &asked.decide(&facts));
+    gate::show(report, &asked, &asked.decide(&facts), &[]);
     let root = open_root(session, report).await?;
     asked.check_out(&root)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let reviewed = review::fetch_all(&root.bucket, &heads).await;
     let evidence = Evidence { root: &root, code: &code, reviewed: reviewed.as_deref().unwrap_or_default() };
     let first = asked.judge(session, facts, &evidence).await?;
-    gate::show(report, &asked, &first);
+    gate::show(report, &asked, &first, evidence.reviewed);
     let question = Question { asked, first, line, code, reviewed };
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
@@ -232,7 +232,7 @@ impl Compared {
     async fn ask_again(&self, session: &Session, root: &Root, report: &mut Report) -> Result<Approval, Error> {
         let evidence = Evidence { root, code: &self.code, reviewed: &self.records };
         let decision = self.asked.judge(session, self.asked.ask(session).await?, &evidence).await?;
-        gate::show(report, &self.asked, &decision);
+        gate::show(report, &self.asked, &decision, &self.records);
         match decision {
             Decision::Approved(approval) => Ok(approval),
             blocked @ Decision::Blocked(_) => Err(gate::blocked(&blocked)),
@@ -325,7 +325,7 @@ async fn apply_plan(
         return Err(rescued.told_with(scrub(&finished.stderr)));
     }
     if finished.interrupted && !finished.status.success() {
-        let told = "Terraform was interrupted in the middle of the apply: a part of the change may be applied. The state says which. Run the apply again.";
+        let told = "Terraform was interrupted in the middle of the apply; the state says what is applied.";
         report.notes.push(told.to_owned());
         return Err(Error::Cancelled);
     }

@@ -7,10 +7,11 @@ use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
 use crate::core::approval::{
     Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
-    decide, earlier_approvals, standing,
+    decide, earlier_approvals, older_than_plan, standing,
 };
 use crate::core::comment::GateView;
 use crate::core::record::{Record, SameContent, same_content, same_files};
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::github::Wanted;
@@ -202,8 +203,8 @@ pub(super) fn reviewed_commits(decision: &Decision) -> Vec<String> {
     decision.tallies().iter().map(|tally| tally.head.clone()).collect()
 }
 
-/// Puts what the gate said into the report.
-pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
+/// Puts what the gate said into the report, and what the records of the reviewed plans add to it.
+pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision, reviewed: &[Record]) {
     let tallies = decision.tallies();
     report.pull_requests = tallies.iter().map(|tally| tally.number).collect();
     report.heads = tallies.iter().map(|tally| (tally.number, tally.head.clone())).collect();
@@ -229,11 +230,17 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision) {
     who_can.dedup();
     let next_step = next_step(decision);
     // Where the next step names them, that is enough.
-    who_can.retain(|who| !next_step.contains(who));
+    let told = next_step.to_string();
+    who_can.retain(|who| !told.contains(who));
     report.gate = Some(GateView {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: fewest.map(names).unwrap_or_default(),
-        blockers: decision.reasons().iter().map(ToString::to_string).collect(),
+        blockers: decision.reasons().iter().map(Reason::sentence).collect(),
+        notes: tallies
+            .iter()
+            .flat_map(|tally| reviewed.iter().flat_map(|record| older_than_plan(tally, record)))
+            .map(Sentence::from)
+            .collect(),
         who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
         next_step,
     });
@@ -250,7 +257,7 @@ fn names(tally: &Tally) -> Vec<String> {
 
 /// Tells on a pull request that is planned what will be asked before it is applied, and what it
 /// has by now. The plan does not depend on it: a failure is logged only.
-pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, report: &mut Report) {
+pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, record: &Record, report: &mut Report) {
     let (Some(&number), Some(head)) = (report.pull_requests.first(), report.head_sha.clone()) else { return };
     let found = async {
         let policy = policy(flags, target)?;
@@ -263,7 +270,8 @@ pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, r
                 Some(Event::PullRequest(event)) => event.base_ref.as_str(),
                 _ => "its base",
             };
-            report.gate = Some(announced(&policy, &tally, &reasons, branch));
+            let notes = older_than_plan(&tally, record).into_iter().map(Sentence::from).collect();
+            report.gate = Some(GateView { notes, ..announced(&policy, &tally, &reasons, branch) });
         }
         Ok(None) => {}
         Err(error) => tracing::warn!("how far the approvals are could not be told: {error}"),
@@ -274,7 +282,7 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -
     // That approvals are missing is the normal course of things, and the next step says it.
     let is_usual =
         |reason: &&Reason| matches!(reason, Reason::TooFewApprovals { not_counted, .. } if not_counted.is_empty());
-    let mut steps: Vec<String> = Vec::new();
+    let mut steps: Vec<Sentence> = Vec::new();
     for reason in reasons {
         steps.push(match reason {
             Reason::TooFewApprovals { needed, had, .. } => {
@@ -283,22 +291,23 @@ fn announced(policy: &Policy, tally: &Tally, reasons: &[Reason], branch: &str) -
                     missing => format!("{missing} approvals"),
                 };
                 let commit: String = tally.head.chars().take(7).collect();
-                format!("{approvals} of `{commit}` by {}", tally.who_could)
+                format!("{approvals} of `{commit}` by {}", tally.who_could).into()
             }
             reason => reason.next_step(),
         });
     }
     let then = if steps.is_empty() { "" } else { "then " };
-    steps.push(format!("{then}merge, and the apply runs on {branch}"));
+    steps.push(format!("{then}merge, and the apply runs on {branch}").into());
     if let Some(RequiredEnvironment(Some(name))) = &policy.environment {
-        steps.push(format!("that run also needs an approval for the environment {name}"));
+        steps.push(format!("that run also needs an approval for the environment {name}").into());
     }
     GateView {
         required: usize::try_from(policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: names(tally),
-        blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(ToString::to_string).collect(),
+        blockers: reasons.iter().filter(|reason| !is_usual(reason)).map(Reason::sentence).collect(),
+        notes: Vec::new(),
         who_can: String::new(),
-        next_step: steps.join("; "),
+        next_step: Sentence::join(steps, "; "),
     }
 }
 
@@ -318,7 +327,7 @@ pub(super) async fn refusal(
     let again = async { asked.judge(session, asked.ask(session).await?, evidence).await };
     match again.await {
         Ok(again @ Decision::Blocked(_)) => {
-            show(report, asked, &again);
+            show(report, asked, &again, evidence.reviewed);
             blocked(&again)
         }
         Ok(Decision::Approved(_)) => blocked(first),
@@ -333,19 +342,19 @@ pub(super) async fn refusal(
 pub(super) fn blocked(decision: &Decision) -> Error {
     Error::Blocked {
         reasons: decision.reasons().iter().map(ToString::to_string).collect(),
-        next_step: next_step(decision),
+        next_step: next_step(decision).to_string(),
     }
 }
 
-fn next_step(decision: &Decision) -> String {
-    let mut steps: Vec<String> = Vec::new();
+fn next_step(decision: &Decision) -> Sentence {
+    let mut steps: Vec<Sentence> = Vec::new();
     for reason in decision.reasons() {
         let step = reason.next_step();
         if !steps.contains(&step) {
             steps.push(step);
         }
     }
-    steps.join("; ")
+    Sentence::join(steps, "; ")
 }
 
 #[cfg(test)]
@@ -411,7 +420,7 @@ mod tests {
             ),
         ];
         for (view, expected) in cases {
-            assert_eq!(view.next_step, expected);
+            assert_eq!(view.next_step.to_string(), expected);
             assert_eq!(view.blockers.len(), usize::from(expected.starts_with("ask")), "{:?}", view.blockers);
         }
     }

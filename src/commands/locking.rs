@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ pub(super) async fn take(
         && locking.break_stale_lock
         && break_stale(session, root, &holder::look_up(session, seen.clone()).await, report).await?
     {
-        let once = Locking { lock_timeout: jiff::SignedDuration::ZERO, ..locking.clone() };
+        let once = Locking { lock_timeout: SignedDuration::ZERO, ..locking.clone() };
         // A second acquisition needs an ID of its own: a late request of the first must not pass
         // for one of the second.
         let info = session.lock_info(root, operation, report.pull_requests.first().copied());
@@ -154,6 +154,8 @@ async fn wait_and_tell(
                 }
             }
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
+            let until = Timestamp::now().checked_add(SignedDuration::try_from(left).unwrap_or_default());
+            report.waits_until = report.waits_until.or(until.ok());
             if !left.is_zero() {
                 report.tell(session, Phase::WaitingForLock).await;
             }

@@ -14,6 +14,7 @@ use super::review;
 use super::session::Session;
 use crate::core::approval::{Commit, PullRequest, brought_by, merges};
 use crate::core::record::{AuditRecord, Record, explains, same_files};
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::github::{GitHub, Repository};
 use crate::shell::lock_store::Bucket;
@@ -179,9 +180,9 @@ pub(super) fn tell(earlier: &Earlier, report: &mut Report) {
             Some(_) => "its reviewed changes are part of this plan",
             None => "it changed files that reach this apply",
         };
-        let note = format!("#{number} is merged and not applied yet: {what}");
+        let note = Sentence::default().pull_request(*number).words(format!(" is merged and not applied yet: {what}"));
         tracing::info!("{note}");
-        report.notes.push(note);
+        report.related.push(note);
     }
 }
 

@@ -75,7 +75,13 @@ async fn tell(
         _ => Ok(Vec::new()),
     };
     let records = reviewed.as_deref().unwrap_or_default();
-    let record = review::read_plan(session, root, code, plan_file, identity, records, report).await?;
+    let head = report.head_sha.clone();
+    // Beside the plan's JSON it costs no time.
+    let (record, replaced) = tokio::join!(
+        review::read_plan(session, root, code, plan_file, identity, records, report),
+        review::replaced(&root.bucket, head.as_deref())
+    );
+    let record = record?.replacing(replaced);
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;
@@ -98,7 +104,7 @@ async fn tell(
             report.notes.push("Planned again in the merge queue: it means what was reviewed".to_owned());
         }
         Some(Event::PullRequest(_)) => {
-            gate::announce(session, &command.gate, &command.target, report).await;
+            gate::announce(session, &command.gate, &command.target, &record, report).await;
             review::tell_overlaps(session, &root.bucket, &record, report).await;
         }
         _ => {}

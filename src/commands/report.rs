@@ -16,6 +16,7 @@ use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::harmless;
 use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Outputs, write_out, write_summary};
@@ -47,11 +48,15 @@ pub(super) struct Report {
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) phase: Phase,
     pub(super) lock: LockView,
+    /// Until when this run waits for it.
+    pub(super) waits_until: Option<Timestamp>,
     pub(super) lock_id: Option<String>,
     pub(super) gate: Option<GateView>,
     pub(super) approved: Option<bool>,
     pub(super) difference: Vec<String>,
     pub(super) outputs: Vec<OutputView>,
+    /// What other pull requests have to do with it.
+    pub(super) related: Vec<Sentence>,
     pub(super) notes: Vec<String>,
     next_step: Option<String>,
     failure: Option<FailureView>,
@@ -92,11 +97,13 @@ impl Report {
             diagnostics: Vec::new(),
             phase: Phase::Planned,
             lock: LockView::NotTaken,
+            waits_until: None,
             lock_id: None,
             gate: None,
             approved: None,
             difference: Vec::new(),
             outputs: Vec::new(),
+            related: Vec::new(),
             notes: Vec::new(),
             next_step: None,
             failure: None,
@@ -343,6 +350,7 @@ impl Report {
                 run_url: self.run_url.clone(),
                 actor: Some(self.actor.clone()),
                 head_sha,
+                why: comment::why(self.phase, &self.lock, self.gate.as_ref(), &self.difference, self.failure.as_ref()),
             };
             let approvals = number.and_then(|number| self.approvals.get(&number));
             if let (Phase::Applying, Some(approvals)) = (self.phase, approvals) {
@@ -383,11 +391,13 @@ impl Report {
             root: &self.root,
             workspace: &self.workspace,
             environment: self.environment.as_deref(),
+            pull_request: number,
             head_sha: self.head(number),
             fingerprint: self.fingerprint.as_deref(),
             plan: self.plan.as_ref(),
             phase: self.phase,
             lock: self.lock.clone(),
+            waits_until: self.waits_until,
             gate: self.gate.clone(),
             difference: self.difference.clone(),
             failure: self.failure.clone(),
@@ -396,6 +406,7 @@ impl Report {
             run_url: self.run_url.as_deref(),
             outputs: self.outputs.clone(),
             next_step: self.next_step.clone(),
+            related: self.related.clone(),
             notes: self.notes.clone(),
             now,
         }

@@ -16,6 +16,7 @@ use crate::core::record::{
     AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
     key_for, overlaps,
 };
+use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
@@ -144,6 +145,19 @@ pub(super) async fn read_plan(
     Ok(Record::new(origin, plan))
 }
 
+/// The record that the next one of this commit replaces. It only says what became of it, so a
+/// failure is a warning.
+pub(super) async fn replaced(bucket: &Bucket, head_sha: Option<&str>) -> Option<Record> {
+    match fetch(bucket, head_sha?).await {
+        Ok(record) => Some(record),
+        Err(Error::Record(RecordError::Missing { .. })) => None,
+        Err(error) => {
+            tracing::warn!("what was planned of this commit before is not known: {error}");
+            None
+        }
+    }
+}
+
 /// Keeps the record of what a pull request's reviewers are shown.
 pub(super) async fn store(bucket: &Bucket, record: &Record) -> Result<(), Error> {
     let key = Record::object_key(&bucket.backend().state_key(), &record.origin.head_sha)?;
@@ -209,7 +223,8 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
         if more > 0 {
             addresses.push_str(&format!(" and {more} more"));
         }
-        report.notes.push(format!("Also changed by #{}: {addresses}", overlap.pull_request));
+        let also = Sentence::from("Also changed by ").pull_request(overlap.pull_request);
+        report.related.push(also.words(format!(": {addresses}")));
     }
 }
 

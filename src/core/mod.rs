@@ -15,4 +15,5 @@ pub mod plan;
 pub mod record;
 pub mod redact;
 pub mod refusal;
+pub mod sentence;
 pub mod transcript;

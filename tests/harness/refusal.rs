@@ -54,10 +54,22 @@ impl Outcome {
         let comments = numbers.iter().map(|number| (format!("#{number}"), world.github.comment(*number)));
         let ours = [("the log".to_owned(), self.log.clone()), ("the summary".to_owned(), self.summary.clone())];
         for (place, told) in comments.chain(ours) {
-            let told = told.replace('`', "");
+            let told = as_read(&told);
             for word in words {
                 assert!(told.contains(word), "{word:?} is not told in {place}:\n{told}");
             }
         }
     }
+}
+
+/// What a reader sees of Markdown: no code marks, and links without where they lead.
+pub fn as_read(markdown: &str) -> String {
+    let mut out = String::new();
+    let mut rest = markdown;
+    while let Some((before, link)) = rest.split_once("](http") {
+        let (before, text) = before.rsplit_once('[').unwrap_or((before, ""));
+        out.extend([before, text]);
+        rest = link.split_once(')').map_or("", |(_, after)| after);
+    }
+    (out + rest).replace('`', "")
 }

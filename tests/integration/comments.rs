@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::files::{DEV, Files, PROD};
+use serde_json::Value;
+
+use crate::harness::files::{DEV, Files, PROD, PROD_LOCK};
 use crate::harness::github::Comment;
 use crate::harness::github::events::Event;
 use crate::harness::github::story::Push;
@@ -121,6 +123,8 @@ fn the_comment_keeps_the_life_of_the_change_with_times_commits_and_runs() {
 
     // Somebody else is at work when the second plan begins.
     let holding = world.laptop().hold_lock();
+    let lock: Value = serde_json::from_slice(&world.bucket.get(PROD_LOCK).unwrap()).unwrap();
+    let holder = lock["Who"].as_str().unwrap();
     let waiting = Step::new(&world, "plan", world.github.pull_request_event(number, "synchronize"));
     let waiting = waiting.with("lock-timeout", "3m").start();
     wait_for("the comment that it waits", Duration::from_mins(2), || {
@@ -145,9 +149,9 @@ fn the_comment_keeps_the_life_of_the_change_with_times_commits_and_runs() {
         history(&comment, &runs),
         [
             format!("planned · commit `{first}` · first plan by `octocat`"),
-            format!("waiting for the lock · commit `{second}` · second plan by `octocat`"),
+            format!("waiting for the lock (held by `{holder}`) · commit `{second}` · second plan by `octocat`"),
             format!("planned · commit `{second}` · second plan by `octocat`"),
-            format!("blocked · commit `{second}` · blocked apply by `octocat`"),
+            format!("blocked (0 of 1 approvals) · commit `{second}` · blocked apply by `octocat`"),
             format!("approved by `hubot` · commit `{second}` · no run"),
             format!("applying · commit `{second}` · apply by `octocat`"),
             format!("applied · commit `{second}` · apply by `octocat`"),

@@ -61,8 +61,9 @@ fn a_plan_and_an_apply_ask_for_little() {
     // keeps its conditions, and Amazon S3 itself is not asked.
     let lock = ["DELETE lock", "DELETE lock"];
     let put = ["PUT lock", "PUT lock"];
-    // The list looks for other pull requests' records.
-    assert_eq!(plan.0, [&lock[..], &["GET list", "GET state"], &put, &["PUT record"]].concat());
+    // The list looks for other pull requests' records; the record that is read, beside the plan's
+    // JSON, is what was planned of this commit before.
+    assert_eq!(plan.0, [&lock[..], &["GET list", "GET record", "GET state"], &put, &["PUT record"]].concat());
     let comments = "/repos/acme/infra/issues/42/comments";
     let expected =
         ["POST /graphql".to_owned(), format!("GET {comments}"), format!("POST {comments}"), format!("GET {comments}")];

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::files::{PROD_KEY, PROD_LOCK};
+use crate::harness::github::state::minutes_ago;
 use crate::harness::process::run;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
@@ -59,6 +60,55 @@ fn a_record_says_what_was_planned_of_what_and_no_value() {
     for untold in ["web:1.1", "web:1.0", "hunter2", state["lineage"].as_str().unwrap()] {
         assert!(!text.contains(untold), "{untold} in {text}");
     }
+}
+
+/// Half an hour ago it was planned and approved ten minutes later.
+fn planned_and_approved_a_while_ago() -> (World, u64) {
+    let world = World::applied();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    let key = world.record_key(number);
+    let mut record: Value = serde_json::from_slice(&world.bucket.get(&key).unwrap()).unwrap();
+    record["made_at"] = json!(minutes_ago(30));
+    world.bucket.put(&key, record.to_string());
+    world.approve(number);
+    world.github.state().pulls.get_mut(&number).unwrap().reviews[0].at = minutes_ago(20);
+    (world, number)
+}
+
+#[test]
+fn an_approval_of_another_plan_of_the_commit_is_told_as_one() {
+    let (world, number) = planned_and_approved_a_while_ago();
+    assert!(!world.github.comment(number).contains("approved another plan"));
+    world.laptop().initialised(&["state", "rm", "module.worker.terraform_data.service"]).succeeded();
+    Step::plan(&world, number).run().exits(0);
+    let differs =
+        "What differs: `module.worker.terraform_data.service` would be created; the approved plan left it alone";
+    let told_in = |comment: &str| {
+        assert!(comment.contains("approved another plan, before it was made again"), "{comment}");
+        assert!(comment.contains(differs), "{comment}");
+    };
+    told_in(&world.github.comment(number));
+    // It is of the merged commit, so it counts; but nobody applies it unawares.
+    let push = world.merge(number);
+    Step::apply(&world, &push).run().exits(0);
+    told_in(&world.github.comment(number));
+}
+
+#[test]
+fn an_approval_of_the_same_plan_made_again_is_told_as_that() {
+    let (world, number) = planned_and_approved_a_while_ago();
+    Step::plan(&world, number).run().exits(0);
+    let comment = world.github.comment(number);
+    assert!(comment.contains("hubot approved before the plan was made again ("), "{comment}");
+    assert!(comment.contains("it is the same plan"), "{comment}");
+
+    // Approved once more, it is younger than the plan.
+    world.approve(number);
+    let push = world.merge(number);
+    Step::apply(&world, &push).run().exits(0);
+    let comment = world.github.comment(number);
+    assert!(!comment.contains("made again"), "{comment}");
 }
 
 #[test]

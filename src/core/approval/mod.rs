@@ -8,6 +8,7 @@
 mod decide;
 mod facts;
 mod need;
+mod note;
 mod policy;
 mod reason;
 mod reviews;
@@ -21,6 +22,7 @@ pub use facts::{
     Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,
 };
 pub use need::{Need, need};
+pub use note::older_than_plan;
 pub use policy::{Approver, ApproverError, BindsTo, Policy, RequiredEnvironment, approvers};
 pub use reason::Reason;
 pub use reviews::{Counted, NotCounted, Tally, WhyNot};

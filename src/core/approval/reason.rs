@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::reviews::NotCounted;
+use crate::core::sentence::Sentence;
 
 /// One reason why nothing may be applied.
 ///
@@ -184,177 +185,175 @@ fn person(login: Option<&String>) -> &str {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPullRequest => f.write_str("no pull request stands behind this apply, so nobody approved it"),
-            Self::NotTheTip { branch, sha, tip } => {
-                write!(f, "{} is no longer the newest commit of {branch}, which is {}", short(sha), short(tip))
-            }
-            Self::NoBranch { branch } => write!(f, "GitHub knows no branch {branch}"),
-            Self::ForcedPush { branch } => {
-                write!(f, "{branch} was force-pushed, so what was reviewed may no longer be what is there")
-            }
-            Self::NewBranch { branch } => {
-                write!(f, "{branch} was just created, so which of its commits are new cannot be told")
-            }
-            Self::BrokenLine { branch, before } => write!(
-                f,
-                "the push does not continue {branch} from {}, so what it brought cannot be told",
-                short(before)
-            ),
-            Self::CommitUnknown { sha } => {
-                write!(f, "GitHub does not know the commit {}", short(sha))
-            }
-            Self::EarlierNotTold { branch } => write!(
-                f,
-                "the last apply of this state is so far back on {branch} that what was merged and not applied since cannot be told"
-            ),
-            Self::DirectPush { sha, branch } => {
-                write!(f, "{} came to {branch} without a pull request", short(sha))
-            }
-            Self::NotMerged { sha, number } => write!(f, "{} belongs to #{number}, which is not merged", short(sha)),
-            Self::OtherBranch { sha, number, merged_into, branch } => {
-                write!(f, "{} belongs to #{number}, which was merged into {merged_into}, not into {branch}", short(sha))
-            }
-            Self::OtherRepository { sha, number, repository } => write!(
-                f,
-                "{} belongs to #{number} of another repository ({})",
-                short(sha),
-                repository.as_deref().unwrap_or("it no longer exists")
-            ),
-            Self::NotTheMergeCommit { sha, number, merge_commit: Some(merge_commit) } => {
-                write!(f, "{} is not what the merge of #{number} made, which is {}", short(sha), short(merge_commit))
-            }
-            Self::NotTheMergeCommit { sha, number, merge_commit: None } => write!(
-                f,
-                "GitHub does not say which commit the merge of #{number} made, so {} cannot be \
-                 tied to it",
-                short(sha)
-            ),
-            Self::WrongPullRequest { sha, named, found } => {
-                write!(f, "{} did not come by #{named}", short(sha))?;
-                for (at, number) in found.iter().enumerate() {
-                    write!(f, "{}#{number}", if at == 0 { " but by " } else { ", " })?;
-                }
-                Ok(())
-            }
-            Self::ChangesRequested { number, by } => {
-                write!(f, "{} requests changes on #{number}", person(by.as_ref()))
-            }
-            Self::TooFewApprovals { number, head, needed, had, not_counted, .. } => {
-                write!(
-                    f,
-                    "#{number} has {had} of {needed} approval{} of its head commit {}",
-                    if *needed == 1 { "" } else { "s" },
-                    short(head)
-                )?;
-                for (at, one) in not_counted.iter().enumerate() {
-                    write!(f, "{}{one}", if at == 0 { " (" } else { "; " })?;
-                }
-                f.write_str(if not_counted.is_empty() { "" } else { ")" })
-            }
-            Self::TeamNotTold { team, login, why } => {
-                write!(f, "whether {login} is in the team {team} is not told to this token: {why}")
-            }
-            Self::EnvironmentNotNamed => {
-                f.write_str("an approval by environment is required, but no environment is named")
-            }
-            Self::EnvironmentMissing { name } => {
-                write!(f, "this repository has no environment {name}")
-            }
-            Self::EnvironmentNotTold { name, why } => {
-                write!(f, "how the environment {name} is protected is not told to this token: {why}")
-            }
-            Self::EnvironmentUnprotected { name } => {
-                write!(f, "the environment {name} has no required reviewers, so every run gets in")
-            }
-            Self::EnvironmentNotApproved { name, not_counted, .. } => {
-                write!(f, "nobody approved this run for the environment {name}")?;
-                for (at, one) in not_counted.iter().enumerate() {
-                    write!(f, "{}{one}", if at == 0 { " (" } else { "; " })?;
-                }
-                f.write_str(if not_counted.is_empty() { "" } else { ")" })
-            }
-            Self::EnvironmentRejected { name, by } => {
-                write!(f, "{} rejected this run for the environment {name}", person(by.as_ref()))
-            }
-        }
+        self.sentence().fmt(f)
     }
 }
 
+/// Why some do not count, in brackets; nothing when there are none.
+fn in_brackets(whys: &[impl fmt::Display]) -> String {
+    let whys: Vec<String> = whys.iter().map(ToString::to_string).collect();
+    if whys.is_empty() { String::new() } else { format!(" ({})", whys.join("; ")) }
+}
+
 impl Reason {
+    /// What it is, without a full stop.
+    pub fn sentence(&self) -> Sentence {
+        let told = |words: String| Sentence::from(words);
+        match self {
+            Self::NoPullRequest => "no pull request stands behind this apply, so nobody approved it".into(),
+            Self::NotTheTip { branch, sha, tip } => {
+                told(format!("{} is no longer the newest commit of {branch}, which is {}", short(sha), short(tip)))
+            }
+            Self::NoBranch { branch } => told(format!("GitHub knows no branch {branch}")),
+            Self::ForcedPush { branch } => {
+                told(format!("{branch} was force-pushed, so what was reviewed may no longer be what is there"))
+            }
+            Self::NewBranch { branch } => {
+                told(format!("{branch} was just created, so which of its commits are new cannot be told"))
+            }
+            Self::BrokenLine { branch, before } => told(format!(
+                "the push does not continue {branch} from {}, so what it brought cannot be told",
+                short(before)
+            )),
+            Self::CommitUnknown { sha } => told(format!("GitHub does not know the commit {}", short(sha))),
+            Self::EarlierNotTold { branch } => told(format!(
+                "the last apply of this state is so far back on {branch} that what was merged and not applied since cannot be told"
+            )),
+            Self::DirectPush { sha, branch } => told(format!("{} came to {branch} without a pull request", short(sha))),
+            Self::NotMerged { sha, number } => {
+                told(format!("{} belongs to ", short(sha))).pull_request(*number).words(", which is not merged")
+            }
+            Self::OtherBranch { sha, number, merged_into, branch } => told(format!("{} belongs to ", short(sha)))
+                .pull_request(*number)
+                .words(format!(", which was merged into {merged_into}, not into {branch}")),
+            // Its number is not one of ours.
+            Self::OtherRepository { sha, number, repository } => told(format!(
+                "{} belongs to #{number} of another repository ({})",
+                short(sha),
+                repository.as_deref().unwrap_or("it no longer exists")
+            )),
+            Self::NotTheMergeCommit { sha, number, merge_commit: Some(merge_commit) } => {
+                told(format!("{} is not what the merge of ", short(sha)))
+                    .pull_request(*number)
+                    .words(format!(" made, which is {}", short(merge_commit)))
+            }
+            Self::NotTheMergeCommit { sha, number, merge_commit: None } => {
+                told("GitHub does not say which commit the merge of ".to_owned())
+                    .pull_request(*number)
+                    .words(format!(" made, so {} cannot be tied to it", short(sha)))
+            }
+            Self::WrongPullRequest { sha, named, found } => {
+                let found = Sentence::join(found.iter().map(|found| Sentence::default().pull_request(*found)), ", ");
+                let but_by = if found.is_empty() { "" } else { " but by " };
+                told(format!("{} did not come by ", short(sha))).pull_request(*named).words(but_by).then(found)
+            }
+            Self::ChangesRequested { number, by } => {
+                told(format!("{} requests changes on ", person(by.as_ref()))).pull_request(*number)
+            }
+            Self::TooFewApprovals { number, head, needed, had, not_counted, .. } => {
+                let s = if *needed == 1 { "" } else { "s" };
+                let whys = in_brackets(not_counted);
+                let lacks = format!(" has {had} of {needed} approval{s} of its head commit {}{whys}", short(head));
+                Sentence::default().pull_request(*number).words(lacks)
+            }
+            Self::TeamNotTold { team, login, why } => {
+                told(format!("whether {login} is in the team {team} is not told to this token: {why}"))
+            }
+            Self::EnvironmentNotNamed => "an approval by environment is required, but no environment is named".into(),
+            Self::EnvironmentMissing { name } => told(format!("this repository has no environment {name}")),
+            Self::EnvironmentNotTold { name, why } => {
+                told(format!("how the environment {name} is protected is not told to this token: {why}"))
+            }
+            Self::EnvironmentUnprotected { name } => {
+                told(format!("the environment {name} has no required reviewers, so every run gets in"))
+            }
+            Self::EnvironmentNotApproved { name, not_counted, .. } => {
+                told(format!("nobody approved this run for the environment {name}{}", in_brackets(not_counted)))
+            }
+            Self::EnvironmentRejected { name, by } => {
+                told(format!("{} rejected this run for the environment {name}", person(by.as_ref())))
+            }
+        }
+    }
+
     /// What to do about it: a sentence without its full stop.
-    pub fn next_step(&self) -> String {
+    pub fn next_step(&self) -> Sentence {
         match self {
             Self::NoPullRequest => "merge a pull request and let its push apply, or set `--required-approvals 0` \
                  where nobody needs to approve"
-                .to_owned(),
+                .into(),
             Self::NotTheTip { branch, .. } => {
                 format!(
                     "nothing: the run of the newest commit applies both; if it has none, start the apply by hand on {branch}"
-                )
+                ).into()
             }
-            Self::NoBranch { .. } => "run the apply on a push to a branch that exists".to_owned(),
+            Self::NoBranch { .. } => "run the apply on a push to a branch that exists".into(),
             Self::ForcedPush { .. } | Self::NewBranch { .. } | Self::BrokenLine { .. } => {
                 "merge the next change by a pull request, whose apply brings this one along, or \
                  set `--allow-direct-push` for a branch where pushes need no review"
-                    .to_owned()
+                    .into()
             }
             Self::CommitUnknown { .. } => "re-run the job; if it stays unknown, check that the workflow runs in the \
                  repository that the commit was pushed to"
-                .to_owned(),
+                .into(),
             Self::EarlierNotTold { branch } => format!(
                 "look through what was merged into {branch} since the last apply, then let one run apply it with `--required-approvals 0`"
-            ),
+            )
+            .into(),
             Self::DirectPush { .. } => {
                 "bring the change by a pull request (protect the branch, so that only those get \
                  in), or set `--allow-direct-push`"
-                    .to_owned()
+                    .into()
             }
-            Self::NotMerged { number, .. } => format!("merge #{number} on its page"),
+            Self::NotMerged { number, .. } => Sentence::from("merge ").pull_request(*number).words(" on its page"),
             Self::OtherBranch { branch, .. } => {
-                format!("open a pull request into {branch}, have it approved and merge that")
+                format!("open a pull request into {branch}, have it approved and merge that").into()
             }
             Self::OtherRepository { .. } => {
-                "open a pull request in this repository, have it approved and merge that".to_owned()
+                "open a pull request in this repository, have it approved and merge that".into()
             }
             Self::NotTheMergeCommit { .. } => {
-                "apply on the push that the merge makes; merge on GitHub, not by a push".to_owned()
+                "apply on the push that the merge makes; merge on GitHub, not by a push".into()
             }
             Self::WrongPullRequest { found, .. } => match found.first() {
-                Some(number) => format!("name #{number}, or leave `--pull-request` out"),
-                None => "leave `--pull-request` out".to_owned(),
+                Some(number) => {
+                    Sentence::from("name ").pull_request(*number).words(", or leave `--pull-request` out")
+                }
+                None => "leave `--pull-request` out".into(),
             },
             Self::ChangesRequested { by: Some(by), .. } => {
-                format!("ask {by} to review again, or have that review dismissed")
+                format!("ask {by} to review again, or have that review dismissed").into()
             }
             Self::ChangesRequested { by: None, .. } => {
-                "have that review dismissed on the pull request's page".to_owned()
+                "have that review dismissed on the pull request's page".into()
             }
             Self::TooFewApprovals { number, who_could, .. } => {
-                format!("have #{number} approved by {who_could}, then re-run this job")
+                Sentence::from("have ")
+                    .pull_request(*number)
+                    .words(format!(" approved by {who_could}, then re-run this job"))
             }
             Self::TeamNotTold { team, .. } => format!(
                 "give a token that may read the organisation's teams (a GitHub App with \
                  `members: read`, or a personal token with `read:org`), or list people instead \
                  of {team}"
-            ),
+            ).into(),
             Self::EnvironmentNotNamed => {
-                "name it with `--environment`, the same name as the job's `environment:`".to_owned()
+                "name it with `--environment`, the same name as the job's `environment:`".into()
             }
             Self::EnvironmentMissing { name } => format!(
                 "create {name} under Settings, Environments, with required reviewers, and name \
                  it in the job's `environment:`"
-            ),
-            Self::EnvironmentNotTold { .. } => "give the job the permission `actions: read`".to_owned(),
+            ).into(),
+            Self::EnvironmentNotTold { .. } => "give the job the permission `actions: read`".into(),
             Self::EnvironmentUnprotected { name } => format!(
                 "add required reviewers to {name} under Settings, Environments (private \
                  repositories need GitHub Enterprise for that)"
-            ),
+            ).into(),
             Self::EnvironmentNotApproved { name, who_could, .. } => {
-                format!("name {name} in the job's `environment:` and have the run approved by {who_could}")
+                format!("name {name} in the job's `environment:` and have the run approved by {who_could}").into()
             }
             Self::EnvironmentRejected { .. } => {
-                "start a new run: GitHub does not tell whether an answer belongs to this attempt".to_owned()
+                "start a new run: GitHub does not tell whether an answer belongs to this attempt".into()
             }
         }
     }

@@ -21,7 +21,10 @@ const OPEN_LINES: usize = 30;
 const ADDRESS: usize = 300;
 
 /// Characters that "and so many more" takes at most, links included.
-const OMISSION: usize = 700;
+const OMISSION: usize = 800;
+
+/// The one mark that is not Terraform's own is GitHub's, for a colour.
+const MARKS: &str = "Marks: `-` goes, `+` comes, `!` changes; `-/+` is destroyed and made anew.\n\n";
 
 /// Writes as much as fits; what is left out is listed by address, then counted, and it is said
 /// where it is in full.
@@ -49,6 +52,10 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
             && [LINES, FEW_LINES].into_iter().any(|most| room.push(&output_changes(outputs, ink, most)));
     push_resources(&mut room, rest, ink, false, &mut left_out);
     sheet.push(&room.finish());
+    let told = plan.resources.len() - left_out.len();
+    if order.iter().take(told).any(|resource| matches!(resource.kind, Kind::Replace | Kind::Update)) {
+        sheet.push(MARKS);
+    }
     push_left_out(sheet, &left_out, if are_told { 0 } else { outputs.len() }, view, ink, place);
 }
 

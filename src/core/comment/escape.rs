@@ -141,8 +141,14 @@ fn longest_run(text: &str) -> usize {
 /// A sentence of ours: its words as text, its code spans as code spans, and any word that could
 /// mean something to GitHub as a code span as well.
 pub(super) fn sentence(text: &str, most: usize) -> String {
-    let text = clip(text, most);
     let mut out = String::with_capacity(text.len() + 16);
+    push_words(&mut out, text, most);
+    finished(&out)
+}
+
+/// The words of a [`sentence`], at its end so far.
+pub(super) fn push_words(out: &mut String, text: &str, most: usize) {
+    let text = clip(text, most);
     for (index, part) in text.split('`').enumerate() {
         if index % 2 == 1 {
             if !part.is_empty() {
@@ -161,13 +167,17 @@ pub(super) fn sentence(text: &str, most: usize) -> String {
             if is_plain(word) && !(starts && begins_block(word)) {
                 out.push_str(word);
             } else {
-                push_word(&mut out, word);
+                push_word(out, word);
             }
         }
     }
-    let out = out.trim();
+}
+
+/// The sentence without space around it.
+pub(super) fn finished(sentence: &str) -> String {
+    let sentence = sentence.trim();
     // Nothing between two asterisks would be a rule across the page.
-    if out.is_empty() { CUT.to_string() } else { out.to_owned() }
+    if sentence.is_empty() { CUT.to_string() } else { sentence.to_owned() }
 }
 
 /// A word as a code span, its closing punctuation outside.

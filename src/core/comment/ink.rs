@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::escape;
+use super::site::Site;
 use crate::core::plan::{PlanSummary, Secrets};
+use crate::core::sentence::{Part, Sentence};
 
 /// The one way from untrusted text into a comment.
 pub(super) struct Ink<'a> {
@@ -42,6 +44,24 @@ impl<'a> Ink<'a> {
     /// A sentence of ours with what it quotes.
     pub(super) fn sentence(&self, text: &str, most: usize) -> String {
         escape::sentence(&self.name(text), most)
+    }
+
+    /// A sentence whose references lead where they say.
+    pub(super) fn told(&self, sentence: &Sentence, site: &Site<'_>, most: usize) -> String {
+        let mut out = String::new();
+        for part in sentence.parts() {
+            match part {
+                Part::Words(words) => escape::push_words(&mut out, &self.scrub(words), most),
+                Part::PullRequest(number) => {
+                    // A mark right before it would make a picture of it.
+                    if out.ends_with('!') {
+                        out.push(' ');
+                    }
+                    out.push_str(&site.pull_request(*number));
+                }
+            }
+        }
+        escape::finished(&out)
     }
 
     /// An address without secrets in its keys, not escaped yet.

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::escape::{clip, link};
 use super::ink::Ink;
+use super::site::Site;
 use super::status::is_run_beside;
-use super::view::{CommentView, LifeEvent, Phase};
+use super::view::{CommentView, FailureView, GateView, HolderView, LifeEvent, LockView, Phase};
 use super::words::{many, short_hash, short_moment};
+use crate::core::sentence::Sentence;
 
 const OPEN: &str = "<!-- stategate-life:";
 const CLOSE: &str = " -->";
@@ -24,9 +26,56 @@ const KEPT: usize = 24;
 const SHOWN: usize = 6;
 const FEW: usize = 8;
 
+/// Characters of why a step was taken.
+const WHY: usize = 90;
+
 /// A step as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored(i64, String, Option<String>, Option<String>, Option<String>);
+struct Stored(
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<Sentence>,
+);
+
+/// Why a change came to where it stands, or for whom it waits: a few words for its history.
+pub fn why(
+    phase: Phase,
+    lock: &LockView,
+    gate: Option<&GateView>,
+    difference: &[String],
+    failure: Option<&FailureView>,
+) -> Option<Sentence> {
+    match (phase, lock) {
+        (Phase::WaitingForLock | Phase::Locked, LockView::HeldByOther(holders)) => holders.first().map(holder),
+        (Phase::Blocked, _) => gate.map(blocker),
+        (Phase::Refused, _) => difference.first().map(|first| first.as_str().into()),
+        (Phase::Failed, _) => failure.map(|failure| failure.what.as_str().into()),
+        _ => None,
+    }
+}
+
+fn holder(holder: &HolderView) -> Sentence {
+    let who = holder.who.split(" via GitHub Actions").next().unwrap_or_default();
+    let by = if holder.freeze_reason.is_some() { "frozen by" } else { "held by" };
+    let told = Sentence::from(format!("{by} {who}"));
+    match holder.pull_request {
+        Some(number) => told.words(" for ").pull_request(number),
+        None => told,
+    }
+}
+
+fn blocker(gate: &GateView) -> Sentence {
+    let had = gate.approved_by.len();
+    match gate.blockers.as_slice() {
+        [] | [_] if had < gate.required => format!("{had} of {} approvals", gate.required).into(),
+        [] => Sentence::default(),
+        [only] => only.clone(),
+        [first, rest @ ..] => first.clone().words(format!(", and {}", many(rest.len(), "more reason"))),
+    }
+}
 
 /// The life that an earlier comment of ours tells, oldest first; empty when it tells none.
 pub fn life_from_comment(body: &str) -> Vec<LifeEvent> {
@@ -36,20 +85,21 @@ pub fn life_from_comment(body: &str) -> Vec<LifeEvent> {
     let stored: Vec<Stored> = serde_json::from_slice(&json).unwrap_or_default();
     stored
         .into_iter()
-        .filter_map(|Stored(at, phase, run_url, actor, head_sha)| {
+        .filter_map(|Stored(at, phase, run_url, actor, head_sha, why)| {
             Some(LifeEvent {
                 at: Timestamp::from_second(at).ok()?,
                 phase: Phase::from_word(&phase)?,
                 run_url,
                 actor,
                 head_sha,
+                why,
             })
         })
         .collect()
 }
 
 /// The line that carries the life; empty when there is none yet.
-pub(super) fn hidden_line(history: &[LifeEvent]) -> String {
+pub(super) fn hidden_line(history: &[LifeEvent], ink: &Ink<'_>) -> String {
     let steps = steps(history);
     if steps.is_empty() {
         return String::new();
@@ -65,6 +115,7 @@ pub(super) fn hidden_line(history: &[LifeEvent]) -> String {
                 event.run_url.clone().filter(|url| url.len() <= 300),
                 short(&event.actor, 60),
                 short(&event.head_sha, 40),
+                event.why.as_ref().map(|why| why.map(|words| clip(&ink.scrub(words), WHY))),
             )
         })
         .collect();
@@ -111,6 +162,9 @@ pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String
 
 fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let mut line = format!("- {} · {}", short_moment(event.at), event.phase.word());
+    if let Some(why) = event.why.as_ref().filter(|why| !why.is_empty()) {
+        line.push_str(&format!(" ({})", ink.told(why, &Site::of(view), WHY)));
+    }
     let by = event.actor.as_ref().map_or_else(String::new, |actor| format!(" by {}", ink.code(actor, 60)));
     // An approval is a person's; anything else is what a person's run came to.
     let is_own = event.run_url.is_none();

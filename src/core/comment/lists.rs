@@ -4,7 +4,7 @@ use super::Place;
 use super::budget::{Budget, Sheet};
 use super::escape::{clip, code, fence, link, visible};
 use super::ink::Ink;
-use super::status::{alert, items};
+use super::status::{alert, items, told};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
@@ -151,10 +151,9 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
         lists.extend(actions(plan, ink));
         lists.extend(drift(plan, ink));
     }
-    if !view.notes.is_empty() {
-        let mut notes = items(&view.notes, ink).join("\n");
-        notes.push_str("\n\n");
-        lists.push(notes);
+    let notes = [told(&view.related, view, ink), items(&view.notes, ink)].concat();
+    if !notes.is_empty() {
+        lists.push(format!("{}\n\n", notes.join("\n")));
     }
     lists
 }

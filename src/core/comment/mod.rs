@@ -14,6 +14,7 @@ mod life;
 mod lists;
 mod note;
 mod plain;
+mod site;
 mod status;
 mod warnings;
 mod words;
@@ -24,7 +25,7 @@ mod tests;
 use budget::{Budget, Sheet};
 use ink::Ink;
 
-pub use life::life_from_comment;
+pub use life::{life_from_comment, why};
 pub use note::{UnlockNote, unlock_note};
 pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
@@ -54,7 +55,7 @@ pub fn marker(comment_id: &str) -> String {
 /// The comment, at most `budget` code points and 262,144 bytes long.
 pub fn comment(view: &CommentView<'_>, budget: usize) -> String {
     let budget = Budget { chars: budget, bytes: COMMENT_BYTES };
-    let hidden = life::hidden_line(&view.history);
+    let hidden = life::hidden_line(&view.history, &Ink::new(view.plan));
     let opening = [format!("{}\n", marker(view.comment_id)), hidden, "\n".to_owned()];
     write(view, budget, &opening, Place::Comment)
 }

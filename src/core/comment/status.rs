@@ -2,9 +2,13 @@
 
 use super::escape::{self, fence, is_plain_url, link};
 use super::ink::Ink;
-use super::view::{CommentView, HolderView, Liveness, LockView, Phase};
-use super::words::{between, counts, duration, grouped, listed, many, moment, short_hash};
+use super::site::Site;
+use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
+use super::words::{
+    between, counts, duration, grouped, listed, many, moment, short_hash, short_moment, time_or_moment,
+};
 use crate::core::plan::PlanSummary;
+use crate::core::sentence::{Part, Sentence};
 
 /// Characters of an address, a name, a sentence: more says nothing more.
 const NAME: usize = 120;
@@ -102,7 +106,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Failed => "failed".to_owned(),
         Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
         Phase::Cancelled => "cancelled".to_owned(),
-        Phase::Skipped => "skipped".to_owned(),
+        Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
     }
 }
@@ -168,8 +172,11 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if !why.is_empty() {
         lines.push(ink.sentence(why, SENTENCE));
     }
+    if was_applying(view) && !matches!(view.lock, LockView::Kept { .. }) {
+        lines.push("A part of the change may be applied; the state says which.".to_owned());
+    }
     if !failure.hint.is_empty() {
-        lines.push(next(&failure.hint, ink));
+        lines.extend(next(&failure.hint.as_str().into(), view, ink));
     }
     alert("CAUTION", &lines)
 }
@@ -200,11 +207,11 @@ pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if view.difference.is_empty() {
         return String::new();
     }
-    let mut lines = vec!["**The plan is not the one that was reviewed:**".to_owned()];
+    let mut lines = vec!["**What differs from the reviewed plan**".to_owned()];
     let step = view.difference.last().and_then(|last| last.strip_prefix("Next: "));
     let told = view.difference.len() - usize::from(step.is_some());
     lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink));
-    lines.extend(step.map(|step| next(step, ink)));
+    lines.extend(step.into_iter().flat_map(|step| next(&step.into(), view, ink)));
     alert("WARNING", &lines)
 }
 
@@ -217,7 +224,8 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         }
         LockView::Released { .. } if is_quiet(view) => String::new(),
         LockView::Released { taken, released } => {
-            format!("**Lock** held for {}, released at {}\n\n", duration(between(*taken, *released)), moment(*released))
+            let held = duration(between(*taken, *released));
+            format!("**Lock** held for {held}, released {} UTC\n\n", short_moment(*released))
         }
         LockView::HeldByOther(holders) => {
             let lines: Vec<String> = holders.iter().flat_map(|one| holder(one, view, ink)).collect();
@@ -262,7 +270,8 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
         return frozen(holder, &who, reason, view, ink);
     }
     let doing = operation(&holder.operation, ink);
-    let for_whom = holder.pull_request.map(|number| format!(" for #{number}")).unwrap_or_default();
+    let site = Site::of(view);
+    let for_whom = holder.pull_request.map(|number| format!(" for {}", site.pull_request(number))).unwrap_or_default();
     let mut lines = vec![format!("**The state is locked** by {who}{doing}{for_whom}.")];
 
     let held = held_since(holder, view);
@@ -282,15 +291,25 @@ fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Str
         lines.push(format!("It says {}", ink.code(&holder.info, 200)));
     }
     lines.extend(known(holder, ink));
+    lines.extend(patience(view));
     let next_step = match (holder.liveness, view.phase) {
-        (Liveness::Alive, Phase::WaitingForLock) => "Nothing to do: this job goes on by itself when the lock is free.",
-        (Liveness::Alive, _) => "Re-run this job when that run has ended.",
+        (Liveness::Alive, Phase::WaitingForLock) => "nothing to do: this job goes on by itself when the lock is free",
+        (Liveness::Alive, _) => "when that run has ended, re-run this job",
         _ => &holder.next_step,
     };
     if !next_step.is_empty() {
-        lines.push(next(next_step, ink));
+        lines.extend(next(&next_step.into(), view, ink));
     }
     lines
+}
+
+/// How long this run waits, and what comes of it then.
+fn patience(view: &CommentView<'_>) -> Option<String> {
+    let until = view.waits_until.filter(|_| view.phase == Phase::WaitingForLock)?;
+    Some(format!(
+        "This job waits until {}; if the lock is still held then, it fails and nothing is done.",
+        time_or_moment(until, view.now)
+    ))
 }
 
 /// A freeze is no run: it ends when somebody ends it.
@@ -302,7 +321,7 @@ fn frozen(holder: &HolderView, who: &str, reason: &str, view: &CommentView<'_>, 
     }
     lines.push(format!("Why: {}", ink.code(reason, 200)));
     lines.extend(known(holder, ink));
-    lines.push(next(&holder.next_step, ink));
+    lines.extend(next(&holder.next_step.as_str().into(), view, ink));
     lines
 }
 
@@ -353,15 +372,14 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", gate.required);
+    let next_step = if gate.next_step.is_empty() { Vec::new() } else { next(&gate.next_step, view, ink) };
+    let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if view.phase == Phase::Blocked {
-        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}.**")];
-        lines.extend(items(&gate.blockers, ink));
-        if !gate.next_step.contains(&gate.who_can) {
-            lines.push(ink.sentence(&gate.who_can, SENTENCE));
-        }
-        if !gate.next_step.is_empty() {
-            lines.push(next(&gate.next_step, ink));
-        }
+        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}**")];
+        lines.extend(told(&gate.blockers, view, ink));
+        lines.extend(told(&gate.notes, view, ink));
+        lines.extend(who_can);
+        lines.extend(next_step);
         return alert("WARNING", &lines);
     }
     // While it waits, that is the normal course of things: short and calm.
@@ -369,19 +387,17 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     match gate.blockers.as_slice() {
         // Where nobody is asked, there is nothing to count.
         [] if gate.required == 0 => {}
-        [] => lines.push(format!("**Approval** {count}")),
-        [only] => lines.push(format!("**Approval** {count} · {}", ink.sentence(only, SENTENCE))),
-        many => {
+        [only] if gate.notes.is_empty() => {
+            lines.push(format!("**Approval** {count} · {}", ink.told(only, &Site::of(view), SENTENCE)));
+        }
+        blockers => {
             lines.push(format!("**Approval** {count}"));
-            lines.extend(items(many, ink));
+            lines.extend(told(blockers, view, ink));
+            lines.extend(told(&gate.notes, view, ink));
         }
     }
-    if !gate.blockers.is_empty() && !gate.who_can.is_empty() && !gate.next_step.contains(&gate.who_can) {
-        lines.push(ink.sentence(&gate.who_can, SENTENCE));
-    }
-    if !gate.next_step.is_empty() {
-        lines.push(next(&gate.next_step, ink));
-    }
+    lines.extend(who_can.filter(|_| !gate.blockers.is_empty()));
+    lines.extend(next_step);
     if lines.is_empty() { String::new() } else { paragraph(&lines) }
 }
 
@@ -402,21 +418,63 @@ fn paragraph(lines: &[String]) -> String {
     out
 }
 
-fn next(step: &str, ink: &Ink<'_>) -> String {
-    format!("**Next:** {}", ink.sentence(step, SENTENCE))
+/// What to do next, and under it where that is done.
+fn next(step: &Sentence, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+    let site = Site::of(view);
+    let mut lines = vec![format!("**Next:** {}", ink.told(step, &site, SENTENCE))];
+    let places = places(view, &site);
+    if !places.is_empty() {
+        lines.push(format!("→ {}", places.join(" · ")));
+    }
+    lines
+}
+
+/// The pages on which the next step is done.
+fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
+    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
+    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
+    let is_reference = |part: &Part| matches!(part, Part::PullRequest(_));
+    let mut blockers = view.gate.iter().flat_map(|gate| &gate.blockers);
+    let is_of_reviews = blockers.any(|blocker| blocker.parts().iter().any(is_reference));
+    // First there is something else to do, and it says what.
+    let run_again = || site.run_again().filter(|_| !matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }));
+    let review = || view.pull_request.and_then(|number| site.review(number));
+    let planned = || {
+        let is_plan = |event: &&LifeEvent| matches!(event.phase, Phase::Planned | Phase::NoChanges);
+        let run = view.history.iter().rfind(is_plan)?.run_url.as_deref().filter(|url| site.has_run(url))?;
+        Some(link("the plan job", run))
+    };
+    let places = match view.phase {
+        Phase::Planned if lacks_approval || has_notes => vec![review()],
+        // Where it is no pull request that keeps it out, neither helps.
+        Phase::Blocked if is_of_reviews => vec![review(), run_again()],
+        Phase::Refused => vec![planned(), review(), run_again()],
+        Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
+        _ => Vec::new(),
+    };
+    places.into_iter().flatten().collect()
 }
 
 /// What to do next, where nothing else says it.
 pub(super) fn next_step(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
-    view.next_step.as_ref().map_or_else(String::new, |step| format!("{}\n\n", next(step, ink)))
+    view.next_step.as_ref().map_or_else(String::new, |step| paragraph(&next(&step.as_str().into(), view, ink)))
 }
 
 /// Sentences as a list, the last ones counted when they are many.
 pub(super) fn items(sentences: &[String], ink: &Ink<'_>) -> Vec<String> {
-    let mut items: Vec<String> =
-        sentences.iter().take(ENTRIES).map(|sentence| format!("- {}", ink.sentence(sentence, SENTENCE))).collect();
-    if sentences.len() > ENTRIES {
-        items.push(format!("- and {} more", sentences.len() - ENTRIES));
+    list(sentences, |sentence| ink.sentence(sentence, SENTENCE))
+}
+
+/// The same, with references.
+pub(super) fn told(sentences: &[Sentence], view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+    let site = Site::of(view);
+    list(sentences, |sentence| ink.told(sentence, &site, SENTENCE))
+}
+
+fn list<T>(entries: &[T], told: impl Fn(&T) -> String) -> Vec<String> {
+    let mut items: Vec<String> = entries.iter().take(ENTRIES).map(|entry| format!("- {}", told(entry))).collect();
+    if entries.len() > ENTRIES {
+        items.push(format!("- and {} more", entries.len() - ENTRIES));
     }
     items
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::core::diagnostic::Diagnostic;
 use crate::core::plan::PlanSummary;
+use crate::core::sentence::Sentence;
 
 /// Everything that one comment tells.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct CommentView<'a> {
     pub workspace: &'a str,
     /// GitHub's environment, when one is named.
     pub environment: Option<&'a str>,
+    /// The pull request that is told.
+    pub pull_request: Option<u64>,
     /// The commit that was planned.
     pub head_sha: Option<&'a str>,
     /// The plan's fingerprint.
@@ -26,6 +29,8 @@ pub struct CommentView<'a> {
     pub phase: Phase,
     /// The lock's story.
     pub lock: LockView,
+    /// Until when this run waits for it.
+    pub waits_until: Option<Timestamp>,
     /// The gate, when it was asked.
     pub gate: Option<GateView>,
     /// How the plan differs from the one that was reviewed, a sentence each.
@@ -42,7 +47,9 @@ pub struct CommentView<'a> {
     pub outputs: Vec<OutputView>,
     /// What to do next, a sentence, where neither lock nor gate nor failure says it.
     pub next_step: Option<String>,
-    /// What else is worth a line, such as "also changed by #41".
+    /// What other pull requests have to do with it, such as "also changed by #41".
+    pub related: Vec<Sentence>,
+    /// What else is worth a line.
     pub notes: Vec<String>,
     /// The moment of writing.
     pub now: Timestamp,
@@ -170,11 +177,13 @@ pub struct GateView {
     /// Who approved, and counts.
     pub approved_by: Vec<String>,
     /// Every reason against, a sentence each; empty when the gate is open.
-    pub blockers: Vec<String>,
+    pub blockers: Vec<Sentence>,
+    /// What an approver should know of the approvals, a sentence each.
+    pub notes: Vec<Sentence>,
     /// Whose approval counts, a sentence.
     pub who_can: String,
     /// What to do next, a sentence.
-    pub next_step: String,
+    pub next_step: Sentence,
 }
 
 /// What failed.
@@ -203,6 +212,8 @@ pub struct LifeEvent {
     pub actor: Option<String>,
     /// The commit, where one is known.
     pub head_sha: Option<String>,
+    /// Why, or for whom it waits, in a few words.
+    pub why: Option<Sentence>,
 }
 
 /// An output's value after an apply.

@@ -45,6 +45,12 @@ pub(super) fn short_moment(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%-d %b %H:%M").to_string()
 }
 
+/// `09:14:02 UTC`, with its date where that is not today's.
+pub(super) fn time_or_moment(at: Timestamp, now: Timestamp) -> String {
+    let (zoned, now) = (at.to_zoned(TimeZone::UTC), now.to_zoned(TimeZone::UTC));
+    if zoned.date() == now.date() { zoned.strftime("%H:%M:%S UTC").to_string() } else { moment(at) }
+}
+
 /// `2 h 5 min`, `31 s`.
 pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -9,6 +9,7 @@ mod canonical;
 mod compare;
 mod content;
 mod difference;
+mod earlier;
 mod fingerprint;
 mod key;
 
@@ -21,6 +22,7 @@ pub use audit::{AuditRecord, applied};
 pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
 pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
 pub use difference::{Difference, Note, Why};
+pub use earlier::PlannedSince;
 pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 
@@ -41,6 +43,9 @@ pub struct Record {
     /// What it would do.
     #[serde(flatten)]
     pub plan: PlanFingerprint,
+    /// The plans of the same commit that it replaced, oldest first, as far as they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Record>,
 }
 
 /// Which commit, run, state and versions a plan was made of.
@@ -147,7 +152,7 @@ impl RecordError {
 impl Record {
     /// Puts a record together.
     pub fn new(origin: RecordOrigin, plan: PlanFingerprint) -> Self {
-        Self { version: VERSION, origin, plan }
+        Self { version: VERSION, origin, plan, earlier: Vec::new() }
     }
 
     /// The key of the record of a head commit in the state's bucket.

@@ -482,6 +482,44 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 /// Whether two values mean the same, by rewriting both.
+#[test]
+fn what_was_planned_since_a_moment_is_told_from_what_was_planned_then() {
+    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+    let made = |minute: i64, input: u32| {
+        let mut record = record(&[created(&json!({ "input": input }))]);
+        record.origin.made_at = Some(at(minute));
+        record
+    };
+    let first = made(10, 1);
+    assert_eq!(first.planned_since(at(10)), PlannedSince::Same { again: false });
+    assert_eq!(first.planned_since(at(9)), PlannedSince::First);
+
+    let again = made(20, 1).replacing(Some(first.clone()));
+    let and_again = made(30, 1).replacing(Some(again.clone()));
+    assert_eq!(and_again.earlier, from_ref(&first), "of the same plan the first is kept");
+    assert_eq!(and_again.planned_since(at(15)), PlannedSince::Same { again: true });
+
+    let other = made(40, 2).replacing(Some(and_again));
+    assert_eq!(other.earlier, from_ref(&first));
+    assert!(matches!(other.planned_since(at(15)), PlannedSince::Other { differences } if differences.len() == 1));
+    assert_eq!(other.planned_since(at(5)), PlannedSince::First);
+    let stored = Record::from_json("here", other.to_json().as_bytes()).unwrap();
+    assert_eq!(stored, other);
+
+    let back = made(50, 1).replacing(Some(other));
+    assert_eq!(back.planned_since(at(15)), PlannedSince::Same { again: true }, "as it was approved");
+    assert!(matches!(back.planned_since(at(45)), PlannedSince::Other { .. }));
+    assert_eq!(back.planned_since(at(50)), PlannedSince::Same { again: false });
+
+    let mut elsewhere = made(5, 1);
+    elsewhere.origin.head_sha = "2".repeat(40);
+    assert!(back.clone().replacing(Some(elsewhere)).earlier == back.earlier);
+    // However often it changes, it stays small.
+    let many = (0..30_u32).fold(back, |last, round| made(60 + i64::from(round), round).replacing(Some(last)));
+    assert!(many.earlier.len() <= 4, "{}", many.earlier.len());
+    assert!(many.earlier.iter().all(|record| record.earlier.is_empty()));
+}
+
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(members) => members

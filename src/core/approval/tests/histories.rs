@@ -175,7 +175,7 @@ fn each_history_is_judged_as_written() {
                     assert!(said.iter().any(|reason| reason.contains(part)), "{name}: {part:?} is not in {said:#?}");
                 }
                 for reason in &blocked.reasons {
-                    assert!(reason.next_step().len() > 10, "{name}: {reason:?}");
+                    assert!(reason.next_step().to_string().len() > 10, "{name}: {reason:?}");
                 }
             }
             other => panic!("{name}: {other:?}"),

@@ -16,7 +16,7 @@ fn a_refusal_names_who_could_approve() {
     let decision = decide(&Policy::default(), &facts_with(pull_request()));
     let step = decision.reasons()[0].next_step();
     assert_eq!(
-        step,
+        step.to_string(),
         "have #7 approved by anybody who can write to this repository, except author (its \
          author) and pusher (who pushed last), then re-run this job"
     );

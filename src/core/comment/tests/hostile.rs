@@ -15,6 +15,7 @@ use crate::core::comment::{
 use crate::core::diagnostic::Diagnostic;
 use crate::core::lock_info::LockInfo;
 use crate::core::plan::{PlanSummary, read_plan};
+use crate::core::sentence::Sentence;
 
 pub(crate) const RUN: &str = "https://github.com/acme/infra/actions/runs/987/attempts/1";
 
@@ -88,6 +89,7 @@ impl Hostile {
 
     fn views(&self) -> Vec<CommentView<'_>> {
         let text = self.text.clone();
+        let sentence = Sentence::from(text.clone()).pull_request(42).words(text.clone());
         let holder = HolderView {
             store: text.clone(),
             id: Some(text.clone()),
@@ -98,7 +100,7 @@ impl Hostile {
             since: Some(at("09:00:00")),
             age_seconds: None,
             run_url: Some(text.clone()),
-            pull_request: None,
+            pull_request: Some(41),
             liveness: Liveness::Alive,
             next_step: text.clone(),
         };
@@ -108,12 +110,14 @@ impl Hostile {
             run_url: Some(text.clone()),
             actor: Some(text.clone()),
             head_sha: Some(text.clone()),
+            why: Some(sentence.clone()),
         };
         let all = CommentView {
             comment_id: &self.text,
             root: &self.text,
             workspace: &self.text,
             environment: Some(&self.text),
+            pull_request: Some(42),
             head_sha: Some(&self.text),
             fingerprint: Some(&self.text),
             plan: Some(&self.plan),
@@ -125,10 +129,12 @@ impl Hostile {
             gate: Some(GateView {
                 required: 1,
                 approved_by: vec![text.clone(), text.clone()],
-                blockers: vec![text.clone(), text.clone()],
+                blockers: vec![sentence.clone(), text.clone().into()],
+                notes: vec![sentence.clone()],
                 who_can: text.clone(),
-                next_step: text.clone(),
+                next_step: sentence.clone(),
             }),
+            waits_until: Some(at("09:50:00")),
             difference: vec![text.clone(), format!("a `{text}` b")],
             failure: Some(FailureView {
                 what: text.clone(),
@@ -149,6 +155,7 @@ impl Hostile {
                 OutputView { name: text.clone(), value: None },
             ],
             next_step: Some(text.clone()),
+            related: vec![sentence],
             notes: vec![text.clone()],
             now: at("09:40:00"),
         };
@@ -160,7 +167,9 @@ impl Hostile {
         let removed = LockView::Removed { by: text.clone(), at: at("09:30:00") };
         let unlocked = CommentView { phase: Phase::Unlocked, lock: removed, ..all.clone() };
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
-        vec![all, blocked, applied, unlocked]
+        let waiting = CommentView { phase: Phase::WaitingForLock, plan: None, ..all.clone() };
+        let refused = CommentView { phase: Phase::Refused, plan: None, ..all.clone() };
+        vec![all, blocked, applied, unlocked, waiting, refused]
     }
 }
 
@@ -176,6 +185,18 @@ const TAGS: [&str; 10] = [
     "<code>",
     "</code>",
     "<br>",
+];
+
+/// Our own links: what they say, and where they lead.
+const OURS: [(&str, &str); 8] = [
+    ("full plan", RUN),
+    ("job summary", RUN),
+    ("the run that did it", RUN),
+    ("run", RUN),
+    ("#41", "https://github.com/acme/infra/pull/41"),
+    ("#42", "https://github.com/acme/infra/pull/42"),
+    ("review #42", "https://github.com/acme/infra/pull/42/files"),
+    ("re-run this job", "https://github.com/acme/infra/actions/runs/987"),
 ];
 
 /// Checks a comment, and returns its blocks with what may not depend on hostile text.
@@ -202,7 +223,12 @@ fn check_node<'a>(node: &'a AstNode<'a>, whole: &str, blocks: &mut Vec<String>) 
                 assert!(!text.contains(bad), "{bad:?} in plain text {text:?} of\n{whole}");
             }
         }
-        NodeValue::Link(link) => assert_eq!(link.url, RUN, "{whole}"),
+        NodeValue::Link(link) => {
+            let said: String =
+                node.descendants().filter_map(|node| Some(node.data.borrow().value.text()?.to_string())).collect();
+            assert!(OURS.contains(&(said.as_str(), link.url.as_str())), "{said:?} to {} in\n{whole}", link.url);
+            return;
+        }
         NodeValue::Code(_) | NodeValue::SoftBreak | NodeValue::LineBreak => {}
         NodeValue::CodeBlock(block) => {
             assert!(block.fenced && ["", "diff"].contains(&block.info.as_str()), "{:?} in\n{whole}", block.info);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::core::sentence::Sentence;
 
 /// Whether all of these stand in the text, in this order.
 fn in_order(text: &str, parts: &[&str]) {
@@ -41,6 +42,7 @@ fn everything_stands_in_the_order_of_danger() {
             "<summary>change <code>terraform_data.boot</code></summary>",
             "<summary>add <code>terraform_data.copy</code></summary>",
             "<summary>move <code>terraform_data.new_name</code></summary>",
+            "Marks: `-` goes, `+` comes, `!` changes; `-/+` is destroyed and made anew.",
         ],
     );
 }
@@ -229,11 +231,12 @@ fn the_holder_is_named_with_the_next_step() {
         &[
             "### 🔒 `environments/prod`: the state is locked, nothing was done",
             "> [!WARNING]",
-            "**The state is locked** by `hubot via GitHub Actions (acme/infra)` (an apply) for #41.",
+            "**The state is locked** by `hubot via GitHub Actions (acme/infra)` (an apply) for [#41](https://github.com/acme/infra/pull/41).",
             "Since 21 Nov 2026 09:12:00 UTC, for 28 min. \
              [Its run](https://github.com/acme/infra/actions/runs/900/attempts/1) is **finished**",
             "Lock id `e9ea2242`",
-            "**Next:** Run the unlock workflow with this lock id.",
+            "**Next:** Run the unlock workflow with this lock id.\n>\n\
+             > → [re-run this job](https://github.com/acme/infra/actions/runs/987)\n",
         ],
     );
     let freeze = HolderView {
@@ -268,19 +271,100 @@ fn the_holder_is_named_with_the_next_step() {
 }
 
 #[test]
+fn whoever_waits_is_told_until_when_and_what_comes_then() {
+    let holder = HolderView { who: "monalisa@desk".to_owned(), liveness: Liveness::Alive, ..HolderView::default() };
+    let waiting = CommentView {
+        phase: Phase::WaitingForLock,
+        lock: LockView::HeldByOther(vec![holder]),
+        waits_until: Some(at("09:50:00")),
+        ..view(None)
+    };
+    let told = "This job waits until 09:50:00 UTC; if the lock is still held then, it fails and nothing is done.";
+    in_order(&comment(&waiting, COMMENT_BUDGET), &[told, "**Next:** nothing to do"]);
+    let tomorrow = CommentView { now: "2026-11-20T23:55:00Z".parse().unwrap(), ..waiting.clone() };
+    in_order(&comment(&tomorrow, COMMENT_BUDGET), &["This job waits until 21 Nov 2026 09:50:00 UTC;"]);
+    let locked = comment(&CommentView { phase: Phase::Locked, ..waiting }, COMMENT_BUDGET);
+    assert!(!locked.contains("waits until"), "{locked}");
+}
+
+#[test]
+fn the_history_says_why() {
+    let holder = HolderView {
+        who: "hubot via GitHub Actions (acme/infra)".to_owned(),
+        pull_request: Some(41),
+        ..HolderView::default()
+    };
+    let lock = LockView::HeldByOther(vec![holder]);
+    let gate = |had: usize, blockers: &[&str]| GateView {
+        required: 2,
+        approved_by: vec!["hubot".to_owned(); had],
+        blockers: blockers.iter().map(|blocker| (*blocker).into()).collect(),
+        ..GateView::default()
+    };
+    let failure = FailureView { what: "terraform plan exited with code 1".to_owned(), ..FailureView::default() };
+    let lacking = gate(1, &["too few"]);
+    let rejected = gate(2, &["monalisa requests changes", "moved", "gone"]);
+    let difference = ["a.b would be created".to_owned()];
+    let none = LockView::NotTaken;
+    let cases = [
+        (
+            why(Phase::WaitingForLock, &lock, None, &[], None),
+            "waiting for the lock (held by hubot for [#41](https://github.com/acme/infra/pull/41))",
+        ),
+        (why(Phase::Locked, &lock, None, &[], None), "locked out (held by hubot for"),
+        (why(Phase::Blocked, &none, Some(&lacking), &[], None), "blocked (1 of 2 approvals)"),
+        (
+            why(Phase::Blocked, &none, Some(&rejected), &[], None),
+            "blocked (monalisa requests changes, and 2 more reasons)",
+        ),
+        (why(Phase::Refused, &none, None, &difference, None), "refused (a.b would be created)"),
+        (why(Phase::Failed, &none, None, &[], Some(&failure)), "failed (terraform plan exited with code 1)"),
+        (why(Phase::Planned, &lock, Some(&lacking), &[], None), "planned · commit"),
+    ];
+    let phases = [
+        Phase::WaitingForLock,
+        Phase::Locked,
+        Phase::Blocked,
+        Phase::Blocked,
+        Phase::Refused,
+        Phase::Failed,
+        Phase::Planned,
+    ];
+    for ((why, expected), phase) in cases.into_iter().zip(phases) {
+        let told = LifeEvent { why, ..event("09:30:00", phase) };
+        let history = vec![event("09:00:00", Phase::Skipped), told.clone()];
+        let text = comment(&CommentView { history, ..view(None) }, COMMENT_BUDGET);
+        in_order(&text, &["**History**", expected]);
+        assert_eq!(life_from_comment(&text).last(), Some(&told), "it outlives the edit");
+    }
+    // As it was stored before there was a why.
+    let stored = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, r#"[[1,"planned",null,null,null]]"#);
+    assert_eq!(life_from_comment(&format!("x\n<!-- stategate-life:{stored} -->")).len(), 1);
+}
+
+#[test]
 fn the_gate_is_quiet_until_it_keeps_something_out() {
     let plan = read(EVERYTHING);
     let gate = GateView {
         required: 2,
         approved_by: vec!["hubot".to_owned()],
-        blockers: vec!["1 approval is missing".to_owned(), "`octocat` requests changes".to_owned()],
+        blockers: vec![
+            Sentence::default().pull_request(42).words(" has 1 of 2 approvals"),
+            "`octocat` requests changes".into(),
+        ],
+        notes: Vec::new(),
         who_can: "Anyone with write access can approve.".to_owned(),
-        next_step: "Get another approval.".to_owned(),
+        next_step: "get another approval".into(),
     };
     let waiting = comment(&CommentView { gate: Some(gate.clone()), ..view(Some(&plan)) }, COMMENT_BUDGET);
     in_order(
         &waiting,
-        &["**Approval** 1 of 2, by `hubot`", "- 1 approval is missing", "**Next:** Get another", "[!CAUTION]"],
+        &[
+            "**Approval** 1 of 2, by `hubot`",
+            "- [#42](https://github.com/acme/infra/pull/42) has 1 of 2",
+            "**Next:** get another",
+            "[!CAUTION]",
+        ],
     );
     let blocked = CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(Some(&plan)) };
     let text = comment(&blocked, COMMENT_BUDGET);
@@ -289,17 +373,31 @@ fn the_gate_is_quiet_until_it_keeps_something_out() {
         &text,
         &[
             "### ⛔ `environments/prod`: not applied, approval is missing · **7 to destroy",
-            "> [!WARNING]\n> **Nothing was applied. Approvals: 1 of 2, by `hubot`.**",
-            "> - `octocat` requests changes",
-            "**Next:**",
+            "> [!WARNING]\n> **Nothing was applied. Approvals: 1 of 2, by `hubot`**",
+            "> - [#42](https://github.com/acme/infra/pull/42) has 1 of 2 approvals\n> - `octocat` requests changes",
+            "**Next:** get another approval\n>\n> → [review #42](https://github.com/acme/infra/pull/42/files) · \
+             [re-run this job](https://github.com/acme/infra/actions/runs/987)\n",
             "[!CAUTION]",
         ],
     );
 }
 
 #[test]
+fn a_run_that_is_out_of_date_is_not_to_be_run_again() {
+    let gate = GateView {
+        required: 1,
+        blockers: vec!["4f0c1d2 is no longer the newest commit of main".into()],
+        next_step: "nothing: the run of the newest commit applies both".into(),
+        ..GateView::default()
+    };
+    let text = comment(&CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(None) }, COMMENT_BUDGET);
+    in_order(&text, &["**Next:** nothing"]);
+    assert!(!text.contains('→'), "{text}");
+}
+
+#[test]
 fn where_nobody_is_asked_no_approvals_are_counted() {
-    let gate = GateView { next_step: "merge, and the apply runs on main".to_owned(), ..GateView::default() };
+    let gate = GateView { next_step: "merge, and the apply runs on main".into(), ..GateView::default() };
     let text = comment(&CommentView { gate: Some(gate), root: ".", ..view(Some(&read(TARGET))) }, COMMENT_BUDGET);
     in_order(&text, &["### ⚠️ Root module: ", "**Next:** merge, and the apply runs on main"]);
     assert!(!text.contains("Approval"), "{text}");
@@ -430,14 +528,42 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
     in_order(&comment(&cancelled, COMMENT_BUDGET), &["`: cancelled\n", "**Next:** Run again.", "was to be replaced"]);
     let broken = CommentView { history, ..cancelled };
     in_order(&comment(&broken, COMMENT_BUDGET), &["`: cancelled during the apply · **1 to replace, incomplete**\n"]);
+
+    let failure = FailureView { what: "it failed".to_owned(), hint: "mend it".to_owned(), ..FailureView::default() };
+    let failed = CommentView { phase: Phase::Failed, failure: Some(failure), ..broken };
+    let half = "A part of the change may be applied; the state says which.";
+    let text = comment(&failed, COMMENT_BUDGET);
+    in_order(&text, &["**it failed**", half, "**Next:** mend it", "[re-run this job]"]);
+    let text = comment(&CommentView { history: Vec::new(), ..failed.clone() }, COMMENT_BUDGET);
+    assert!(!text.contains(half), "{text}");
+    // Where the state was not uploaded, nothing is run again before that is done.
+    let lock = LockView::Kept { id: "1".to_owned(), why: "the state is rescued".to_owned() };
+    let text = comment(&CommentView { lock, ..failed }, COMMENT_BUDGET);
+    assert!(!text.contains(half) && !text.contains("re-run this job"), "{text}");
 }
 
 #[test]
 fn a_refusal_says_what_differs_and_what_to_do() {
     let difference = vec!["the state changed since".to_owned(), "Next: plan again".to_owned()];
     let plan = read(TARGET);
-    let text = comment(&CommentView { phase: Phase::Refused, difference, ..view(Some(&plan)) }, COMMENT_BUDGET);
-    in_order(&text, &["> - the state changed since\n>\n> **Next:** plan again\n"]);
+    // Whoever may edit comments may have written any address.
+    let planned_at = |url: &str| LifeEvent { run_url: Some(url.to_owned()), ..event("09:00:00", Phase::Planned) };
+    let refused = |url: &str| CommentView {
+        phase: Phase::Refused,
+        difference: difference.clone(),
+        history: vec![planned_at(url)],
+        ..view(Some(&plan))
+    };
+    let foreign = comment(&refused("https://github.com/evil/infra/actions/runs/900"), COMMENT_BUDGET);
+    in_order(&foreign, &["> → [review #42]("]);
+    let text = comment(&refused("https://github.com/acme/infra/actions/runs/900"), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "> - the state changed since\n>\n> **Next:** plan again\n>\n> → [the plan job](https://github.com/acme/infra/actions/runs/900) · \
+             [review #42](https://github.com/acme/infra/pull/42/files) · [re-run this job](",
+        ],
+    );
 }
 
 #[test]

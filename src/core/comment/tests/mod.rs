@@ -33,11 +33,13 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         root: "environments/prod",
         workspace: "default",
         environment: None,
+        pull_request: Some(42),
         head_sha: Some("4f0c1d2e9ab84c7753d1aa02c6f4e1d80b7a9e55"),
         fingerprint: Some("9c1f4e77ab02d3e8"),
         plan,
         phase: Phase::Planned,
         lock: LockView::NotTaken,
+        waits_until: None,
         gate: None,
         difference: Vec::new(),
         failure: None,
@@ -46,6 +48,7 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         run_url: Some(RUN),
         outputs: Vec::new(),
         next_step: None,
+        related: Vec::new(),
         notes: Vec::new(),
         now: at("09:40:00"),
     }
@@ -58,5 +61,6 @@ fn event(time: &str, phase: Phase) -> LifeEvent {
         run_url: Some(RUN.to_owned()),
         actor: Some("octocat".to_owned()),
         head_sha: Some("4f0c1d2".to_owned()),
+        why: None,
     }
 }
