@@ -107,7 +107,7 @@ fn an_approval_withdrawn_while_github_takes_its_time_over_the_comment_blocks() {
 fn an_approval_given_after_the_merge_opens_the_gate_for_a_re_run() {
     let (world, number) = World::planned();
     let push = world.merge(number);
-    let told = ["0 of 1", WEB, "have #42 approved by"];
+    let told = ["0 of 1", WEB, "#42 approved by"];
     let refused = Step::apply(&world, &push).refused_and_told(&[number], 11, &told);
     world.approve(number);
     let outcome = Step::apply(&world, &push).rerun_of(refused.run).run().exits(0);
