@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::audit;
+use super::holder::place;
 use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
@@ -43,10 +44,11 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::StepOutputs)?;
     write_out(&format!(
-        "{} is frozen: {}\n  lock ID    {id}\n  next       end it with: stategate unlock --lock-id {id} --reason TEXT\n",
+        "{} is frozen: {}\n  lock ID    {id}\n  next       end it with: stategate unlock --lock-id {id} --reason TEXT{place}\n",
         one_line(&info.path),
         one_line(&reason),
         id = info.id,
+        place = place(&session),
     ))
     .map_err(Error::Output)?;
     recorded

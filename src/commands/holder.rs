@@ -18,6 +18,8 @@ pub(super) struct Holder {
     pub(super) run: Option<(RunRef, RunState)>,
     /// The flags that name the state, for a command that is copied elsewhere.
     place: String,
+    /// Whether a workflow is nearer than a shell.
+    in_job: bool,
 }
 
 /// Asks GitHub about the run behind each lock.
@@ -30,13 +32,13 @@ pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holde
             Some(run) => run_state(session, run).await,
             None => None,
         };
-        holders.push(Holder { seen, run, place: place(session) });
+        holders.push(Holder { seen, run, place: place(session), in_job: session.host.run().is_some() });
     }
     holders
 }
 
-/// The root module and the workspace as they were given.
-fn place(session: &Session) -> String {
+/// The root module and the workspace as they were given, as flags.
+pub(super) fn place(session: &Session) -> String {
     let mut place = String::new();
     let directory = session.target.working_directory.to_string_lossy();
     if directory != "." {
@@ -81,7 +83,11 @@ impl Holder {
                 Liveness::Unknown { why: "a freeze ends only when somebody ends it".to_owned() }
             }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
-                Liveness::Unknown { why: "its run is not one of this repository, or no token may ask".to_owned() }
+                let why = match self.in_job {
+                    true => "its run is not one of this repository",
+                    false => "only a job can ask GitHub about its run",
+                };
+                Liveness::Unknown { why: why.to_owned() }
             }
             None if self.info().is_none() => {
                 Liveness::Unknown { why: "the lock cannot be read; only a person can tell".to_owned() }
@@ -113,10 +119,19 @@ impl Holder {
                     clock(until)
                 )
             }
+            Liveness::Dead if self.in_job => format!(
+                "That run is over and left its lock behind. Start the workflow that runs `unlock`, with this lock ID; in a shell it is {unlock}."
+            ),
             Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
             // What GitHub does not vouch for, a person has to.
             Liveness::Unknown { .. } if info.run().is_some() => {
                 let unlock = format!("`stategate unlock {} --force --reason TEXT{}`", self.named(info), self.place);
+                if self.run.is_none() && !self.in_job {
+                    return format!(
+                        "Start the workflow that runs `unlock`, with this lock ID: there GitHub proves whether the run is over. \
+                         Only where that cannot be, and when its Terraform is dead for certain: {unlock}."
+                    );
+                }
                 format!(
                     "See whether that run is over. When its Terraform is dead for certain, remove the lock with {unlock}."
                 )
