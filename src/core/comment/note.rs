@@ -40,7 +40,7 @@ pub fn unlock_note(note: &UnlockNote<'_>) -> (String, String) {
     text.push_str(if note.forced {
         "\n**It was forced**: nobody proved that its holder was dead. If an apply of this pull request was at work, compare the state with the world: run a plan and look for resources that it does not know.\n"
     } else {
-        "\nIts holder was proven dead first. Re-run the job of this pull request to plan or apply again.\n"
+        "\nIts holder was proven dead first.\n"
     });
     (marker, text)
 }

@@ -244,8 +244,8 @@ pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
             &[
                 // Why, and all the rest, stands in a comment of its own (`unlock_note`).
                 format!("**The lock of this run was removed** by {}, {}.", ink.code(by, NAME), moment(*at)),
-                "The run never told its end: what it applied, the state says. Run a plan to see what is left to do."
-                    .to_owned(),
+                "The run never told its end; the state knows what it did.".to_owned(),
+                "**Next:** re-run that run's job: it plans anew and does what is left.".to_owned(),
             ],
         ),
         LockView::Lost { found } => alert(
