@@ -45,6 +45,16 @@ pub fn names_a_secret(name: &str) -> bool {
     (is_key || holds.iter().any(|word| name.contains(word))) && !names.iter().any(|end| name.ends_with(end))
 }
 
+/// Whether a part of a credential that is JSON, such as a cloud's key file, is no secret by its name:
+/// where something is, and whose. An address can hold a password.
+pub fn is_open_part(name: &str, text: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = ["url", "uri", "endpoint", "domain", "host", "region", "type", "email", "name", "project", "_id"];
+    let names = ["clientid", "tenantid", "subscriptionid"];
+    let is_named = names.contains(&name.as_str()) || ends.iter().any(|end| name.ends_with(end));
+    is_named && !name.contains("secret") && password_in(text).is_none() && !text.contains('?')
+}
+
 /// The password in an address such as a proxy's.
 pub fn password_in(address: &str) -> Option<&str> {
     let (_, rest) = address.split_once("://").unwrap_or(("", address));
@@ -244,6 +254,20 @@ mod tests {
             "GITHUB_REPOSITORY",
         ] {
             assert!(!names_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_in_a_key_file_is_known_by_its_name() {
+        for name in
+            ["type", "project_id", "token_uri", "client_x509_cert_url", "universe_domain", "client_email", "tenantId"]
+        {
+            assert!(is_open_part(name, "https://x.example/a"), "{name}");
+            assert!(!is_open_part(name, "https://u:p@x.example/a") && !is_open_part(name, "https://x.example/?a=b"));
+        }
+        for name in ["", "private_key", "clientSecret", "refresh_token", "auth", "secret_id", "secretName", "password"]
+        {
+            assert!(!is_open_part(name, "x"), "{name}");
         }
     }
 

@@ -115,7 +115,7 @@ pub(super) fn hidden_line(history: &[LifeEvent], ink: &Ink<'_>) -> String {
                 event.run_url.clone().filter(|url| url.len() <= 300),
                 short(&event.actor, 60),
                 short(&event.head_sha, 40),
-                event.why.as_ref().map(|why| why.map(|words| clip(&ink.scrub(words), WHY))),
+                event.why.as_ref().map(|why| why.map(|words| clip(&ink.name(words), WHY))),
             )
         })
         .collect();

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::delta::has_true;
-use super::large::{is_stand_in, stands_for, weight};
+use super::large::{is_stand_in, json_inside, stands_for, weight};
 use super::{encoded, scan};
 
 /// What stands in place of a text that may hold something secret that cannot be searched for.
@@ -198,8 +198,19 @@ struct Patterns {
 
 impl Patterns {
     fn add_value(&mut self, value: &str) {
+        self.add_text(value);
+        if value.trim_start().starts_with(['{', '[']) {
+            self.add_inside(value);
+        }
+    }
+
+    fn add_text(&mut self, value: &str) {
         self.add(value, SHORT);
         self.add(value.trim(), SHORT);
+        self.add_lines(value);
+    }
+
+    fn add_lines(&mut self, value: &str) {
         if value.contains('\n') {
             // Terraform's text indents each line of a long value by itself.
             for line in value.lines() {
@@ -209,9 +220,6 @@ impl Patterns {
                     self.add(line, LONG);
                 }
             }
-        }
-        if value.trim_start().starts_with(['{', '[']) {
-            self.add_inside(value);
         }
     }
 
@@ -340,6 +348,32 @@ impl Secrets {
             marked.add_text(value);
         }
         marked.finish()
+    }
+
+    /// Only these credentials. Of one that is JSON itself, such as a cloud's key file, also what stands
+    /// in it, but for what `is_open` says of its name and itself: a project's ID is in every plan.
+    pub fn from_credentials<'a>(
+        credentials: impl IntoIterator<Item = &'a str>,
+        is_open: impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        let mut found = Patterns::default();
+        for credential in credentials {
+            found.add_text(credential);
+            let inside: Option<Value> = json_inside(credential);
+            let mut parts: Vec<(&str, &Value)> = inside.iter().map(|value| ("", value)).collect();
+            while let Some((name, part)) = parts.pop() {
+                match part {
+                    Value::Object(map) => parts.extend(map.iter().map(|(name, part)| (name.as_str(), part))),
+                    Value::Array(items) => parts.extend(items.iter().map(|item| (name, item))),
+                    Value::String(text) if !is_open(name, text) => {
+                        found.add(text, LONG);
+                        found.add_lines(text);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Self::new(found)
     }
 
     /// These and the others.
