@@ -300,6 +300,12 @@ async fn apply_plan(
         (None, None) => None,
         (printed, _) => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
     };
+    // What follows takes time, and the clean-up step finds no state that was only printed.
+    if let Some(rescued) = &rescued
+        && let Err(error) = footprint.set_rescued(rescued.told())
+    {
+        tracing::warn!("{error}");
+    }
     let Ran { mut finished, mut transcript, held_back } = match ran {
         Ok(ran) => ran,
         Err(error) => {
