@@ -34,14 +34,17 @@ const SHORTEST: usize = 16;
 /// Whether a variable of this name holds a credential, and not where one is.
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    if name.starts_with("TF_TOKEN_") {
+    // Of Vault's app role the role's ID is a name, and the secret's ID is the password.
+    let is_of_vault = name.contains("VAULT") || name.contains("APPROLE");
+    if name.starts_with("TF_TOKEN_") || (is_of_vault && name.ends_with("SECRET_ID")) {
         return true;
     }
     let holds =
         ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY"];
     let names =
         ["_FILE", "_PATH", "_DIR", "_URL", "_URI", "_ENDPOINT", "_ARN", "_NAME", "_ID", "APPLICATION_CREDENTIALS"];
-    let is_key = name == "AWS_SSE_CUSTOMER_KEY" || name.ends_with("ACCESS_KEY");
+    let keys = ["AWS_SSE_CUSTOMER_KEY", "ACCESS_KEY", "_APP_KEY", "_CONSUMER_KEY", "MYSQL_PWD"];
+    let is_key = keys.iter().any(|end| name.ends_with(end));
     (is_key || holds.iter().any(|word| name.contains(word))) && !names.iter().any(|end| name.ends_with(end))
 }
 
@@ -239,6 +242,11 @@ mod tests {
             "ARM_CLIENT_SECRET",
             "GOOGLE_CREDENTIALS",
             "DD_API_KEY",
+            "DD_APP_KEY",
+            "OVH_CONSUMER_KEY",
+            "MYSQL_PWD",
+            "VAULT_SECRET_ID",
+            "TF_VAR_login_approle_secret_id",
         ] {
             assert!(names_a_secret(name), "{name}");
         }
@@ -249,6 +257,8 @@ mod tests {
             "GOOGLE_APPLICATION_CREDENTIALS",
             "ACTIONS_ID_TOKEN_REQUEST_URL",
             "DB_SECRET_NAME",
+            "DB_SECRET_ID",
+            "VAULT_ROLE_ID",
             "PATH",
             "TF_VAR_region",
             "GITHUB_REPOSITORY",

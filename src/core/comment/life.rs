@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::escape::{clip, link};
 use super::ink::Ink;
 use super::site::Site;
-use super::status::is_run_beside;
 use super::view::{CommentView, FailureView, GateView, HolderView, LifeEvent, LockView, Phase};
 use super::words::{many, short_hash, short_moment};
 use crate::core::sentence::Sentence;
@@ -176,7 +175,7 @@ fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     }
     if let Some(url) = &event.run_url {
         // Whoever may edit comments may have written this address.
-        let run = if is_run_beside(url, view.run_url) { link("run", url) } else { "run".to_owned() };
+        let run = if Site::of(view).has_run(url) { link("run", url) } else { "run".to_owned() };
         line.extend([" · ", &run, &by]);
     }
     line.push('\n');
