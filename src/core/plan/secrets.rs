@@ -17,6 +17,8 @@
 //! What is too large to be kept cannot be searched for. Then every text that may hold a value is
 //! withheld as a whole; names and addresses stay, without the secrets that are known.
 
+mod credentials;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::delta::has_true;
-use super::large::{is_stand_in, json_inside, stands_for, weight};
+use super::large::{is_stand_in, stands_for, weight};
 use super::{encoded, scan};
 
 /// What stands in place of a text that may hold something secret that cannot be searched for.
@@ -348,32 +350,6 @@ impl Secrets {
             marked.add_text(value);
         }
         marked.finish()
-    }
-
-    /// Only these credentials. Of one that is JSON itself, such as a cloud's key file, also what stands
-    /// in it, but for what `is_open` says of its name and itself: a project's ID is in every plan.
-    pub fn from_credentials<'a>(
-        credentials: impl IntoIterator<Item = &'a str>,
-        is_open: impl Fn(&str, &str) -> bool,
-    ) -> Self {
-        let mut found = Patterns::default();
-        for credential in credentials {
-            found.add_text(credential);
-            let inside: Option<Value> = json_inside(credential);
-            let mut parts: Vec<(&str, &Value)> = inside.iter().map(|value| ("", value)).collect();
-            while let Some((name, part)) = parts.pop() {
-                match part {
-                    Value::Object(map) => parts.extend(map.iter().map(|(name, part)| (name.as_str(), part))),
-                    Value::Array(items) => parts.extend(items.iter().map(|item| (name, item))),
-                    Value::String(text) if !is_open(name, text) => {
-                        found.add(text, LONG);
-                        found.add_lines(text);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Self::new(found)
     }
 
     /// These and the others.
