@@ -280,6 +280,8 @@ async fn apply_plan(
     tracing::info!("terraform apply of the plan above, made of {made_of}");
     let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
     let known = |text: &str| session.scrub(&of_plan.scrub(text));
+    // What is shown at once are addresses and words of ours.
+    let known_names = |text: &str| session.scrub(&of_plan.scrub_name(text));
     let plan_file = approved.plan_file.path().display().to_string();
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
     // Nobody knows of the state of a Terraform whose step was killed, but for this.
@@ -289,7 +291,7 @@ async fn apply_plan(
             tracing::warn!("{error}");
         }
     };
-    let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known).await;
+    let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known_names).await;
     // Before anything else, whatever failed: it is the only copy of the new state.
     let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
     let copy = printed.as_deref().map(copy_of);
@@ -298,6 +300,12 @@ async fn apply_plan(
         (None, None) => None,
         (printed, _) => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
     };
+    // What follows takes time, and the clean-up step finds no state that was only printed.
+    if let Some(rescued) = &rescued
+        && let Err(error) = footprint.set_rescued(rescued.told())
+    {
+        tracing::warn!("{error}");
+    }
     let Ran { mut finished, mut transcript, held_back } = match ran {
         Ok(ran) => ran,
         Err(error) => {
@@ -316,6 +324,9 @@ async fn apply_plan(
         Some(of_state) => known(&of_state.scrub(text)),
         None => known(text),
     };
+    if let Some(why) = of_state.as_ref().and_then(Secrets::withheld).filter(|_| of_plan.withheld().is_none()) {
+        tracing::warn!("neither values of the new state nor Terraform's words about it are shown: {why}");
+    }
     held_back.show(of_state.is_some(), scrub);
     if of_state.is_none() {
         transcript = transcript.without_values();

@@ -1,17 +1,17 @@
 //! `stategate release`, the clean-up step: once this job's Terraform is dead, release what this
 //! run and attempt still holds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::report::Report;
-use super::rescue::{kept_for, printed_state, rescue};
+use super::rescue::{Rescued, kept_for, printed_state, rescue};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::Phase;
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
-use crate::shell::lock_store::{Bucket, CleanedUp, release_ours};
+use crate::shell::lock_store::{CleanedUp, release_ours};
 use crate::shell::runner::{Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
@@ -39,9 +39,13 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     wait_for_death(&footprints).await?;
     let killed_apply = footprints.iter().find(|footprint| footprint.applying && !footprint.concluded);
     if let Some(killed) = killed_apply {
+        if let Some(told) = killed.rescued.clone() {
+            return tell_rescued(&session, &command, &mut footprints, Rescued::told_before(told)).await;
+        }
         let left = (printed_state(killed), module.errored_state());
         if left.0.is_some() || left.1.exists() {
-            return rescue_of_killed(&session, &command, &bucket, &mut footprints, left).await;
+            let rescued = rescue(&bucket, session.run_attempt(), left.0, &left.1).await;
+            return tell_rescued(&session, &command, &mut footprints, rescued).await;
         }
     }
     let untraced = footprints.iter().find(|footprint| footprint.is_untraced_apply());
@@ -81,18 +85,19 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     tell_killed(&session, &command, &mut footprints, released.len()).await
 }
 
-/// Terraform outlived its step and could not upload the state. Its lock stays: nobody may plan until
+/// The Terraform of a killed step could not upload the state. Its lock stays: nobody may plan until
 /// that state is pushed back.
-async fn rescue_of_killed(
+async fn tell_rescued(
     session: &Session,
     command: &ReleaseCommand,
-    bucket: &Bucket,
     footprints: &mut [Footprint],
-    (printed, errored_state): (Option<String>, PathBuf),
+    rescued: Rescued,
 ) -> Result<(), Error> {
-    let error = rescue(bucket, session.run_attempt(), printed, &errored_state).await.told_with(String::new());
+    let error = rescued.told_with(String::new());
     let mut report = Report::new(session, &command.reporting);
-    report.notes.push("The step was killed before it could tell its end. The clean-up step found the state that Terraform could not upload.".to_owned());
+    report
+        .notes
+        .push("The step was killed before it could tell its end. Terraform could not upload the new state.".to_owned());
     for footprint in footprints {
         if !footprint.concluded {
             report.pull_requests.clone_from(&footprint.pull_requests);

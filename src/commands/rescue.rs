@@ -24,6 +24,16 @@ pub(super) struct Rescued {
 }
 
 impl Rescued {
+    /// What an earlier step told its footprint.
+    pub(super) fn told_before((rescued, next_step): (String, String)) -> Self {
+        Self { rescued, next_step }
+    }
+
+    /// For the footprint: where it is, and what to do about it.
+    pub(super) fn told(&self) -> (String, String) {
+        (self.rescued.clone(), self.next_step.clone())
+    }
+
     /// The error, with why Terraform failed.
     pub(super) fn told_with(self, stderr: String) -> Error {
         Error::StateNotUploaded { rescued: self.rescued, stderr, next_step: self.next_step }

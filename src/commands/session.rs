@@ -13,7 +13,7 @@ use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::network::Network;
 use crate::core::plan::Secrets;
-use crate::core::redact::{names_a_secret, password_in, redact};
+use crate::core::redact::{is_open_part, names_a_secret, password_in, redact};
 use crate::core::refusal::Refusal;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
@@ -293,5 +293,5 @@ fn environment_secrets() -> Secrets {
         password_in(&value).filter(|_| is_proxy).map(str::to_owned)
     });
     let values: Vec<String> = values.collect();
-    Secrets::from_values(values.iter().map(String::as_str))
+    Secrets::from_credentials(values.iter().map(String::as_str), is_open_part)
 }

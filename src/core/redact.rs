@@ -34,15 +34,28 @@ const SHORTEST: usize = 16;
 /// Whether a variable of this name holds a credential, and not where one is.
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    if name.starts_with("TF_TOKEN_") {
+    // Of Vault's app role the role's ID is a name, and the secret's ID is the password.
+    let is_of_vault = name.contains("VAULT") || name.contains("APPROLE");
+    if name.starts_with("TF_TOKEN_") || (is_of_vault && name.ends_with("SECRET_ID")) {
         return true;
     }
     let holds =
         ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY"];
     let names =
         ["_FILE", "_PATH", "_DIR", "_URL", "_URI", "_ENDPOINT", "_ARN", "_NAME", "_ID", "APPLICATION_CREDENTIALS"];
-    let is_key = name == "AWS_SSE_CUSTOMER_KEY" || name.ends_with("ACCESS_KEY");
+    let keys = ["AWS_SSE_CUSTOMER_KEY", "ACCESS_KEY", "_APP_KEY", "_CONSUMER_KEY", "MYSQL_PWD"];
+    let is_key = keys.iter().any(|end| name.ends_with(end));
     (is_key || holds.iter().any(|word| name.contains(word))) && !names.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a part of a credential that is JSON, such as a cloud's key file, is no secret by its name:
+/// where something is, and whose. An address can hold a password.
+pub fn is_open_part(name: &str, text: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = ["url", "uri", "endpoint", "domain", "host", "region", "type", "email", "name", "project", "_id"];
+    let names = ["clientid", "tenantid", "subscriptionid"];
+    let is_named = names.contains(&name.as_str()) || ends.iter().any(|end| name.ends_with(end));
+    is_named && !name.contains("secret") && password_in(text).is_none() && !text.contains('?')
 }
 
 /// The password in an address such as a proxy's.
@@ -229,6 +242,11 @@ mod tests {
             "ARM_CLIENT_SECRET",
             "GOOGLE_CREDENTIALS",
             "DD_API_KEY",
+            "DD_APP_KEY",
+            "OVH_CONSUMER_KEY",
+            "MYSQL_PWD",
+            "VAULT_SECRET_ID",
+            "TF_VAR_login_approle_secret_id",
         ] {
             assert!(names_a_secret(name), "{name}");
         }
@@ -239,11 +257,27 @@ mod tests {
             "GOOGLE_APPLICATION_CREDENTIALS",
             "ACTIONS_ID_TOKEN_REQUEST_URL",
             "DB_SECRET_NAME",
+            "DB_SECRET_ID",
+            "VAULT_ROLE_ID",
             "PATH",
             "TF_VAR_region",
             "GITHUB_REPOSITORY",
         ] {
             assert!(!names_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_in_a_key_file_is_known_by_its_name() {
+        for name in
+            ["type", "project_id", "token_uri", "client_x509_cert_url", "universe_domain", "client_email", "tenantId"]
+        {
+            assert!(is_open_part(name, "https://x.example/a"), "{name}");
+            assert!(!is_open_part(name, "https://u:p@x.example/a") && !is_open_part(name, "https://x.example/?a=b"));
+        }
+        for name in ["", "private_key", "clientSecret", "refresh_token", "auth", "secret_id", "secretName", "password"]
+        {
+            assert!(!is_open_part(name, "x"), "{name}");
         }
     }
 

@@ -234,3 +234,22 @@ fn credentials_in_addresses_are_told_nowhere() {
         }
     }
 }
+
+#[test]
+fn what_becomes_of_each_resource_is_told_though_values_are_withheld() {
+    let world = World::applied();
+    let number = world.pull_request("A large secret", |files| {
+        let large = "0123456789".repeat(30_000);
+        let resource = format!("resource \"terraform_data\" \"large\" {{\n  input = sensitive(\"{large}\")\n  provisioner \"local-exec\" {{\n    command = \"echo aloud\"\n  }}\n}}\n");
+        files.write(&format!("{PROD}/large.tf"), &resource);
+    });
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    let outcome = Step::apply(&world, &push).run().exits(0);
+    let told = "terraform_data.large: Creation complete after 0s";
+    assert!(outcome.log.contains(told), "{told:?} is not told:\n{}", outcome.log);
+    for text in [&world.github.comment(number), &outcome.summary, &outcome.log] {
+        assert!(!text.contains("aloud") && !text.contains("0123456789"), "{text}");
+    }
+}

@@ -1,6 +1,8 @@
 //! A state that cannot be uploaded after an apply: rescued to the bucket, the lock kept, the pull
 //! request told how to push it back.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +10,7 @@ use rustix::process::Signal;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
+use crate::harness::laptop::terraform;
 use crate::harness::ministack::Ministack;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
@@ -63,20 +66,50 @@ fn check_rescue_of_killed(more: &str) {
     step.signal(Signal::KILL);
     let outcome = step.finish_after(&sign);
     refuse.store(false, Ordering::SeqCst);
+    let state = check_told_by_the_clean_up_step(&world, number, outcome);
+    assert!(state.contains("\"slow\""), "what the orphan did is in the rescued state");
+}
+
+#[test]
+fn a_step_that_is_killed_after_it_rescued_a_printed_state_leaves_its_lock() {
+    let (world, refuse, _) = refusing();
+    let number = world.pull_request("No room for a file", |files| files.write(&format!("{PROD}/more.tf"), NO_ROOM));
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    refuse.store(true, Ordering::SeqCst);
+    // Whoever asks what is secret in the new state is killed.
+    let program = world.place("bin").join("tf");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n\"show -json \"*.tfplan) ;;\n\"show -json\"*) kill -KILL $PPID; exit 1 ;;\nesac\nexec '{}' \"$@\"\n",
+        terraform().display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let outcome = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).run();
+    refuse.store(false, Ordering::SeqCst);
+    assert_eq!(outcome.code, None, "{}", outcome.log);
+    let state = check_told_by_the_clean_up_step(&world, number, outcome);
+    assert!(state.contains("a-value-of-the-state"), "what the apply did is in the rescued state");
+}
+
+/// The clean-up step tells where the state is, and the lock stays. The rescued state.
+#[track_caller]
+fn check_told_by_the_clean_up_step(world: &World, number: u64, outcome: Outcome) -> String {
     let (code, log) = outcome.cleanup.expect("the clean-up step ran");
     assert_eq!(code, Some(14), "{log}");
-    let state = String::from_utf8(world.bucket.get(&rescued(&world)).unwrap()).unwrap();
-    assert!(state.contains("\"slow\""), "what the orphan did is in the rescued state");
+    let state = String::from_utf8(world.bucket.get(&rescued(world)).unwrap()).unwrap();
     serde_json::from_str::<serde_json::Value>(&state).expect("the state is whole");
     assert_eq!(world.bucket.locks(), [PROD_LOCK], "nobody may plan until it is pushed back:\n{log}");
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
     let comment = world.github.comment(number);
-    for told in [rescued(&world).as_str(), "state push", "unlock", "was killed", &id] {
+    for told in [rescued(world).as_str(), "state push", "unlock", "was killed", &id] {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
     }
     for told in [&log, &outcome.log, &outcome.summary, &comment] {
         assert!(!told.contains("\"lineage\""), "the state is shown:\n{told}");
     }
+    state
 }
 
 /// A world whose bucket refuses the state from when it is told to.

@@ -51,7 +51,7 @@ impl<'a> Ink<'a> {
         let mut out = String::new();
         for part in sentence.parts() {
             match part {
-                Part::Words(words) => escape::push_words(&mut out, &self.scrub(words), most),
+                Part::Words(words) => escape::push_words(&mut out, &self.name(words), most),
                 Part::PullRequest(number) => {
                     // A mark right before it would make a picture of it.
                     if out.ends_with('!') {

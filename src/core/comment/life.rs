@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::escape::{clip, link};
 use super::ink::Ink;
 use super::site::Site;
-use super::status::is_run_beside;
 use super::view::{CommentView, FailureView, GateView, HolderView, LifeEvent, LockView, Phase};
 use super::words::{many, short_hash, short_moment};
 use crate::core::sentence::Sentence;
@@ -115,7 +114,7 @@ pub(super) fn hidden_line(history: &[LifeEvent], ink: &Ink<'_>) -> String {
                 event.run_url.clone().filter(|url| url.len() <= 300),
                 short(&event.actor, 60),
                 short(&event.head_sha, 40),
-                event.why.as_ref().map(|why| why.map(|words| clip(&ink.scrub(words), WHY))),
+                event.why.as_ref().map(|why| why.map(|words| clip(&ink.name(words), WHY))),
             )
         })
         .collect();
@@ -176,7 +175,7 @@ fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     }
     if let Some(url) = &event.run_url {
         // Whoever may edit comments may have written this address.
-        let run = if is_run_beside(url, view.run_url) { link("run", url) } else { "run".to_owned() };
+        let run = if Site::of(view).has_run(url) { link("run", url) } else { "run".to_owned() };
         line.extend([" · ", &run, &by]);
     }
     line.push('\n');

@@ -357,7 +357,7 @@ fn operation(operation: &str, ink: &Ink<'_>) -> String {
 }
 
 /// Whether an address is a run's page on the server that runs us: a lock's body can name any.
-pub(super) fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
+fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
     let server = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     is_plain_url(url)
         && url.contains("/actions/runs/")

@@ -17,6 +17,8 @@
 //! What is too large to be kept cannot be searched for. Then every text that may hold a value is
 //! withheld as a whole; names and addresses stay, without the secrets that are known.
 
+mod credentials;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -198,8 +200,19 @@ struct Patterns {
 
 impl Patterns {
     fn add_value(&mut self, value: &str) {
+        self.add_text(value);
+        if value.trim_start().starts_with(['{', '[']) {
+            self.add_inside(value);
+        }
+    }
+
+    fn add_text(&mut self, value: &str) {
         self.add(value, SHORT);
         self.add(value.trim(), SHORT);
+        self.add_lines(value);
+    }
+
+    fn add_lines(&mut self, value: &str) {
         if value.contains('\n') {
             // Terraform's text indents each line of a long value by itself.
             for line in value.lines() {
@@ -209,9 +222,6 @@ impl Patterns {
                     self.add(line, LONG);
                 }
             }
-        }
-        if value.trim_start().starts_with(['{', '[']) {
-            self.add_inside(value);
         }
     }
 

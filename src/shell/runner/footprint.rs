@@ -42,6 +42,9 @@ pub struct Footprint {
     /// Whether it started to apply.
     #[serde(default)]
     pub applying: bool,
+    /// Where the state is that could not be uploaded, and what to do about it.
+    #[serde(default)]
+    pub rescued: Option<(String, String)>,
     /// Whether its apply ended well.
     #[serde(default)]
     pub applied: bool,
@@ -78,6 +81,7 @@ impl Footprint {
             lock_id: None,
             pull_requests: Vec::new(),
             applying: false,
+            rescued: None,
             applied: false,
             concluded: false,
             file,
@@ -111,6 +115,15 @@ impl Footprint {
     pub fn set_applying(&mut self) -> Result<(), FootprintError> {
         self.applying = true;
         self.terraform = None;
+        self.save()
+    }
+
+    /// Writes down that the new state could not be uploaded: where it is, and what to do about it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn set_rescued(&mut self, told: (String, String)) -> Result<(), FootprintError> {
+        self.rescued = Some(told);
         self.save()
     }
 

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::core::plan::{SENSITIVE, Secrets};
+use crate::core::redact::is_open_part;
+use crate::core::sentence::Sentence;
 
 /// What `make.sh` passed as sensitive, and each line of it.
 const SECRETS: [&str; 6] = [
@@ -228,6 +230,26 @@ fn overlapping_escaped_and_long_values_are_hidden_whole() {
 }
 
 #[test]
+fn a_key_file_in_the_environment_hides_its_key_and_no_address() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIBfirstline0123456789\n-----END PRIVATE KEY-----\n";
+    let open = json!({"type": "service_account", "project_id": "acme-prod", "universe_domain": "googleapis.com"});
+    let mut file = open.clone();
+    file["private_key"] = json!(key);
+    file["more"] = json!([{"client_secret": "hunter2-inside"}]);
+    for file in [file.to_string(), serde_json::to_string_pretty(&file).unwrap()] {
+        let secrets = Secrets::from_credentials([file.as_str(), "plain-token"], is_open_part);
+        let told = "google_service_account.a in acme-prod uses storage.googleapis.com";
+        assert_eq!(secrets.scrub(told), told);
+        for secret in
+            ["plain-token", "hunter2-inside", "MIIBfirstline0123456789", file.as_str(), &json!(key).to_string()]
+        {
+            let told = secrets.scrub(secret);
+            assert!(!told.contains(secret.trim_matches('"')), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_holds_a_secret_is_hidden_but_what_is_destroyed_is_still_named() {
     let plan = plan_of(&json!({"resource_changes": [
         {"address": "module.users.aws_x.users[\"the-secret\"]", "change": {"actions": ["delete"],
@@ -265,4 +287,31 @@ fn what_cannot_be_searched_for_withholds_every_text_but_names() {
     for hidden in ["in-the-open", "says xxx", "of an output", "key-of-it", "xxx"] {
         assert!(!told.contains(hidden), "{hidden}: {told}");
     }
+}
+
+#[test]
+fn what_to_do_and_why_is_told_though_values_are_withheld() {
+    let change = json!({"actions": ["create"], "before": null, "after": {"big": "x".repeat(300_000)}, "after_sensitive": {"big": true}});
+    let plan = plan_of(&json!({"resource_changes": [{"address": "a.b", "type": "a", "name": "b", "change": change}]}));
+    assert!(plan.secrets.withheld().is_some());
+    let view = CommentView {
+        phase: Phase::Blocked,
+        gate: Some(GateView {
+            required: 1,
+            blockers: vec![Sentence::default().pull_request(42).words(" has no approval")],
+            next_step: "ask for a review of ".into(),
+            ..GateView::default()
+        }),
+        history: vec![
+            event("09:00:00", Phase::Planned),
+            LifeEvent { why: Some("0 of 1 approvals".into()), ..event("09:10:00", Phase::Blocked) },
+        ],
+        ..view(Some(&plan))
+    };
+    let told = comment(&view, COMMENT_BUDGET);
+    for shown in ["has no approval", "ask for a review of", "0 of 1 approvals"] {
+        assert!(told.contains(shown), "{shown}: {told}");
+    }
+    let kept = life_from_comment(&told).pop().and_then(|event| event.why);
+    assert_eq!(kept, Some("0 of 1 approvals".into()));
 }

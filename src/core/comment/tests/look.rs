@@ -554,7 +554,10 @@ fn a_refusal_says_what_differs_and_what_to_do() {
         history: vec![planned_at(url)],
         ..view(Some(&plan))
     };
-    let foreign = comment(&refused("https://github.com/evil/infra/actions/runs/900"), COMMENT_BUDGET);
+    let evil = "https://github.com/evil/infra/actions/runs/900";
+    let told = vec![planned_at(evil), event("09:10:00", Phase::Refused)];
+    let foreign = comment(&CommentView { history: told, ..refused(evil) }, COMMENT_BUDGET);
+    assert!(foreign.contains("planned · commit `4f0c1d2` · run by") && !foreign.contains("evil"), "{foreign}");
     in_order(&foreign, &["> → [review #42]("]);
     let text = comment(&refused("https://github.com/acme/infra/actions/runs/900"), COMMENT_BUDGET);
     in_order(
