@@ -83,9 +83,10 @@ impl Holder {
                 Liveness::Unknown { why: "a freeze ends only when somebody ends it".to_owned() }
             }
             None if self.info().is_some_and(|info| info.run().is_some()) => {
-                let why = match self.in_job {
-                    true => "its run is not one of this repository",
-                    false => "only a job can ask GitHub about its run",
+                let why = if self.in_job {
+                    "its run is not one of this repository"
+                } else {
+                    "only a job can ask GitHub about its run"
                 };
                 Liveness::Unknown { why: why.to_owned() }
             }

@@ -248,9 +248,8 @@ fn fill(text: &str, needs: &BTreeMap<String, String>, steps: &Outputs) -> String
 /// Whether a step runs: enough of GitHub's conditions for the workflow's.
 fn runs(condition: &Value, failed: bool, steps: &Outputs) -> bool {
     match condition.as_str() {
-        None => !failed,
         // The repository here is public.
-        Some("${{ !github.event.repository.private }}") => !failed,
+        None | Some("${{ !github.event.repository.private }}") => !failed,
         Some("(failure() || cancelled()) && steps.publish.outputs.began == 'true'") => {
             failed && steps.get("publish").and_then(|outputs| outputs.get("began")).is_some_and(|began| began == "true")
         }
