@@ -172,7 +172,9 @@ fn ctrl_c_on_a_terminal_reaches_terraform_once() {
     let (_, _, _sign) = world.slow_change();
     let laptop = world.laptop();
     let mut command = Command::new(python());
-    let words = ["Provisioning with", &binary().display().to_string(), "apply", "--required-approvals", "0"];
+    let binary = binary().display().to_string();
+    let waived = ["--required-approvals", "0", "--apply-args", "-auto-approve"];
+    let words = [["Provisioning with", &binary, "apply"].as_slice(), &waived].concat();
     command.args(["-c", TERMINAL]).args(words).stdin(Stdio::null());
     let ended = laptop.run(command);
     let shown = ended.text();
