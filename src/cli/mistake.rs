@@ -26,7 +26,9 @@ pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
         _ => "",
     };
     let given = text(ContextKind::InvalidArg);
-    let flag = Flag { name: given.split([' ', '=', '[']).next().unwrap_or_default(), command };
+    // A flag comes with its value's name, `--init [<true|false>]`; a value without a flag is `[COMMAND]`.
+    let name = if given.starts_with('-') { given.split([' ', '=', '[']).next().unwrap_or_default() } else { given };
+    let flag = Flag { name, command };
     let value = text(ContextKind::InvalidValue);
     let (what, next) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

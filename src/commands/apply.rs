@@ -16,9 +16,9 @@ use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::rescue::{kept_for, rescue};
 use super::review::{self, Code, StateIdentity};
-use super::running::{Live, Ran, open_root, shown, words};
+use super::running::{Live, Ran, all_words, open_root, shown, words};
 use super::session::{Root, Session};
-use crate::cli::{ApplyCommand, OnPlanChange, Words};
+use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
 use crate::core::comment::{OutputView, Phase};
 use crate::core::lock_info::Operation;
@@ -126,7 +126,7 @@ async fn under_the_lock(
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
     }
     let outcome = match &result {
-        Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_plan_args(plan_args))),
+        Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_words("plan", plan_args))),
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };
@@ -158,13 +158,6 @@ async fn under_the_lock(
     report.outputs = outputs(session, root, of_state).await;
     report.phase = Phase::Applied;
     recorded
-}
-
-/// The arguments that a plan is made with, those of Terraform's own variables included.
-fn all_plan_args(given: Option<&Words>) -> Vec<String> {
-    let of_environment = ["TF_CLI_ARGS", "TF_CLI_ARGS_plan"].into_iter().filter_map(variable);
-    let words = of_environment.flat_map(|words| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    words.chain(given.into_iter().flat_map(|given| given.0.iter().cloned())).collect()
 }
 
 /// What to compare when the lock was taken from us in the middle of the apply.

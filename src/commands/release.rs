@@ -23,12 +23,15 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         tracing::info!("nothing to release: outside a runner no lock belongs to a run");
         return Ok(());
     };
-    // A main step that failed before it had a directory or a backend took no lock.
-    let Ok(module) = session.module() else { return Ok(()) };
+    // A main step that failed before it had a directory or a backend took no lock, unless somebody
+    // tidied up after it.
+    let Ok(module) = session.module() else {
+        let gone = std::path::absolute(&session.target.working_directory).unwrap_or_default();
+        return nothing_held(&gone, run);
+    };
     let bucket = match connect(&session, &module).await {
         Ok(Some(bucket)) => bucket,
-        // Not initialised, or a backend that the main step refused: it took no lock there, unless
-        // somebody tidied up after it.
+        // Not initialised, or a backend that the main step refused.
         Ok(None) | Err(Error::Backend(_)) => return nothing_held(module.directory(), run),
         Err(error) => return Err(error),
     };

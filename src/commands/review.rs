@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::planning::{self, PlanFile};
 use super::report::Report;
+use super::running::all_words;
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::core::record::{
@@ -87,7 +88,7 @@ impl Code {
     pub(super) fn read(session: &Session, root: &Root, plan_args: Option<&Words>) -> Code {
         let module = root.terraform.module();
         let repository = variable("GITHUB_WORKSPACE").and_then(|path| fs::canonicalize(PathBuf::from(path)).ok());
-        let plan_args = plan_args.cloned().unwrap_or_default().0;
+        let plan_args = all_words("plan", plan_args);
         let merge_tree = repository.as_ref().and_then(|repository| checkout::tree(repository, module.directory()));
         let sources = repository.and_then(|repository| {
             let found = sources(&repository, module.directory(), &module.data_directory(), &plan_args);

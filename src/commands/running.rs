@@ -11,7 +11,7 @@ use crate::cli::Words;
 use crate::core::diagnostic::{Diagnostic, MOST_ANNOTATIONS, Severity, annotations};
 use crate::core::transcript::{Said, Transcript, speaks_json, without_form};
 use crate::error::Error;
-use crate::shell::runner::{Quotation, annotate, in_actions};
+use crate::shell::runner::{Quotation, annotate, in_actions, variable};
 use crate::shell::terraform::{Finished, Terraform, TerraformError};
 
 /// A run of Terraform that ended, one way or another.
@@ -149,11 +149,24 @@ pub(super) fn words(root: &Root, command: &str, given: Option<&Words>, ours: &[&
     let mut words = vec![command.to_owned()];
     words.extend(given.map(|given| without_form(&given.0)).unwrap_or_default());
     words.extend(["-lock=false", "-input=false", "-no-color"].map(str::to_owned));
+    if command == "plan" {
+        // Terraform's own variables can ask for it, and a plan with changes would look like a failure.
+        words.push("-detailed-exitcode=false".to_owned());
+    }
     if speaks_json(&root.version) {
         words.push("-json".to_owned());
     }
     words.extend(ours.iter().map(|word| (*word).to_owned()));
     words
+}
+
+/// The arguments of a command as Terraform reads them: those of its own variables come first.
+pub(super) fn all_words(command: &str, given: Option<&Words>) -> Vec<String> {
+    let of_environment = ["TF_CLI_ARGS".to_owned(), format!("TF_CLI_ARGS_{command}")];
+    let texts = of_environment.iter().filter_map(|name| variable(name));
+    // Terraform refuses what cannot be split.
+    let words = texts.flat_map(|text| shell_words::split(&text).unwrap_or_default());
+    words.chain(given.into_iter().flat_map(|given| given.0.iter().cloned())).collect()
 }
 
 /// Puts Terraform's text into the log, where it cannot be taken for workflow commands; on GitHub

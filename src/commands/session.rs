@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::Level;
 use uuid::Uuid;
 
-use super::running::{Live, quote, shown};
+use super::running::{Live, all_words, quote, shown};
 use crate::cli::Target;
 use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
@@ -161,14 +161,20 @@ impl Root {
     pub(super) async fn open(session: &Session, purpose: Purpose) -> Result<Root, Error> {
         let target = &session.target;
         let module = session.module()?;
-        check_configuration(&module, target)?;
-        let terraform = Terraform::find(target.terraform_bin.as_deref(), module)?;
+        let terraform = Terraform::find(target.terraform_bin.as_deref(), module.clone());
+        // A script may write the backend's file itself before it starts Terraform.
+        let may_write_files = target.init && terraform.as_ref().is_ok_and(Terraform::is_script);
+        if !may_write_files {
+            check_configuration(&module, target)?;
+        }
+        let terraform = terraform?;
         if target.init {
             init(&terraform, session, purpose).await?;
         }
-        let bucket = connect(session, terraform.module())
-            .await?
-            .ok_or_else(|| Error::NotInitialised { directory: target.working_directory.clone(), init: target.init })?;
+        let Some(bucket) = connect(session, terraform.module()).await? else {
+            check_configuration(terraform.module(), target)?;
+            return Err(Error::NotInitialised { directory: target.working_directory.clone(), init: target.init });
+        };
         for warning in bucket.backend().warnings() {
             tracing::warn!("{warning}");
         }
@@ -189,7 +195,8 @@ impl Root {
 /// Tells at once what `terraform init` would not: it has nothing against a directory without files,
 /// nor against a state that is a local file.
 fn check_configuration(module: &RootModule, target: &Target) -> Result<(), Error> {
-    let is_brought_by_init = target.init_args.iter().flat_map(|args| &args.0).any(|arg| arg.contains("from-module"));
+    let is_brought_by_init =
+        all_words("init", target.init_args.as_ref()).iter().any(|word| word.contains("from-module"));
     if is_brought_by_init || module.backend_file().map_err(Error::BackendFile)?.is_some() {
         return Ok(());
     }

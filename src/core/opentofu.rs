@@ -25,11 +25,11 @@ fn in_json(text: &str) -> bool {
 fn in_hcl(text: &str) -> bool {
     let (mut depth, mut in_settings, mut in_comment) = (0_usize, false, false);
     for line in text.lines() {
-        let line = line.trim();
-        let begins_comment = line.starts_with("/*");
-        if in_comment || begins_comment {
-            in_comment = !line.contains("*/");
-            continue;
+        let mut line = line.trim();
+        if in_comment || line.starts_with("/*") {
+            let end = line.split_once("*/");
+            in_comment = end.is_none();
+            line = end.map_or("", |(_, rest)| rest.trim());
         }
         let header = line.split_once('{').map(|(header, _)| header.trim());
         match (depth, header) {
@@ -46,9 +46,11 @@ fn in_hcl(text: &str) -> bool {
 /// How many braces a line opens and closes, those in texts and comments aside.
 fn braces(line: &str) -> (usize, usize) {
     let (mut opened, mut closed, mut in_text, mut before) = (0, 0, false, ' ');
-    for letter in line.chars() {
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
         match letter {
-            '"' if before != '\\' => in_text = !in_text,
+            '\\' if in_text => drop(letters.next()),
+            '"' => in_text = !in_text,
             '#' if !in_text => break,
             '/' if !in_text && before == '/' => break,
             '{' if !in_text => opened += 1,
@@ -70,6 +72,8 @@ mod tests {
         let cases = [
             (format!("terraform {{\n  backend \"s3\" {{\n    key = \"}}\"\n  }}\n  {block}}}\n"), true),
             (format!("# terraform {{\nterraform {{ # the }} settings\n  {block}}}\n"), true),
+            (format!("/* state */ terraform {{\n  {block}}}\n"), true),
+            (format!("locals {{\n  slash = {{ of = \"\\\\\" }}\n}}\nterraform {{\n  {block}}}\n"), true),
             (format!("resource \"aws_s3_bucket\" \"b\" {{\n  {block}}}\n"), false),
             (format!("terraform {{\n  backend \"s3\" {{\n    {block}  }}\n}}\n"), false),
             (format!("terraform {{\n}}\nmodule \"terraform\" {{\n  {block}}}\n"), false),

@@ -204,6 +204,11 @@ impl Terraform {
         &self.module
     }
 
+    /// Whether a script stands before it, which may do more than to start it.
+    pub fn is_script(&self) -> bool {
+        script(&self.executable).is_some()
+    }
+
     /// The same Terraform in another workspace.
     #[must_use]
     pub fn in_workspace(&self, workspace: &str) -> Terraform {

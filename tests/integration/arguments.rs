@@ -40,6 +40,15 @@ fn variables_that_are_no_flag_of_a_command_do_not_concern_it() {
 }
 
 #[test]
+fn a_value_that_no_flag_stands_before_is_named_by_its_place() {
+    for (arguments, place) in [(["man", "nothing"], "[COMMAND]"), (["completions", "nothing"], "<SHELL>")] {
+        let refused = stategate(&arguments);
+        assert_eq!(refused.code, Some(2), "{}", refused.text());
+        assert!(refused.stderr.contains(&format!("for {place}: it can be")), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn the_completions_are_scripts_that_name_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stategate(&["completions", shell]).succeeded().stdout;

@@ -101,3 +101,21 @@ fn a_record_that_claims_the_same_content_is_not_believed_alone() {
     let push = world.merge(number);
     apply(&world, &push).refused(11).says("changed since");
 }
+
+/// Terraform also takes arguments from the environment, and splits them as a shell does.
+#[test]
+fn a_variable_file_that_the_environment_names_reaches_the_apply() {
+    let (world, args) = (World::applied(), "-var-file='../../common file.tfvars'");
+    let number = world.pull_request("Web 1.1", |files| {
+        files.replace(MAIN, "web:1.0", "web:1.1");
+        files.write("common file.tfvars", "# one\n");
+    });
+    Step::plan(&world, number).env("TF_CLI_ARGS_plan", args).run().exits(0);
+    world.approve(number);
+    world.push_to(number, |files| files.write("common file.tfvars", "# two\n"));
+    let event = world.github.pull_request_event(number, "synchronize");
+    Step::new(&world, "plan", event).env("TF_CLI_ARGS_plan", args).run().exits(0);
+    let push = world.merge(number);
+    let refused = apply(&world, &push).env("TF_CLI_ARGS_plan", args).run().exits(11);
+    refused.says("common file.tfvars changed since");
+}

@@ -264,7 +264,7 @@ fn arguments_of_the_user_do_not_change_how_terraform_is_heard() {
     let world = World::applied();
     let number = world.new_image();
     let step = Step::plan(&world, number).with("plan-args", "-json=false -detailed-exitcode -compact-warnings");
-    let outcome = step.env("TF_CLI_ARGS_plan", "-json=false").run().exits(0);
+    let outcome = step.env("TF_CLI_ARGS_plan", "-json=false -detailed-exitcode").run().exits(0);
     assert!(outcome.log.contains("Plan: 0 to add, 1 to change"), "{}", outcome.log);
     assert!(outcome.summary.contains("Plan: 0 to add, 1 to change"), "{}", outcome.summary);
 }

@@ -1,12 +1,17 @@
 //! The work is done and AWS refuses to let the lock go: the work is told as done, the lock as
 //! left, with what to do about it.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
-use crate::harness::files::{PROD_KEY, PROD_LOCK};
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
 use crate::harness::ministack::Ministack;
+use crate::harness::process::wait_for;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
@@ -90,4 +95,21 @@ fn a_plan_is_told_as_planned() {
     world.approve(number);
     let push = world.merge(number);
     Step::apply(&world, &push).run().exits(0);
+}
+
+#[test]
+fn a_lock_whose_directory_was_tidied_away_is_named() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    step.wait_for_apply();
+    step.signal(Signal::KILL);
+    sign.go_on();
+    wait_for("Terraform to end", Duration::from_mins(1), || step.terraforms().is_empty().then_some(()));
+    fs::remove_dir_all(step.workspace.join(PROD)).unwrap();
+    let outcome = step.finish();
+    let (code, log) = outcome.cleanup.as_ref().expect("the clean-up step ran");
+    assert_eq!(*code, Some(10), "{log}");
+    let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
+    assert!(log.contains(&id) && log.contains("stategate unlock --lock-id"), "{log}");
 }

@@ -172,15 +172,9 @@ fn ctrl_c_on_a_terminal_reaches_terraform_once() {
     let (_, _, _sign) = world.slow_change();
     let laptop = world.laptop();
     let mut command = Command::new(python());
-    let words = [
-        "Provisioning with",
-        &binary().display().to_string(),
-        "apply",
-        "--required-approvals",
-        "0",
-        "--apply-args",
-        "-auto-approve",
-    ];
+    let binary = binary().display().to_string();
+    let waived = ["--required-approvals", "0", "--apply-args", "-auto-approve"];
+    let words = [["Provisioning with", &binary, "apply"].as_slice(), &waived].concat();
     command.args(["-c", TERMINAL]).args(words).stdin(Stdio::null());
     let ended = laptop.run(command);
     let shown = ended.text();
@@ -188,4 +182,22 @@ fn ctrl_c_on_a_terminal_reaches_terraform_once() {
     assert_eq!(shown.matches("Interrupt received").count(), 1, "{shown}");
     assert!(!shown.contains("Two interrupts received"), "{shown}");
     assert!(world.bucket.locks().is_empty(), "{shown}");
+}
+
+#[test]
+fn a_wrapper_may_write_the_backends_file_itself() {
+    let world = World::applied();
+    let laptop = world.laptop();
+    let directory = laptop.files.root.join(PROD);
+    fs::rename(directory.join("backend.tf"), directory.join("backend.template")).unwrap();
+    let refused = laptop.stategate(&["plan"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.text());
+    let idle = wrapper(&world, "#!/bin/sh\nexec \"$TERRAFORM\" \"$@\"\n").display().to_string();
+    let refused = laptop.stategate(&["plan", "--terraform-bin", &idle]);
+    assert_eq!(refused.code, Some(2), "{}", refused.text());
+    assert!(refused.text().contains("has a backend block"), "{}", refused.text());
+    let writes = "#!/bin/sh\ncp backend.template backend.tf\nexec \"$TERRAFORM\" \"$@\"\n";
+    let program = wrapper(&world, writes).display().to_string();
+    laptop.stategate(&["plan", "--terraform-bin", &program]).succeeded();
+    assert!(world.bucket.locks().is_empty());
 }

@@ -64,7 +64,8 @@ fn configuration(directory: &Path) -> Configuration {
     let texts = texts(directory);
     // Terragrunt writes the files that Terraform reads.
     let may_have = |text: &Option<String>| text.as_deref().is_none_or(|text| has_backend(text) || is_torn(text));
-    if directory.join("terragrunt.hcl").exists() || texts.iter().any(may_have) {
+    let is_terragrunts = ["terragrunt.hcl", "terragrunt.hcl.json"].iter().any(|name| directory.join(name).exists());
+    if is_terragrunts || texts.iter().any(may_have) {
         return Configuration::WithBackend;
     }
     match texts.iter().flatten().any(|text| has_cloud(text)) {
@@ -114,11 +115,14 @@ fn has_backend(text: &str) -> bool {
     text.match_indices("backend").any(|(at, word)| text.get(at + word.len()..).is_some_and(is_label))
 }
 
-/// Whether a line begins a block `cloud`, or there is such a member.
+/// Whether a line begins a block `cloud`, or JSON has such a member.
 fn has_cloud(text: &str) -> bool {
     let begins =
         |line: &str| line.trim_start().strip_prefix("cloud").is_some_and(|rest| rest.trim_start().starts_with('{'));
-    text.contains("\"cloud\"") || text.lines().any(begins)
+    text.lines().any(begins)
+        || text
+            .match_indices("\"cloud\"")
+            .any(|(at, word)| text.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with(':')))
 }
 
 #[cfg(test)]
@@ -153,6 +157,9 @@ mod tests {
         check("backend.tf.json", r#"{"terraform":{"backend":{"s3":{}}}}"#, Configuration::WithBackend);
         check("main.tf", "terraform {\n", Configuration::WithBackend);
         check("terragrunt.hcl", "", Configuration::WithBackend);
+        check("terragrunt.hcl.json", "{}", Configuration::WithBackend);
+        check("main.tf", "variable \"cloud\" {}", Configuration::WithoutBackend);
+        check("main.tf.json", r#"{"terraform":{"cloud":{}}}"#, Configuration::Cloud);
         check("main.tf", "terraform {\n  cloud {\n    organization = \"acme\"\n  }\n}", Configuration::Cloud);
         fs::write(place.join("latin.tf"), b"# \xe9\n").unwrap();
         assert_eq!(configuration(place), Configuration::WithBackend, "a file that cannot be read may have it");
