@@ -263,7 +263,7 @@ impl Error {
             Error::OtherCheckout { wanted, .. } => format!(
                 "Check out that very commit: `ref: {wanted}` of actions/checkout (on `push` its default is right; on `pull_request: closed` it is `github.event.pull_request.merge_commit_sha`)."
             ),
-            Error::PlanChanged { .. } => "See what differs. When it is right: re-run the plan job of the pull request, let whoever approved it see the new plan (an approval of that commit still counts), and re-run this job. When main has moved on since: open a pull request from main as it is now.".to_owned(),
+            Error::PlanChanged { .. } => "Re-run the plan job of the pull request when what differs is right, let whoever approved it see the new plan (an approval of that commit still counts), and re-run this job. When main has moved on since, open a pull request from main as it is now instead.".to_owned(),
             Error::Record(error) => error.hint(),
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
