@@ -69,3 +69,26 @@ fn install(directory: &Path, python: &Path) {
         .args(REQUIREMENTS));
     assert_eq!(pip.code, Some(0), "pip could not install {}:\n{}", REQUIREMENTS.join(" "), pip.text());
 }
+
+/// Starts a program on a terminal of its own, types Ctrl-C once the text in `sys.argv[1]` is
+/// there (never, when that is empty), and passes on what it shows and how it ends.
+pub const ON_TERMINAL: &str = r"
+import os, pty, sys
+wanted = sys.argv[1].encode()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+shown = b''
+while True:
+    try:
+        chunk = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not chunk:
+        break
+    before, shown = shown, shown + chunk
+    if wanted and wanted in shown and wanted not in before:
+        os.write(terminal, b'\x03')
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";

@@ -9,35 +9,16 @@ use serde_json::{Value, json};
 use crate::harness::files::{PROD, PROD_LOCK};
 use crate::harness::laptop::Laptop;
 use crate::harness::process::Finished;
-use crate::harness::python::python;
+use crate::harness::python::{ON_TERMINAL, python};
 use crate::harness::runner::binary;
 use crate::harness::world::World;
-
-/// Starts a program on a terminal of its own, and passes on what it shows and how it ends.
-const TERMINAL: &str = r"
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-shown = b''
-while True:
-    try:
-        chunk = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not chunk:
-        break
-    shown += chunk
-sys.stdout.buffer.write(shown)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-";
 
 /// Clears the screen, renames the window, hides, turns round, in both notations of a command.
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;pwned\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{e0041}\r\u{8}\u{7f}y";
 
 fn on_terminal(laptop: &Laptop, variables: &[(&str, &str)], arguments: &[&str]) -> Finished {
     let mut command = Command::new(python());
-    command.args(["-c", TERMINAL]).arg(binary()).args(arguments).stdin(Stdio::null());
+    command.args(["-c", ON_TERMINAL, ""]).arg(binary()).args(arguments).stdin(Stdio::null());
     let laptop = variables.iter().fold(laptop.clone(), |laptop, (name, value)| laptop.env(name, value));
     laptop
         .env("TERM", variables.iter().find(|(name, _)| *name == "TERM").map_or("xterm", |(_, value)| value))

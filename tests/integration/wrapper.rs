@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::files::{PROD, PROD_LOCK};
 use crate::harness::laptop::terraform;
-use crate::harness::python::python;
+use crate::harness::python::{ON_TERMINAL, python};
 use crate::harness::runner::{Step, binary};
 use crate::harness::world::World;
 
@@ -143,29 +143,6 @@ fn check_background(script: &str) {
     assert!(world.bucket.locks().is_empty());
 }
 
-/// Starts a program on a terminal of its own, types Ctrl-C once the text in `sys.argv[1]` is
-/// there, and passes on what it shows and how it ends.
-const TERMINAL: &str = r"
-import os, pty, sys
-wanted = sys.argv[1].encode()
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[2], sys.argv[2:])
-shown = b''
-while True:
-    try:
-        chunk = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not chunk:
-        break
-    before, shown = shown, shown + chunk
-    if wanted in shown and wanted not in before:
-        os.write(terminal, b'\x03')
-sys.stdout.buffer.write(shown)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-";
-
 #[test]
 fn ctrl_c_on_a_terminal_reaches_terraform_once() {
     let world = World::applied();
@@ -175,7 +152,7 @@ fn ctrl_c_on_a_terminal_reaches_terraform_once() {
     let binary = binary().display().to_string();
     let waived = ["--required-approvals", "0", "--apply-args", "-auto-approve"];
     let words = [["Provisioning with", &binary, "apply"].as_slice(), &waived].concat();
-    command.args(["-c", TERMINAL]).args(words).stdin(Stdio::null());
+    command.args(["-c", ON_TERMINAL]).args(words).stdin(Stdio::null());
     let ended = laptop.run(command);
     let shown = ended.text();
     assert_eq!(ended.code, Some(130), "{shown}");

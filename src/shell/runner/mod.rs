@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
 pub use self::footprint::{Footprint, FootprintError};
-pub use self::output::{LogWriter, Outputs, Quotation, annotate, in_actions, mask, write_out, write_summary};
+pub use self::output::{LogWriter, Outputs, Quotation, annotate, in_actions, write_out, write_summary};
 
 /// Where this process runs.
 #[derive(Debug, Clone)]

@@ -122,20 +122,6 @@ fn command(annotation: &Annotation) -> String {
     )
 }
 
-/// Hides `value` in the job's logs from here on; does nothing outside a runner.
-///
-/// # Errors
-/// The stream is closed.
-pub fn mask(value: &str) -> io::Result<()> {
-    if !in_actions() {
-        return Ok(());
-    }
-    for line in value.lines().filter(|line| line.trim().len() > 3) {
-        writeln!(io::stderr(), "::add-mask::{}", escape_data(line))?;
-    }
-    Ok(())
-}
-
 /// Prints `text` to standard output, without anything that a terminal would act on, and defused
 /// inside a runner.
 ///
