@@ -151,6 +151,8 @@ pub enum Error {
     TokenMissing,
     #[error("{actor} may not unlock: it needs write access to {repository}")]
     MayNotUnlock { actor: String, repository: String },
+    #[error("{0}")]
+    Told(Box<Error>, String),
     #[error("not applied: the answer was not `yes`")]
     NotConfirmed,
     #[error("cancelled")]
@@ -208,7 +210,22 @@ impl Error {
             }
             Error::GitHub(_) | Error::TokenMissing => code::GITHUB,
             Error::CommentNotPosted { source, .. } => source.exit_code(),
+            Error::Told(error, _) => error.exit_code(),
             Error::NotConfirmed | Error::Cancelled => code::CANCELLED,
+        }
+    }
+
+    /// The same with the next step that people are told elsewhere.
+    #[must_use]
+    pub fn with_next(self, next_step: String) -> Error {
+        Error::Told(Box::new(self), next_step)
+    }
+
+    /// Whether a person or the runner cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Error::Told(error, _) => error.is_cancelled(),
+            error => matches!(error, Error::Cancelled),
         }
     }
 
@@ -274,6 +291,7 @@ impl Error {
             Error::GitHub(error) => error.hint(),
             Error::CommentNotPosted { source, .. } => format!("{} The job summary has what the comment would say.", sentence(&source.remedy())),
             Error::TokenMissing => "Give the action's input github-token (its default is the job's own token), or set STATEGATE_GITHUB_TOKEN; `plan` can do without it where the input comment (--comment) is false.".to_owned(),
+            Error::Told(_, next_step) => next_step.clone(),
             Error::MayNotUnlock { .. } => "Ask somebody with write access to unlock.".to_owned(),
             Error::NotConfirmed => "Run again and type `yes` when it shall be done; nothing was applied and nothing is left locked.".to_owned(),
             Error::Cancelled => "Run again when it suits; nothing is left locked.".to_owned(),
@@ -286,6 +304,7 @@ impl Error {
             Error::HolderAlive { why, .. } => why.clone(),
             Error::Aws(error) | Error::NotRecorded(error) => error.cause(),
             Error::LockNotReleased { source, .. } => source.cause(),
+            Error::Told(error, _) => error.cause(),
             Error::Terraform(TerraformError::Failed { stderr, .. })
             | Error::InitRefusedByAws { stderr, .. }
             | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
@@ -304,6 +323,7 @@ impl Error {
             Error::Terraform(TerraformError::Failed { stderr, .. })
             | Error::InitRefusedByAws { stderr, .. }
             | Error::StateNotUploaded { stderr, .. } => Some(stderr),
+            Error::Told(error, _) => error.terraform_text(),
             _ => None,
         }
     }
@@ -315,6 +335,7 @@ impl Error {
             Error::Blocked { .. } => Phase::Blocked,
             Error::PlanChanged { .. } | Error::Record(_) => Phase::Refused,
             Error::NotConfirmed | Error::Cancelled => Phase::Cancelled,
+            Error::Told(error, _) => return error.phase(),
             Error::LockNotReleased { .. } | Error::NotRecorded(_) | Error::CommentNotPosted { .. } => return None,
             _ => Phase::Failed,
         })

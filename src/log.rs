@@ -41,7 +41,7 @@ pub fn start() {
 /// The stream is closed.
 pub fn failure(error: &Error) -> io::Result<()> {
     // A cancelled run says so on its page already.
-    tell([&error.to_string(), &error.cause(), &error.hint()], !matches!(error, Error::Cancelled))
+    tell([&error.to_string(), &error.cause(), &error.hint()], !error.is_cancelled())
 }
 
 /// Says what is wrong with the arguments, or prints the help or version that was asked for.

@@ -20,7 +20,7 @@ use super::running::{Live, Ran, all_words, open_root, shown, words};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
-use crate::core::comment::{OutputView, Phase};
+use crate::core::comment::{OutputView, Phase, Step};
 use crate::core::lock_info::Operation;
 use crate::core::plan::{Secrets, read_state};
 use crate::core::record::{Record, applied};
@@ -122,6 +122,9 @@ async fn under_the_lock(
         }
         kept => kept,
     };
+    if result.is_err() {
+        report.look_at_state(root, &identity).await;
+    }
     if kept.is_err() {
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
     }
@@ -279,6 +282,7 @@ async fn apply_plan(
     let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
     // Nobody knows of the state of a Terraform whose step was killed, but for this.
     footprint.set_applying()?;
+    report.step = Step::Applying;
     let on_start = |pid| {
         if let Err(error) = footprint.set_terraform(pid) {
             tracing::warn!("{error}");
@@ -299,6 +303,7 @@ async fn apply_plan(
     {
         tracing::warn!("{error}");
     }
+    report.apply_ended(ran.as_ref().ok().map(|ran| &ran.transcript));
     let Ran { mut finished, mut transcript, held_back } = match ran {
         Ok(ran) => ran,
         Err(error) => {
@@ -329,8 +334,6 @@ async fn apply_plan(
         return Err(rescued.told_with(scrub(&finished.stderr)));
     }
     if finished.interrupted && !finished.status.success() {
-        let told = "Terraform was interrupted in the middle of the apply; the state says what is applied.";
-        report.notes.push(told.to_owned());
         return Err(Error::Cancelled);
     }
     if !finished.interrupted {

@@ -12,7 +12,7 @@ use super::holder::{self, Holder};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Locking;
-use crate::core::comment::{LockView, Phase};
+use crate::core::comment::{LockView, Phase, Step};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::core::opentofu;
@@ -36,6 +36,7 @@ pub(super) async fn take(
     // Written down before the request: a kill right after it must not hide the lock.
     footprint.set_lock(&info.path, Some(&info.id))?;
     tracing::info!("taking the lock of {}", info.path);
+    report.step = Step::Locking;
     let mut result = wait_and_tell(session, root, locking, info, report).await;
     if let Err(AcquireError::Held(seen)) = &result
         && locking.break_stale_lock
@@ -51,6 +52,7 @@ pub(super) async fn take(
     let lost = match result {
         Ok(held) => {
             tracing::info!("the lock is ours: {}", held.info().id);
+            report.step = Step::Planning;
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
             if let Err(error) = make_workspace(root, &held).await {

@@ -8,7 +8,7 @@ use super::report::Report;
 use super::rescue::{Rescued, kept_for, printed_state, rescue};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
-use crate::core::comment::Phase;
+use crate::core::comment::{Phase, Step};
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
 use crate::shell::lock_store::{CleanedUp, release_ours};
@@ -98,6 +98,7 @@ async fn tell_rescued(
 ) -> Result<(), Error> {
     let error = rescued.told_with(String::new());
     let mut report = Report::new(session, &command.reporting);
+    report.step = Step::Applying;
     report
         .notes
         .push("The step was killed before it could tell its end. Terraform could not upload the new state.".to_owned());
@@ -128,6 +129,7 @@ async fn tell_killed(
         0 => "The step was killed before it could tell its end. It held no lock any more.".to_owned(),
         _ => "The step was killed before it could tell its end. The clean-up step saw its Terraform dead and released its lock.".to_owned(),
     });
+    report.step = if killed.applying { Step::Applying } else { Step::Planning };
     report.phase = if killed.applied { Phase::Applied } else { Phase::Cancelled };
     report.conclude_killed(session).await?;
     // Told once: a later step of this job has an end of its own.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::core::comment::{CommentView, LockView, Phase, comment};
+use crate::core::comment::{CommentView, LockView, Phase, Step, comment};
 use crate::core::harmless;
 use crate::core::plan::{PlanError, read_plan};
 
@@ -45,6 +45,8 @@ pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, 
         fingerprint: None,
         plan: Some(&plan),
         phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
+        step: Step::Planning,
+        progress: None,
         lock: LockView::NotTaken,
         waits_until: None,
         gate: None,

@@ -6,17 +6,20 @@ use std::io::IsTerminal;
 
 use jiff::Timestamp;
 
+use super::review::StateIdentity;
 use super::running::annotate_code;
-use super::session::Session;
+use super::session::{Root, Session};
 use crate::cli::{CommentMode, Reporting};
 use crate::core::comment::{
-    self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, SUMMARY_LIMIT,
+    self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
+    SUMMARY_LIMIT, Step,
 };
 use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::harmless;
 use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
+use crate::core::transcript::Transcript;
 use crate::error::Error;
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Outputs, write_out, write_summary};
@@ -47,6 +50,10 @@ pub(super) struct Report {
     /// What Terraform warned of and failed with, scrubbed.
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) phase: Phase,
+    /// What the command is about by now.
+    pub(super) step: Step,
+    /// How far an apply came that did not end well.
+    progress: Option<Progress>,
     pub(super) lock: LockView,
     /// Until when this run waits for it.
     pub(super) waits_until: Option<Timestamp>,
@@ -96,6 +103,8 @@ impl Report {
             plan_text: None,
             diagnostics: Vec::new(),
             phase: Phase::Planned,
+            step: Step::Preparing,
+            progress: None,
             lock: LockView::NotTaken,
             waits_until: None,
             lock_id: None,
@@ -160,22 +169,7 @@ impl Report {
     /// nothing worse happened.
     pub(super) async fn conclude(mut self, session: &Session, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
-            let phase = error.phase();
-            let was_applying = self.phase == Phase::Applying;
-            self.phase = phase.unwrap_or(self.phase);
-            if self.phase == Phase::Cancelled && !matches!(self.lock, LockView::Kept { .. }) {
-                let half_way = "Re-run this job now: a part of the change may be applied, and it applies what is left.";
-                self.next_step = Some(if was_applying { half_way.to_owned() } else { error.hint() });
-            }
-            // What the verdict, the gate or the difference tells already needs no failure block.
-            if matches!(phase, None | Some(Phase::Failed)) {
-                self.failure = Some(FailureView {
-                    what: session.scrub(&error.to_string()),
-                    why: session.scrub(&error.cause()),
-                    hint: session.scrub(&error.hint()),
-                    terraform_error_text: error.terraform_text().map(|text| session.scrub(text)),
-                });
-            }
+            self.failed(session, error);
         }
         let commented = if session.host.run().is_some() {
             self.comment_everywhere(session).await
@@ -187,11 +181,69 @@ impl Report {
             write_out(&text).map_err(Error::Output)
         };
         let told = self.tell_runner().and(session.conclude_footprint());
+        let next_step = comment::next_step(&self.view(self.pull_requests.first().copied()));
+        // Who reads the log reads there what the pull request is told to do.
+        let result = match (result, next_step) {
+            (Err(error), Some(next_step)) => Err(error.with_next(next_step)),
+            (Ok(()), Some(next_step)) if session.host.run().is_some() => {
+                tracing::info!("next: {next_step}");
+                Ok(())
+            }
+            (result, _) => result,
+        };
         first(first(result, commented), told)
+    }
+
+    /// Puts an error into the report.
+    fn failed(&mut self, session: &Session, error: &Error) {
+        let phase = error.phase();
+        self.phase = phase.unwrap_or(self.phase);
+        let is_cancelled = self.phase == Phase::Cancelled;
+        let is_kept = matches!(self.lock, LockView::Kept { .. });
+        // What the apply has done by then is not in the plan that was reviewed.
+        let broke_off = self.step == Step::Applying && matches!(error, Error::Terraform(_) | Error::Cancelled);
+        let hint = if broke_off && !is_kept { self.after_half_way(session) } else { session.scrub(&error.hint()) };
+        // What the verdict, the gate or the difference tells already needs no failure block.
+        if matches!(phase, None | Some(Phase::Failed)) {
+            let mut errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+            self.failure = Some(FailureView {
+                what: session.scrub(&error.to_string()),
+                why: session.scrub(&error.cause()),
+                hint,
+                error: error.terraform_text().and_then(|_| errors.next().cloned()),
+                terraform_error_text: error.terraform_text().map(|text| session.scrub(text)),
+            });
+        } else if is_cancelled && !is_kept {
+            self.next_step = Some(hint);
+        }
+    }
+
+    fn after_half_way(&self, session: &Session) -> String {
+        let in_job = session.host.run().is_some();
+        comment::after_half_way(self.phase != Phase::Cancelled, in_job, !self.pull_requests.is_empty()).to_owned()
+    }
+
+    /// Notes how far Terraform came; it is told when the apply does not end well.
+    pub(super) fn apply_ended(&mut self, transcript: Option<&Transcript>) {
+        let transcript = transcript.filter(|transcript| transcript.is_json());
+        let counted = |plan: &PlanSummary| Some(Progress::counted(plan, transcript?.completed()));
+        self.progress = self.plan.as_ref().and_then(counted);
+    }
+
+    /// Looks whether the state was written since it was `planned`.
+    pub(super) async fn look_at_state(&mut self, root: &Root, planned: &StateIdentity) {
+        match StateIdentity::read(&root.bucket).await {
+            Ok(now) => self.progress.get_or_insert_default().saved = Some(now != *planned),
+            Err(error) => tracing::warn!("whether the state was written is not known: {error}"),
+        }
     }
 
     /// Tells the end of a step that was killed, on its pull requests and in the summary.
     pub(super) async fn conclude_killed(mut self, session: &Session) -> Result<(), Error> {
+        if self.phase == Phase::Cancelled {
+            let again = "Re-run this job.".to_owned();
+            self.next_step = Some(if self.step == Step::Applying { self.after_half_way(session) } else { again });
+        }
         let commented = self.comment_everywhere(session).await;
         self.tell_summary();
         commented
@@ -396,6 +448,8 @@ impl Report {
             fingerprint: self.fingerprint.as_deref(),
             plan: self.plan.as_ref(),
             phase: self.phase,
+            step: self.step,
+            progress: self.progress,
             lock: self.lock.clone(),
             waits_until: self.waits_until,
             gate: self.gate.clone(),

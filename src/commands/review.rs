@@ -34,7 +34,7 @@ const MOST_OVERLAPS: usize = 20;
 const MOST_ADDRESSES: usize = 5;
 
 /// Which state it is, and how often it was written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct StateIdentity {
     #[serde(default)]
     lineage: Option<String>,

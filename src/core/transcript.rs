@@ -3,6 +3,8 @@
 //! A line that is not of that form (a wrapper's noise, an old Terraform) is text. Neither text nor
 //! a message decides anything: the exit code and the plan JSON do.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,6 +42,7 @@ pub struct Transcript {
     root_module: Option<String>,
     is_json: bool,
     diagnostics: Vec<Diagnostic>,
+    completed: BTreeMap<String, usize>,
     text: String,
     text_left_out: usize,
     state: Option<String>,
@@ -89,7 +92,12 @@ impl Transcript {
                     None => Said::Words(text),
                 }
             }
-            kind => progress(kind, message).map_or(Said::Words(text), Said::Progress),
+            kind => {
+                if let Some(address) = completed(kind, message) {
+                    *self.completed.entry(address.to_owned()).or_default() += 1;
+                }
+                progress(kind, message).map_or(Said::Words(text), Said::Progress)
+            }
         }
     }
 
@@ -101,6 +109,11 @@ impl Transcript {
     /// The warnings and errors, in their order.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// How many steps of each resource's change were completed: created, changed or destroyed.
+    pub fn completed(&self) -> &BTreeMap<String, usize> {
+        &self.completed
     }
 
     /// The lines that were not JSON of Terraform's, as far as they were kept.
@@ -202,6 +215,13 @@ fn progress(kind: &str, message: &Value) -> Option<String> {
     Some(format!("{address}: {told}"))
 }
 
+/// The address of what is created, changed or destroyed by now.
+fn completed<'m>(kind: &str, message: &'m Value) -> Option<&'m str> {
+    let hook = message.get("hook").filter(|_| kind == "apply_complete")?;
+    let changes = matches!(hook.get("action")?.as_str()?, "create" | "update" | "delete");
+    hook.get("resource")?.get("addr")?.as_str().filter(|_| changes)
+}
+
 /// The numbers at the end of an apply.
 fn summary(changes: &Value) -> Option<String> {
     let count = |name: &str| changes.get(name)?.as_u64();
@@ -296,6 +316,23 @@ mod tests {
             check(&line, &told.unwrap_or(Said::Words(words)));
         }
         check(r#"{"@message":"x","type":"apply_start","hook":{}}"#, &Said::Words("x".to_owned()));
+    }
+
+    #[test]
+    fn what_is_completed_is_counted_by_its_address() {
+        let mut transcript = Transcript::default();
+        for (kind, action) in [
+            ("apply_start", "delete"),
+            ("apply_complete", "delete"),
+            ("apply_complete", "create"),
+            ("apply_complete", "read"),
+            ("apply_errored", "update"),
+            ("provision_complete", "create"),
+        ] {
+            let hook = format!(r#"{{"resource":{{"addr":"a.b"}},"action":"{action}"}}"#);
+            transcript.hear(&format!(r#"{{"@message":"x","type":"{kind}","hook":{hook}}}"#));
+        }
+        assert_eq!(*transcript.completed(), [("a.b".to_owned(), 2)].into());
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn so_it_is_on_a_runner_without_a_temporary_directory() {
 #[track_caller]
 fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     let world = World::applied();
-    let (_, push, sign) = world.slow_change();
+    let (number, push, sign) = world.slow_change();
     let step = on(Step::apply(&world, &push)).start();
     step.wait_for_apply();
     step.signal(Signal::KILL);
@@ -74,6 +74,11 @@ fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     assert!(world.bucket.locks().is_empty(), "{log}");
     let state = world.laptop().state();
     assert!(state.to_string().contains("\"slow\""), "the orphan's work is in the state");
+    let comment = world.github.comment(number);
+    for told in ["cancelled during the apply half-way", "the state says what was done", "**Next:** Re-run the plan job"]
+    {
+        assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
+    }
 }
 
 #[test]

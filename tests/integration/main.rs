@@ -33,6 +33,7 @@ mod gate_earlier;
 mod gate_late;
 mod gate_queue;
 mod gate_record;
+mod half_way;
 mod harness_parts;
 mod hostile;
 mod install;

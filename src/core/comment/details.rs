@@ -23,8 +23,9 @@ const ADDRESS: usize = 300;
 /// Characters that "and so many more" takes at most, links included.
 const OMISSION: usize = 800;
 
-/// The one mark that is not Terraform's own is GitHub's, for a colour.
-const MARKS: &str = "Marks: `-` goes, `+` comes, `!` changes; `-/+` is destroyed and made anew.\n\n";
+/// What nobody has to know by heart; the one mark that is not Terraform's own is GitHub's, for a colour.
+const MARKS: &str = "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.";
+const FINGERPRINT: &str = "Fingerprint: plans that have the same one make the same changes.";
 
 /// Writes as much as fits; what is left out is listed by address, then counted, and it is said
 /// where it is in full.
@@ -53,8 +54,12 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     push_resources(&mut room, rest, ink, false, &mut left_out);
     sheet.push(&room.finish());
     let told = plan.resources.len() - left_out.len();
-    if order.iter().take(told).any(|resource| matches!(resource.kind, Kind::Replace | Kind::Update)) {
-        sheet.push(MARKS);
+    let is_marked = |resource: &&ResourceSummary| matches!(resource.kind, Kind::Replace | Kind::Update);
+    let marks = order.iter().take(told).any(is_marked).then_some(MARKS);
+    let fingerprint = view.fingerprint.filter(|_| plan.has_changes()).map(|_| FINGERPRINT);
+    let legend: Vec<&str> = marks.into_iter().chain(fingerprint).collect();
+    if !legend.is_empty() {
+        sheet.push(&format!("{}\n\n", legend.join("\\\n")));
     }
     push_left_out(sheet, &left_out, if are_told { 0 } else { outputs.len() }, view, ink, place);
 }
@@ -112,7 +117,8 @@ fn outputs<'p>(view: &CommentView<'p>) -> &'p [OutputSummary] {
 fn output_changes(outputs: &[OutputSummary], ink: &Ink<'_>, most: usize) -> String {
     let lines = outputs.iter().flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink));
     let lines = first(lines.collect(), most, "      # ");
-    let title = many(outputs.len(), "output");
+    let verb = if outputs.len() == 1 { "changes" } else { "change" };
+    let title = format!("{} {verb}", many(outputs.len(), "output"));
     format!("<details>\n<summary>{title}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
@@ -139,7 +145,7 @@ fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink
     }
     // Without colours the first columns are only an indent.
     let lines: Vec<String> = lines.iter().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned()).collect();
-    let title = many(view.outputs.len(), "output");
+    let title = format!("{} after the apply", many(view.outputs.len(), "output value"));
     let folded = |most| {
         let fence = fence("", &first(lines.clone(), most, ""));
         format!("<details open>\n<summary>{title}</summary>\n\n{fence}\n\n</details>\n\n")

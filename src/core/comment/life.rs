@@ -21,9 +21,10 @@ const CLOSE: &str = " -->";
 /// Steps that are kept; a pull request that lives longer has its oldest forgotten.
 const KEPT: usize = 24;
 
-/// Steps in sight where others are folded away, and how many need no fold.
-const SHOWN: usize = 6;
-const FEW: usize = 8;
+/// Steps in sight where others are folded away, and how many need no fold. On a phone they are lines
+/// of their own, and who comes back asks for the latest.
+const SHOWN: usize = 3;
+const FEW: usize = 4;
 
 /// Characters of why a step was taken.
 const WHY: usize = 90;
@@ -50,7 +51,8 @@ pub fn why(
     match (phase, lock) {
         (Phase::WaitingForLock | Phase::Locked, LockView::HeldByOther(holders)) => holders.first().map(holder),
         (Phase::Blocked, _) => gate.map(blocker),
-        (Phase::Refused, _) => difference.first().map(|first| first.as_str().into()),
+        // The clause behind it says what it was to be instead.
+        (Phase::Refused, _) => difference.first().and_then(|first| first.split("; ").next()).map(Sentence::from),
         (Phase::Failed, _) => failure.map(|failure| failure.what.as_str().into()),
         _ => None,
     }

@@ -12,8 +12,11 @@ mod escape;
 mod ink;
 mod life;
 mod lists;
+mod lock;
+mod next;
 mod note;
 mod plain;
+mod progress;
 mod site;
 mod status;
 mod warnings;
@@ -26,7 +29,9 @@ use budget::{Budget, Sheet};
 use ink::Ink;
 
 pub use life::{life_from_comment, why};
+pub use next::{after_half_way, next_step};
 pub use note::{UnlockNote, unlock_note};
+pub use progress::{Progress, Step};
 pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.
@@ -116,7 +121,7 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
         vec![status::failure(view, &ink)],
         status::terraform_error(view, &ink),
         vec![status::difference(view, &ink)],
-        vec![status::lock(view, &ink)],
+        vec![lock::told(view, &ink)],
         vec![status::gate(view, &ink)],
         vec![status::next_step(view, &ink)],
     ];

@@ -31,6 +31,11 @@ impl<'a> Site<'a> {
             .map(|repository| link(&format!("review #{number}"), &format!("{repository}/pull/{number}/files")))
     }
 
+    /// This run's page.
+    pub(super) fn run(&self) -> Option<String> {
+        self.run.map(|run| link("that run", run))
+    }
+
     /// This run's page, whatever its attempt, where it is run again.
     pub(super) fn run_again(&self) -> Option<String> {
         let run = self.run?;

@@ -1,18 +1,19 @@
-//! Where the change stands: the verdict, what failed, the lock and the gate.
+//! Where the change stands: the verdict, what failed, and the gate.
 
-use super::escape::{self, fence, is_plain_url, link};
+use super::escape::{self, fence, link};
 use super::ink::Ink;
+use super::lock;
+use super::next;
+use super::progress::{Progress, Step};
 use super::site::Site;
-use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
-use super::words::{
-    between, counts, duration, grouped, listed, many, moment, short_hash, short_moment, time_or_moment,
-};
+use super::view::{CommentView, FailureView, LockView, Phase};
+use super::words::{counts, grouped, listed, many, short_hash};
 use crate::core::plan::PlanSummary;
-use crate::core::sentence::{Part, Sentence};
+use crate::core::sentence::Sentence;
 
 /// Characters of an address, a name, a sentence: more says nothing more.
-const NAME: usize = 120;
-const SENTENCE: usize = 600;
+pub(super) const NAME: usize = 120;
+pub(super) const SENTENCE: usize = 600;
 
 /// Entries of a list of ours before the rest is counted.
 const ENTRIES: usize = 20;
@@ -102,18 +103,30 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Applied => with("applied", changes(true)),
         Phase::Blocked => with("not applied, approval is missing", changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
-        Phase::Failed if was_applying(view) => with("failed during the apply", changes(false)),
-        Phase::Failed => "failed".to_owned(),
-        Phase::Cancelled if was_applying(view) => with("cancelled during the apply", changes(false)),
-        Phase::Cancelled => "cancelled".to_owned(),
+        Phase::Failed => match view.step {
+            Step::Preparing => "failed before the plan, nothing was changed".to_owned(),
+            Step::Locking => "the lock could not be taken, nothing was changed".to_owned(),
+            Step::Planning if view.plan.is_none() => "the plan failed, nothing was changed".to_owned(),
+            Step::Planning => with("failed after the plan, nothing was changed", changes(false)),
+            Step::Applying => with(&format!("the apply failed{}", how_far(view)), changes(false)),
+        },
+        Phase::Cancelled if view.step == Step::Applying => {
+            with(&format!("cancelled during the apply{}", how_far(view)), changes(false))
+        }
+        Phase::Cancelled => "cancelled, nothing was changed".to_owned(),
         Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
     }
 }
 
-/// Whether this run had begun to apply: then a part of the change may be real.
-fn was_applying(view: &CommentView<'_>) -> bool {
-    view.history.iter().any(|event| event.phase == Phase::Applying && event.run_url.as_deref() == view.run_url)
+/// How far an apply came, after a word that says that it broke off.
+fn how_far(view: &CommentView<'_>) -> String {
+    let count = view.progress.and_then(Progress::count);
+    let mut told = count.map_or_else(|| " half-way".to_owned(), |count| format!(", {count}"));
+    if matches!(view.lock, LockView::Kept { .. }) {
+        told.push_str(", its state is not in the bucket yet");
+    }
+    told
 }
 
 fn is_frozen(view: &CommentView<'_>) -> bool {
@@ -149,11 +162,12 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         parts.push(format!("commit {}", escape::code(&short_hash(sha, 7), NAME)));
     }
     if let Some(fingerprint) = view.fingerprint {
-        parts.push(format!("plan {}", escape::code(&short_hash(fingerprint, 12), NAME)));
+        parts.push(format!("fingerprint {}", escape::code(&short_hash(fingerprint, 12), NAME)));
     }
     if let Some(version) = view.plan.and_then(|plan| plan.terraform_version.as_deref()) {
         parts.push(format!("Terraform {}", ink.sentence(version, 40)));
     }
+    parts.extend(lock::released(&view.lock).filter(|_| !is_quiet(view)));
     if let Some(url) = view.run_url {
         // The run's page shows the job summary, with Terraform's own text in full.
         let changes = view.plan.is_some_and(PlanSummary::has_changes);
@@ -166,19 +180,36 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(failure) = &view.failure else { return String::new() };
     let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
-    // The rest of it stands below, in Terraform's own shape.
-    let headline = failure.terraform_error_text.as_deref().and_then(first_error);
-    let why = headline.unwrap_or(&failure.why);
+    let why = why_failed(failure, ink);
     if !why.is_empty() {
-        lines.push(ink.sentence(why, SENTENCE));
+        lines.push(why);
     }
-    if was_applying(view) && !matches!(view.lock, LockView::Kept { .. }) {
-        lines.push("A part of the change may be applied; the state says which.".to_owned());
-    }
-    if !failure.hint.is_empty() {
-        lines.extend(next(&failure.hint.as_str().into(), view, ink));
-    }
+    lines.extend(what_is_real(view));
+    lines.extend(next::lines(next::of_failure(view), view, ink));
     alert("CAUTION", &lines)
+}
+
+/// The first error with its place; the rest of it stands below, in Terraform's own shape.
+fn why_failed(failure: &FailureView, ink: &Ink<'_>) -> String {
+    let Some(error) = &failure.error else {
+        let headline = failure.terraform_error_text.as_deref().and_then(first_error);
+        return ink.sentence(headline.unwrap_or(&failure.why), SENTENCE);
+    };
+    let mut told = ink.sentence(error.summary.trim(), SENTENCE);
+    if let Some(address) = &error.address {
+        told.extend([", with ", &ink.code(address, NAME)]);
+    }
+    if let Some(place) = &error.place {
+        told.extend([", at ", &ink.code(&format!("{}:{}", place.file, place.line), NAME)]);
+    }
+    told
+}
+
+/// What an apply that broke off has done. Where the state is not in the bucket, the lock tells.
+fn what_is_real(view: &CommentView<'_>) -> Option<String> {
+    let broke_off = view.step == Step::Applying && matches!(view.phase, Phase::Failed | Phase::Cancelled);
+    let is_kept = matches!(view.lock, LockView::Kept { .. });
+    (broke_off && !is_kept).then(|| view.progress.unwrap_or_default().told())
 }
 
 /// Terraform's own words about a failure, in full and, where there is less room, shorter and shorter.
@@ -208,161 +239,11 @@ pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         return String::new();
     }
     let mut lines = vec!["**What differs from the reviewed plan**".to_owned()];
-    let step = view.difference.last().and_then(|last| last.strip_prefix("Next: "));
+    let step = next::of_difference(view);
     let told = view.difference.len() - usize::from(step.is_some());
     lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink));
-    lines.extend(step.into_iter().flat_map(|step| next(&step.into(), view, ink)));
+    lines.extend(next::lines(step, view, ink));
     alert("WARNING", &lines)
-}
-
-/// The lock's story, loud only when it keeps us out.
-pub(super) fn lock(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
-    match &view.lock {
-        LockView::NotTaken => String::new(),
-        LockView::HeldSince { taken, .. } => {
-            format!("**Lock** held by this run since {}\n\n", moment(*taken))
-        }
-        LockView::Released { .. } if is_quiet(view) => String::new(),
-        LockView::Released { taken, released } => {
-            let held = duration(between(*taken, *released));
-            format!("**Lock** held for {held}, released {} UTC\n\n", short_moment(*released))
-        }
-        LockView::HeldByOther(holders) => {
-            let lines: Vec<String> = holders.iter().flat_map(|one| holder(one, view, ink)).collect();
-            alert("WARNING", &lines)
-        }
-        LockView::Kept { id, why } => alert(
-            "WARNING",
-            &[
-                "**The lock is kept.**".to_owned(),
-                ink.sentence(why, SENTENCE),
-                format!("Lock id {}", ink.code(id, NAME)),
-            ],
-        ),
-        LockView::Removed { by, at } => alert(
-            "WARNING",
-            &[
-                // Why, and all the rest, stands in a comment of its own (`unlock_note`).
-                format!("**The lock of this run was removed** by {}, {}.", ink.code(by, NAME), moment(*at)),
-                "The run never told its end; the state knows what it did.".to_owned(),
-                "**Next:** re-run that run's job: it plans anew and does what is left.".to_owned(),
-            ],
-        ),
-        LockView::Lost { found } => alert(
-            "CAUTION",
-            &[
-                "**The lock was taken from this run.** Somebody else may have changed the state \
-                 meanwhile."
-                    .to_owned(),
-                ink.sentence(found, SENTENCE),
-            ],
-        ),
-    }
-}
-
-fn holder(holder: &HolderView, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
-    let who = if holder.who.is_empty() {
-        "somebody whose lock cannot be read".to_owned()
-    } else {
-        ink.code(&holder.who, NAME)
-    };
-    if let Some(reason) = &holder.freeze_reason {
-        return frozen(holder, &who, reason, view, ink);
-    }
-    let doing = operation(&holder.operation, ink);
-    let site = Site::of(view);
-    let for_whom = holder.pull_request.map(|number| format!(" for {}", site.pull_request(number))).unwrap_or_default();
-    let mut lines = vec![format!("**The state is locked** by {who}{doing}{for_whom}.")];
-
-    let held = held_since(holder, view);
-    let run = holder
-        .run_url
-        .as_deref()
-        .filter(|url| is_run_beside(url, view.run_url))
-        .map_or_else(|| "Its run".to_owned(), |url| link("Its run", url));
-    let alive = match holder.liveness {
-        Liveness::Alive => format!("{run} is **still working**."),
-        Liveness::Finished => format!("{run} is **finished**; the lock was left behind."),
-        Liveness::Unknown => "Whether it still works cannot be told.".to_owned(),
-    };
-    lines.push(format!("{held}{alive}"));
-    // For a run of ours, who and where already say it.
-    if !holder.info.is_empty() && holder.pull_request.is_none() {
-        lines.push(format!("It says {}", ink.code(&holder.info, 200)));
-    }
-    lines.extend(known(holder, ink));
-    lines.extend(patience(view));
-    let next_step = match (holder.liveness, view.phase) {
-        (Liveness::Alive, Phase::WaitingForLock) => "nothing to do: this job goes on by itself when the lock is free",
-        (Liveness::Alive, _) => "when that run has ended, re-run this job",
-        _ => &holder.next_step,
-    };
-    if !next_step.is_empty() {
-        lines.extend(next(&next_step.into(), view, ink));
-    }
-    lines
-}
-
-/// How long this run waits, and what comes of it then.
-fn patience(view: &CommentView<'_>) -> Option<String> {
-    let until = view.waits_until.filter(|_| view.phase == Phase::WaitingForLock)?;
-    Some(format!(
-        "This job waits until {}; if the lock is still held then, it fails and nothing is done.",
-        time_or_moment(until, view.now)
-    ))
-}
-
-/// A freeze is no run: it ends when somebody ends it.
-fn frozen(holder: &HolderView, who: &str, reason: &str, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
-    let mut lines = vec![format!("**The state is frozen for maintenance** by {who}.")];
-    let held = held_since(holder, view);
-    if !held.is_empty() {
-        lines.push(held.trim_end().to_owned());
-    }
-    lines.push(format!("Why: {}", ink.code(reason, 200)));
-    lines.extend(known(holder, ink));
-    lines.extend(next(&holder.next_step.as_str().into(), view, ink));
-    lines
-}
-
-fn held_since(holder: &HolderView, view: &CommentView<'_>) -> String {
-    let since = holder.since.map(|since| format!("Since {}", moment(since)));
-    let age = holder.age_seconds.or_else(|| holder.since.map(|since| between(since, view.now))).map(duration);
-    match (since, age) {
-        (Some(since), Some(age)) => format!("{since}, for {age}. "),
-        (Some(since), None) => format!("{since}. "),
-        (None, Some(age)) => format!("For {age}. "),
-        (None, None) => String::new(),
-    }
-}
-
-fn known(holder: &HolderView, ink: &Ink<'_>) -> Option<String> {
-    let mut known = Vec::new();
-    if let Some(id) = &holder.id {
-        known.push(format!("lock id {}", ink.code(id, NAME)));
-    }
-    if holder.store == "dynamodb" {
-        known.push("in the DynamoDB table".to_owned());
-    }
-    (!known.is_empty()).then(|| capitalised(&known.join(", ")))
-}
-
-fn operation(operation: &str, ink: &Ink<'_>) -> String {
-    match operation {
-        "" => String::new(),
-        "OperationTypePlan" => " (a plan)".to_owned(),
-        "OperationTypeApply" => " (an apply)".to_owned(),
-        other => format!(" ({})", ink.code(other, 40)),
-    }
-}
-
-/// Whether an address is a run's page on the server that runs us: a lock's body can name any.
-fn is_run_beside(url: &str, ours: Option<&str>) -> bool {
-    let server = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    is_plain_url(url)
-        && url.contains("/actions/runs/")
-        && !url.contains("..")
-        && ours.is_some_and(|ours| server(ours) == server(url))
 }
 
 /// The gate: a line while it waits or is open, loud when it kept an apply out.
@@ -372,7 +253,7 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", gate.required);
-    let next_step = if gate.next_step.is_empty() { Vec::new() } else { next(&gate.next_step, view, ink) };
+    let next_step = next::lines(next::of_gate(view), view, ink);
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if view.phase == Phase::Blocked {
         let mut lines = vec![format!("**Nothing was applied. Approvals: {count}**")];
@@ -418,46 +299,11 @@ fn paragraph(lines: &[String]) -> String {
     out
 }
 
-/// What to do next, and under it where that is done.
-fn next(step: &Sentence, view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
-    let site = Site::of(view);
-    let mut lines = vec![format!("**Next:** {}", ink.told(step, &site, SENTENCE))];
-    let places = places(view, &site);
-    if !places.is_empty() {
-        lines.push(format!("→ {}", places.join(" · ")));
-    }
-    lines
-}
-
-/// The pages on which the next step is done.
-fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
-    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
-    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
-    let is_reference = |part: &Part| matches!(part, Part::PullRequest(_));
-    let mut blockers = view.gate.iter().flat_map(|gate| &gate.blockers);
-    let is_of_reviews = blockers.any(|blocker| blocker.parts().iter().any(is_reference));
-    // First there is something else to do, and it says what.
-    let run_again = || site.run_again().filter(|_| !matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }));
-    let review = || view.pull_request.and_then(|number| site.review(number));
-    let planned = || {
-        let is_plan = |event: &&LifeEvent| matches!(event.phase, Phase::Planned | Phase::NoChanges);
-        let run = view.history.iter().rfind(is_plan)?.run_url.as_deref().filter(|url| site.has_run(url))?;
-        Some(link("the plan job", run))
-    };
-    let places = match view.phase {
-        Phase::Planned if lacks_approval || has_notes => vec![review()],
-        // Where it is no pull request that keeps it out, neither helps.
-        Phase::Blocked if is_of_reviews => vec![review(), run_again()],
-        Phase::Refused => vec![planned(), review(), run_again()],
-        Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
-        _ => Vec::new(),
-    };
-    places.into_iter().flatten().collect()
-}
-
-/// What to do next, where nothing else says it.
+/// What to do next, where nothing else says it; before that, what a cancelled apply has done.
 pub(super) fn next_step(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
-    view.next_step.as_ref().map_or_else(String::new, |step| paragraph(&next(&step.as_str().into(), view, ink)))
+    let mut lines: Vec<String> = what_is_real(view).filter(|_| view.failure.is_none()).into_iter().collect();
+    lines.extend(next::lines(next::usual(view), view, ink));
+    if lines.is_empty() { String::new() } else { paragraph(&lines) }
 }
 
 /// Sentences as a list, the last ones counted when they are many.
@@ -493,9 +339,4 @@ pub(super) fn alert(kind: &str, lines: &[String]) -> String {
     }
     out.push('\n');
     out
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

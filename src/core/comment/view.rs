@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::progress::{Progress, Step};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
@@ -27,6 +28,10 @@ pub struct CommentView<'a> {
     pub plan: Option<&'a PlanSummary>,
     /// Where the change stands.
     pub phase: Phase,
+    /// What this run is about; where it failed, what it was about then.
+    pub step: Step,
+    /// How far its apply came, when that did not end well.
+    pub progress: Option<Progress>,
     /// The lock's story.
     pub lock: LockView,
     /// Until when this run waits for it.
@@ -195,6 +200,8 @@ pub struct FailureView {
     pub why: String,
     /// What to do next.
     pub hint: String,
+    /// Terraform's first error.
+    pub error: Option<Diagnostic>,
     /// Terraform's own words.
     pub terraform_error_text: Option<String>,
 }

@@ -92,7 +92,7 @@ pub(super) fn counts(counts: &Counts, done: bool) -> (Vec<String>, Vec<String>) 
         rest.push(many(counts.actions, "action"));
     }
     if counts.outputs > 0 {
-        rest.push(many(counts.outputs, "output"));
+        rest.push(format!("{} {}", many(counts.outputs, "output"), if done { "changed" } else { "to change" }));
     }
     (lost, rest)
 }

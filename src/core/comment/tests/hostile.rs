@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::core::comment::{
     COMMENT_BUDGET, CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase,
-    SUMMARY_LIMIT, UnlockNote, comment, job_summary, life_from_comment, unlock_note,
+    Progress, SUMMARY_LIMIT, Step, UnlockNote, comment, job_summary, life_from_comment, unlock_note,
 };
 use crate::core::diagnostic::Diagnostic;
 use crate::core::lock_info::LockInfo;
@@ -122,6 +122,8 @@ impl Hostile {
             fingerprint: Some(&self.text),
             plan: Some(&self.plan),
             phase: Phase::Planned,
+            step: Step::Planning,
+            progress: None,
             lock: LockView::HeldByOther(vec![
                 HolderView { freeze_reason: Some(text.clone()), ..holder.clone() },
                 holder,
@@ -140,6 +142,7 @@ impl Hostile {
                 what: text.clone(),
                 why: text.clone(),
                 hint: text.clone(),
+                error: None,
                 terraform_error_text: Some(format!("a\n{text}\nb")),
             }),
             warnings: vec![warning(&text), warning(&format!("{text} too"))],
@@ -169,7 +172,18 @@ impl Hostile {
         let applied = CommentView { phase: Phase::Applied, lock: LockView::Lost { found: text }, ..all.clone() };
         let waiting = CommentView { phase: Phase::WaitingForLock, plan: None, ..all.clone() };
         let refused = CommentView { phase: Phase::Refused, plan: None, ..all.clone() };
-        vec![all, blocked, applied, unlocked, waiting, refused]
+        let failed = CommentView {
+            phase: Phase::Failed,
+            step: Step::Applying,
+            progress: Some(Progress { completed: Some((1, 2)), saved: Some(true) }),
+            lock: LockView::NotTaken,
+            failure: all.failure.clone().map(|failure| FailureView { error: Some(warning(&self.text)), ..failure }),
+            ..all.clone()
+        };
+        let held = LockView::HeldSince { taken: at("09:30:00"), id: self.text.clone() };
+        let applying =
+            CommentView { phase: Phase::Applying, lock: held, failure: None, next_step: None, ..all.clone() };
+        vec![all, blocked, applied, unlocked, waiting, refused, failed, applying]
     }
 }
 
@@ -188,11 +202,12 @@ const TAGS: [&str; 10] = [
 ];
 
 /// Our own links: what they say, and where they lead.
-const OURS: [(&str, &str); 8] = [
+const OURS: [(&str, &str); 9] = [
     ("full plan", RUN),
     ("job summary", RUN),
     ("the run that did it", RUN),
     ("run", RUN),
+    ("that run", RUN),
     ("#41", "https://github.com/acme/infra/pull/41"),
     ("#42", "https://github.com/acme/infra/pull/42"),
     ("review #42", "https://github.com/acme/infra/pull/42/files"),

@@ -5,6 +5,7 @@ mod forgery;
 mod hostile;
 mod leaks;
 mod look;
+mod standing;
 mod warnings;
 
 use serde_json::Value;
@@ -38,6 +39,8 @@ fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
         fingerprint: Some("9c1f4e77ab02d3e8"),
         plan,
         phase: Phase::Planned,
+        step: Step::Planning,
+        progress: None,
         lock: LockView::NotTaken,
         waits_until: None,
         gate: None,
@@ -62,5 +65,15 @@ fn event(time: &str, phase: Phase) -> LifeEvent {
         actor: Some("octocat".to_owned()),
         head_sha: Some("4f0c1d2".to_owned()),
         why: None,
+    }
+}
+
+/// Whether all of these stand in the text, in this order.
+fn in_order(text: &str, parts: &[&str]) {
+    let mut from = 0;
+    for part in parts {
+        let rest = &text[from..];
+        let found = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in, or not in order:\n{text}"));
+        from += found + part.len();
     }
 }
