@@ -1,5 +1,6 @@
 //! The kinds of comment that the story has no room for, each from a run of its own.
 
+use std::thread;
 use std::time::Duration;
 
 use super::harness::files::PROD;
@@ -21,15 +22,111 @@ resource "terraform_data" "checked" {
 }
 "#;
 
-/// Plays them beside the story, in repositories and buckets of their own.
+const IMPORT: &str = r#"
+resource "terraform_data" "table" {
+  input = { name = "orders" }
+}
+
+resource "terraform_data" "import" {
+  input = terraform_data.table.output.name
+  provisioner "local-exec" {
+    command = "echo \"orders.acme.example: no route to host\" >&2; exit 1"
+  }
+}
+"#;
+
+/// Plays them beside the story, in repositories and buckets of their own: what one leaves half done
+/// is nothing for the others to see.
 pub(crate) fn play() -> Vec<Kind> {
+    let groups: [fn() -> Vec<Kind>; 3] = [of_plans, of_locks, of_applies];
+    thread::scope(|scope| {
+        let start = |group: fn() -> Vec<Kind>| {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            thread::Builder::new().name(name).spawn_scoped(scope, group).expect("a thread starts")
+        };
+        let playing = groups.map(start);
+        playing.into_iter().flat_map(|group| group.join().expect("its kinds are played")).collect()
+    })
+}
+
+fn of_plans() -> Vec<Kind> {
     let world = World::applied();
-    // What is cancelled leaves something half done, which is nothing for the others to see.
-    vec![no_changes(&world), failed(&world), refused(&world), cancelled(&World::applied())]
+    vec![no_changes(&world), failed(&world), refused(&world)]
+}
+
+fn of_locks() -> Vec<Kind> {
+    let world = World::applied();
+    let laptop = held_by_a_laptop(&world);
+    vec![left_behind(&World::applied()), laptop, frozen(&World::applied())]
+}
+
+fn of_applies() -> Vec<Kind> {
+    vec![half_way(&World::applied()), cancelled(&World::applied()), merged_earlier(&World::applied())]
 }
 
 fn kind(name: &'static str, world: &World, number: u64) -> Kind {
     Kind { name, body: world.github.comment(number) }
+}
+
+/// Plans another pull request, which somebody's lock keeps out.
+fn kept_out(name: &'static str, world: &World) -> Kind {
+    let number = world.new_image();
+    Step::plan(world, number).with("lock-timeout", "0s").run().exits(10);
+    kind(name, world, number)
+}
+
+fn held_by_a_laptop(world: &World) -> Kind {
+    let holding = world.laptop().hold_lock();
+    let kept_out = kept_out("Locked by a laptop", world);
+    holding.finish();
+    kept_out
+}
+
+fn left_behind(world: &World) -> Kind {
+    let (_, push, sign) = world.slow_change();
+    let step = Step::apply(world, &push).start();
+    step.wait_for_apply();
+    let dead = step.vanish();
+    sign.go_on();
+    world.github.finish_run_before(dead.run, "failure", 7);
+    kept_out("Locked by a run that is dead", world)
+}
+
+fn frozen(world: &World) -> Kind {
+    world.laptop().stategate(&["lock", "--reason", "moving to another account"]).succeeded();
+    kept_out("Frozen for maintenance", world)
+}
+
+/// Of two resources the first is made, and the second one's machine never answers.
+fn half_way(world: &World) -> Kind {
+    let number = world.pull_request("A table and its import", |files| {
+        files.write(&format!("{PROD}/import.tf"), IMPORT);
+    });
+    Step::plan(world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    Step::apply(world, &push).run().exits(14);
+    kind("An apply that failed half-way", world, number)
+}
+
+/// What was merged without an approval would be applied along with the next one.
+fn merged_earlier(world: &World) -> Kind {
+    let planned = |title: &str, text: &str| {
+        let file = format!("{PROD}/{}.tf", title.to_lowercase().replace(' ', "-"));
+        let number = world.pull_request(title, |files| files.write(&file, text));
+        Step::plan(world, number).run().exits(0);
+        number
+    };
+    let first = planned("Mail", "resource \"terraform_data\" \"mail\" {\n  input = \"mail\"\n}\n");
+    world.approve(first);
+    Step::apply(world, &world.merge(first)).run().exits(0);
+    let unapproved = world.new_image();
+    Step::plan(world, unapproved).run().exits(0);
+    Step::apply(world, &world.merge(unapproved)).run().exits(11);
+    let next = planned("Queue", "resource \"terraform_data\" \"queue\" {\n  input = \"queue\"\n}\n");
+    world.approve(next);
+    Step::apply(world, &world.merge(next)).run().exits(11);
+    kind("Blocked by what was merged earlier", world, next)
 }
 
 fn no_changes(world: &World) -> Kind {
