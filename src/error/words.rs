@@ -50,7 +50,7 @@ fn failed_hint(command: &str, stderr: &str) -> &'static str {
     if has("Backend configuration changed") {
         return "Run `terraform init -reconfigure` in that directory, or give `-reconfigure` with the input init-args (--init-args); `-migrate-state` by hand where a state has to move.";
     }
-    "Mend what Terraform says (in a job with a new commit, which is planned anew), or run again where the code is right."
+    "Mend what Terraform says (each new commit is planned by itself), or run again where the code is right."
 }
 
 /// As sentences: a remedy may come from where it is a part of one.

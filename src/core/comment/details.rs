@@ -56,7 +56,9 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let told = plan.resources.len() - left_out.len();
     let is_marked = |resource: &&ResourceSummary| matches!(resource.kind, Kind::Replace | Kind::Update);
     let marks = order.iter().take(told).any(is_marked).then_some(MARKS);
-    let fingerprint = view.fingerprint.filter(|_| plan.has_changes()).map(|_| FINGERPRINT);
+    // Once it is decided, nobody compares any more.
+    let is_compared = plan.has_changes() && matches!(view.phase, Phase::Planned | Phase::Blocked | Phase::Refused);
+    let fingerprint = view.fingerprint.filter(|_| is_compared).map(|_| FINGERPRINT);
     let legend: Vec<&str> = marks.into_iter().chain(fingerprint).collect();
     if !legend.is_empty() {
         sheet.push(&format!("{}\n\n", legend.join("\\\n")));

@@ -4,7 +4,7 @@ use super::Place;
 use super::budget::{Budget, Sheet};
 use super::escape::{clip, code, fence, link, visible};
 use super::ink::Ink;
-use super::status::{alert, items, told};
+use super::status::{alert, gate_tells_related, items, told};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
@@ -151,7 +151,8 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
         lists.extend(actions(plan, ink));
         lists.extend(drift(plan, ink));
     }
-    let notes = [told(&view.related, view, ink), items(&view.notes, ink)].concat();
+    let related = if gate_tells_related(view) { &[][..] } else { &view.related };
+    let notes = [told(related, view, ink), items(&view.notes, ink)].concat();
     if !notes.is_empty() {
         lists.push(format!("{}\n\n", notes.join("\n")));
     }

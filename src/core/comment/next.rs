@@ -10,6 +10,9 @@ use super::status::SENTENCE;
 use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
 use crate::core::sentence::{Part, Sentence};
 
+/// Pull requests that are linked to be reviewed.
+const REVIEWS: usize = 5;
+
 /// While it applies nothing is to be done; but a machine that dies then tells nobody.
 const APPLYING: &str = "nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, \
                         its machine was lost: `stategate status` says what is locked and how to unlock it, \
@@ -64,13 +67,17 @@ fn of_lock(view: &CommentView<'_>) -> Option<Sentence> {
 }
 
 pub(super) fn of_holder(holder: &HolderView, view: &CommentView<'_>) -> Option<Sentence> {
-    let step = match (holder.liveness, view.phase) {
-        _ if holder.freeze_reason.is_some() => &holder.next_step,
-        (Liveness::Alive, Phase::WaitingForLock) => "nothing to do: this job goes on by itself when the lock is free",
-        (Liveness::Alive, _) => "when that run has ended, re-run this job",
-        _ => &holder.next_step,
-    };
-    (!step.is_empty()).then(|| step.into())
+    let is_alive = holder.liveness == Liveness::Alive && holder.freeze_reason.is_none();
+    let step = &holder.next_step;
+    match view.phase {
+        Phase::WaitingForLock if is_alive => {
+            Some("nothing to do: this job goes on by itself when the lock is free".into())
+        }
+        _ if is_alive => Some("when that run has ended, re-run this job".into()),
+        _ if step.is_empty() => None,
+        Phase::Locked if view.run_url.is_some() => Some(format!("{step} Then re-run this job.").into()),
+        _ => Some(step.as_str().into()),
+    }
 }
 
 pub(super) fn of_gate(view: &CommentView<'_>) -> Option<Sentence> {
@@ -99,9 +106,14 @@ pub(super) fn lines(step: Option<Sentence>, view: &CommentView<'_>, ink: &Ink<'_
 fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
     let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
-    let is_reference = |part: &Part| matches!(part, Part::PullRequest(_));
-    let mut blockers = view.gate.iter().flat_map(|gate| &gate.blockers);
-    let is_of_reviews = blockers.any(|blocker| blocker.parts().iter().any(is_reference));
+    // Those that lack something, which need not be the one that is told.
+    let mut asked: Vec<u64> = Vec::new();
+    for part in view.gate.iter().flat_map(|gate| &gate.blockers).flat_map(Sentence::parts) {
+        match part {
+            Part::PullRequest(number) if !asked.contains(number) => asked.push(*number),
+            _ => {}
+        }
+    }
     // First there is something else to do, and it says what.
     if matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }) {
         return Vec::new();
@@ -116,7 +128,10 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
     let places = match view.phase {
         Phase::Planned if lacks_approval || has_notes => vec![review()],
         // Where it is no pull request that keeps it out, neither helps.
-        Phase::Blocked if is_of_reviews => vec![review(), run_again()],
+        Phase::Blocked if !asked.is_empty() => {
+            let reviews = asked.iter().take(REVIEWS).map(|number| site.review(*number));
+            reviews.chain([run_again()]).collect()
+        }
         Phase::Refused => vec![planned(), review(), run_again()],
         Phase::Failed | Phase::Cancelled if view.step == Step::Applying => vec![planned(), run_again()],
         Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],

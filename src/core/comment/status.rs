@@ -246,6 +246,11 @@ pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     alert("WARNING", &lines)
 }
 
+/// Whether the gate's block tells what other pull requests have to do with it.
+pub(super) fn gate_tells_related(view: &CommentView<'_>) -> bool {
+    view.phase == Phase::Blocked && view.gate.is_some()
+}
+
 /// The gate: a line while it waits or is open, loud when it kept an apply out.
 pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(gate) = &view.gate else { return String::new() };
@@ -255,9 +260,11 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let count = format!("{had} of {}{by}", gate.required);
     let next_step = next::lines(next::of_gate(view), view, ink);
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
-    if view.phase == Phase::Blocked {
+    if gate_tells_related(view) {
         let mut lines = vec![format!("**Nothing was applied. Approvals: {count}**")];
         lines.extend(told(&gate.blockers, view, ink));
+        // Why somebody else's pull request is asked about.
+        lines.extend(told(&view.related, view, ink));
         lines.extend(told(&gate.notes, view, ink));
         lines.extend(who_can);
         lines.extend(next_step);

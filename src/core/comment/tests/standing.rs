@@ -37,7 +37,7 @@ fn the_holder_is_named_with_the_next_step() {
             "Since 21 Nov 2026 09:12:00 UTC, for 28 min. \
              [Its run](https://github.com/acme/infra/actions/runs/900/attempts/1) is **finished**",
             "Lock id `e9ea2242`",
-            "**Next:** Run the unlock workflow with this lock id.\n>\n\
+            "**Next:** Run the unlock workflow with this lock id. Then re-run this job.\n>\n\
              > → [re-run this job](https://github.com/acme/infra/actions/runs/987)\n",
         ],
     );
@@ -182,6 +182,26 @@ fn the_gate_is_quiet_until_it_keeps_something_out() {
             "[!CAUTION]",
         ],
     );
+}
+
+#[test]
+fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
+    let gate = GateView {
+        required: 1,
+        blockers: vec![Sentence::default().pull_request(41).words(" has 0 of 1 approval")],
+        next_step: Sentence::from("have ").pull_request(41).words(" approved"),
+        ..GateView::default()
+    };
+    let related = vec![Sentence::default().pull_request(41).words(" is merged and not applied yet")];
+    let plan = read(TARGET);
+    let blocked = CommentView { gate: Some(gate), phase: Phase::Blocked, related, ..view(Some(&plan)) };
+    let text = comment(&blocked, COMMENT_BUDGET);
+    let why = "> - [#41](https://github.com/acme/infra/pull/41) is merged and not applied yet\n";
+    let places = "→ [review #41](https://github.com/acme/infra/pull/41/files) · [re-run this job](";
+    in_order(&text, &["**Nothing was applied.", why, "**Next:** have [#41](", places, "[!CAUTION]"]);
+    assert_eq!(text.matches("not applied yet").count(), 1, "{text}");
+    let planned = comment(&CommentView { phase: Phase::Planned, ..blocked }, COMMENT_BUDGET);
+    in_order(&planned, &["[!CAUTION]", "is merged and not applied yet"]);
 }
 
 #[test]
