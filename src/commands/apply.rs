@@ -123,7 +123,7 @@ async fn under_the_lock(
         kept => kept,
     };
     if result.is_err() {
-        report.look_at_state(root, &identity).await;
+        report.look_at_state(session, root, &identity).await;
     }
     if kept.is_err() {
         report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);

@@ -230,8 +230,12 @@ impl Report {
         self.progress = self.plan.as_ref().and_then(counted);
     }
 
-    /// Looks whether the state was written since it was `planned`.
-    pub(super) async fn look_at_state(&mut self, root: &Root, planned: &StateIdentity) {
+    /// Looks whether the state was written since it was `planned`. Whoever cancels does not wait for
+    /// that.
+    pub(super) async fn look_at_state(&mut self, session: &Session, root: &Root, planned: &StateIdentity) {
+        if self.step != Step::Applying || session.cancel.requested() {
+            return;
+        }
         match StateIdentity::read(&root.bucket).await {
             Ok(now) => self.progress.get_or_insert_default().saved = Some(now != *planned),
             Err(error) => tracing::warn!("whether the state was written is not known: {error}"),

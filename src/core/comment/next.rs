@@ -73,7 +73,7 @@ pub(super) fn of_holder(holder: &HolderView, view: &CommentView<'_>) -> Option<S
         Phase::WaitingForLock if is_alive => {
             Some("nothing to do: this job goes on by itself when the lock is free".into())
         }
-        _ if is_alive => Some("when that run has ended, re-run this job".into()),
+        _ if is_alive => Some("that run is alive: when it has ended, re-run this job".into()),
         _ if step.is_empty() => None,
         Phase::Locked if view.run_url.is_some() => Some(format!("{step} Then re-run this job.").into()),
         _ => Some(step.as_str().into()),

@@ -103,6 +103,10 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Applied => with("applied", changes(true)),
         Phase::Blocked => with("not applied, approval is missing", changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
+        Phase::Failed if matches!(view.lock, LockView::Lost { .. }) => match view.step {
+            Step::Applying => with(&format!("the lock was lost during the apply{}", how_far(view)), changes(false)),
+            _ => with("the lock was lost, nothing was changed", changes(false)),
+        },
         Phase::Failed => match view.step {
             Step::Preparing => "failed before the plan, nothing was changed".to_owned(),
             Step::Locking => "the lock could not be taken, nothing was changed".to_owned(),
@@ -122,7 +126,7 @@ fn outcome(view: &CommentView<'_>) -> String {
 /// How far an apply came, after a word that says that it broke off.
 fn how_far(view: &CommentView<'_>) -> String {
     let count = view.progress.and_then(Progress::count);
-    let mut told = count.map_or_else(|| " half-way".to_owned(), |count| format!(", {count}"));
+    let mut told = count.map_or_else(|| ", a part may be done".to_owned(), |count| format!(", {count}"));
     if matches!(view.lock, LockView::Kept { .. }) {
         told.push_str(", its state is not in the bucket yet");
     }

@@ -376,7 +376,7 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
     );
     assert_eq!(text.matches(done).count(), 1, "{text}");
     for (progress, told) in [
-        (None, "half-way · "),
+        (None, "the apply failed, a part may be done · "),
         (None, "A part of the change may be applied; the state says what was done."),
         (
             progress(Some((0, 1)), Some(false)),
@@ -388,6 +388,9 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
         let text = comment(&CommentView { progress, ..failed.clone() }, COMMENT_BUDGET);
         assert!(text.contains(told), "{told:?} is not in\n{text}");
     }
+    let lock = LockView::Lost { found: "nobody holds the state now".to_owned() };
+    let text = comment(&CommentView { lock, ..failed.clone() }, COMMENT_BUDGET);
+    assert!(text.contains("`: the lock was lost during the apply, 1 of 2 changes completed"), "{text}");
     // Where the state was not uploaded, nothing is run again before that is done.
     let lock = LockView::Kept { id: "1".to_owned(), why: "the state is rescued".to_owned() };
     let text = comment(&CommentView { lock, ..failed }, COMMENT_BUDGET);
@@ -442,7 +445,11 @@ fn the_log_is_told_the_same_next_step_with_its_address() {
     assert_eq!(next_step(&failed).as_deref(), Some(told));
     let alive = HolderView { liveness: Liveness::Alive, next_step: "Wait.".to_owned(), ..HolderView::default() };
     let locked = CommentView { phase: Phase::Locked, lock: LockView::HeldByOther(vec![alive]), ..view(None) };
-    assert!(next_step(&locked).unwrap().starts_with("when that run has ended, re-run this job → re-run this job ("));
+    assert!(
+        next_step(&locked)
+            .unwrap()
+            .starts_with("that run is alive: when it has ended, re-run this job → re-run this job (")
+    );
     assert_eq!(next_step(&view(None)), None);
 }
 

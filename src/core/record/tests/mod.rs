@@ -2,11 +2,13 @@
 
 use std::slice::from_ref;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::core::plan::read_plan;
+
+mod kept;
+mod property;
 
 const LINEAGE: &str = "8a2b1c3d-1111-2222-3333-444455556666";
 
@@ -426,129 +428,6 @@ fn what_is_merged_and_not_applied_explains_a_plan_only_by_what_both_do() {
     };
     assert_eq!(differences.len(), 1);
     assert!(whys[0].to_string().starts_with("#42 is merged and not applied yet"), "{}", whys[0]);
-}
-
-#[test]
-fn a_record_is_read_back_and_anything_else_is_refused() {
-    let one = record(&[created(&json!({ "input": 1 }))]);
-    let json = one.to_json();
-    assert_eq!(Record::from_json("p", json.as_bytes()), Ok(one));
-    let newer = json.replacen("\"version\":1", "\"version\":2", 1);
-    assert!(matches!(Record::from_json("p", newer.as_bytes()), Err(RecordError::OtherVersion { found: 2, .. })));
-    for broken in ["", "{}", "[]", "null", &json[..json.len() / 2], r#"{"version":1}"#, r#"{"version":"1"}"#] {
-        let error = Record::from_json("p", broken.as_bytes()).unwrap_err();
-        assert!(matches!(error, RecordError::Unreadable { .. }), "{broken}: {error}");
-        assert!(error.hint().contains("re-run the plan job"));
-    }
-    let sha = "0123456789abcdef0123456789abcdef01234567";
-    assert_eq!(Record::object_key("a/b.tfstate", sha).unwrap(), format!("stategate/a/b.tfstate/plans/{sha}.json"));
-    for wrong in ["", "../x", "main", &sha[1..], &sha.to_uppercase()] {
-        assert!(Record::object_key("k", wrong).is_err(), "{wrong}");
-    }
-}
-
-#[test]
-fn an_audit_record_has_the_contracts_fields() {
-    let audit = AuditRecord {
-        action: "break stale/lock".to_owned(),
-        at: "2026-11-20T12:00:00.5Z".parse().unwrap(),
-        actor: "octocat".to_owned(),
-        reason: None,
-        lock: None,
-        run_url: None,
-        pull_request: None,
-        commit: None,
-        result: "removed".to_owned(),
-    };
-    let fields: Value = serde_json::from_str(&audit.to_json()).unwrap();
-    let names: Vec<&String> = fields.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["action", "actor", "at", "commit", "lock", "pull_request", "reason", "result", "run_url"]);
-    assert_eq!(audit.object_key("k"), "stategate/k/audit/2026-11-20T12:00:00.500000000Z-break-stale-lock.json");
-}
-
-fn any_value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (-3..4_i64).prop_map(Value::from),
-        prop::sample::select(vec!["", "a", "b", "2026-11-20T12:00:00Z", "[1]", "{\"a\":1}"]).prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::btree_map("[ab]", inner, 0..3).prop_map(|map| json!(map)),
-        ]
-    })
-}
-
-/// Whether two values mean the same, by rewriting both.
-#[test]
-fn what_was_planned_since_a_moment_is_told_from_what_was_planned_then() {
-    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-    let made = |minute: i64, input: u32| {
-        let mut record = record(&[created(&json!({ "input": input }))]);
-        record.origin.made_at = Some(at(minute));
-        record
-    };
-    let first = made(10, 1);
-    assert_eq!(first.planned_since(at(10)), PlannedSince::Same { again: false });
-    assert_eq!(first.planned_since(at(9)), PlannedSince::First);
-
-    let again = made(20, 1).replacing(Some(first.clone()));
-    let and_again = made(30, 1).replacing(Some(again.clone()));
-    assert_eq!(and_again.earlier, from_ref(&first), "of the same plan the first is kept");
-    assert_eq!(and_again.planned_since(at(15)), PlannedSince::Same { again: true });
-
-    let other = made(40, 2).replacing(Some(and_again));
-    assert_eq!(other.earlier, from_ref(&first));
-    assert!(matches!(other.planned_since(at(15)), PlannedSince::Other { differences } if differences.len() == 1));
-    assert_eq!(other.planned_since(at(5)), PlannedSince::First);
-    let stored = Record::from_json("here", other.to_json().as_bytes()).unwrap();
-    assert_eq!(stored, other);
-
-    let back = made(50, 1).replacing(Some(other));
-    assert_eq!(back.planned_since(at(15)), PlannedSince::Same { again: true }, "as it was approved");
-    assert!(matches!(back.planned_since(at(45)), PlannedSince::Other { .. }));
-    assert_eq!(back.planned_since(at(50)), PlannedSince::Same { again: false });
-
-    let mut elsewhere = made(5, 1);
-    elsewhere.origin.head_sha = "2".repeat(40);
-    assert!(back.clone().replacing(Some(elsewhere)).earlier == back.earlier);
-    // However often it changes, it stays small.
-    let many = (0..30_u32).fold(back, |last, round| made(60 + i64::from(round), round).replacing(Some(last)));
-    assert!(many.earlier.len() <= 4, "{}", many.earlier.len());
-    assert!(many.earlier.iter().all(|record| record.earlier.is_empty()));
-}
-
-fn plain(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key.clone(), plain(value)))
-            .collect(),
-        Value::Array(items) => items.iter().map(plain).collect(),
-        other => other.clone(),
-    }
-}
-
-proptest! {
-    #[test]
-    fn created_values_have_one_fingerprint_exactly_when_they_mean_the_same(one in any_value(), other in any_value()) {
-        let of = |value: &Value| record(&[created(&json!({ "input": value }))]);
-        let equal = matches!(compare(&[of(&one)], &of(&other), &[]), Comparison::Equal { .. });
-        prop_assert_eq!(equal, plain(&one) == plain(&other), "{} {}", one, other);
-        prop_assert_eq!(of(&one), of(&one));
-    }
-
-    #[test]
-    fn updates_differ_when_what_they_write_differs(before in any_value(), one in any_value(), other in any_value()) {
-        let of = |after: &Value| {
-            record(&[change(&["update"], &json!({ "input": before }), &json!({ "input": after }))])
-        };
-        let equal = matches!(compare(&[of(&one)], &of(&other), &[]), Comparison::Equal { .. });
-        prop_assert_eq!(equal, plain(&one) == plain(&other), "{} -> {} {}", before, one, other);
-    }
 }
 
 /// Longer than what is kept of a string, or heavier than what is built of a list.
