@@ -34,7 +34,7 @@ pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
                 // Why, and all the rest, stands in a comment of its own (`unlock_note`).
                 format!("**The lock of this run was removed** by {}, {}.", ink.code(by, NAME), moment(*at)),
                 "The run never told its end; the state knows what it did.".to_owned(),
-                "**Next:** re-run that run's job: it plans anew and does what is left.".to_owned(),
+                "**Next:** re-run that run's job: it plans anew. Where a part is applied already, it stops and says how to go on.".to_owned(),
             ],
         ),
         LockView::Lost { found } => alert(
