@@ -1,6 +1,8 @@
 //! What people are told: one report is filled while a command runs and told as the comment on the
 //! pull request, the job summary and the step outputs; on a laptop as text on standard output.
 
+mod outputs;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::IsTerminal;
 
@@ -15,17 +17,12 @@ use crate::core::comment::{
     SUMMARY_LIMIT, Step,
 };
 use crate::core::diagnostic::{Diagnostic, Severity};
-use crate::core::harmless;
-use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
 use crate::core::transcript::Transcript;
 use crate::error::Error;
 use crate::shell::github::CommentRef;
-use crate::shell::runner::{Outputs, write_out, write_summary};
-
-/// A job's outputs may have 1 MB in all; the others are small.
-const SUMMARY_JSON_LIMIT: usize = 900_000;
+use crate::shell::runner::{write_out, write_summary};
 
 /// The report of one command on one state.
 pub(super) struct Report {
@@ -348,45 +345,6 @@ impl Report {
         }
     }
 
-    fn outputs(&self) -> Outputs {
-        let mut outputs = Outputs::default();
-        outputs.set("result", result_word(self.phase));
-        if let Some(plan) = &self.plan {
-            let counts = &plan.counts;
-            outputs.set("has-changes", plan.has_changes().to_string());
-            for (name, count) in [
-                ("add", counts.add),
-                ("change", counts.change),
-                ("replace", counts.replace),
-                ("destroy", counts.destroy),
-                ("import", counts.import),
-                ("move", counts.moved),
-                ("forget", counts.forget),
-            ] {
-                outputs.set(name, count.to_string());
-            }
-            outputs.set("summary-json", summary_json(plan));
-        }
-        if let Some(id) = &self.lock_id {
-            outputs.set("lock-id", id);
-        }
-        if let LockView::HeldByOther(holders) = &self.lock
-            && let Some(holder) = holders.first()
-        {
-            outputs.set("lock-holder", one_line(&holder.who));
-        }
-        if let Some(fingerprint) = &self.fingerprint {
-            outputs.set("fingerprint", fingerprint);
-        }
-        if let Some(approved) = self.approved {
-            outputs.set("approved", approved.to_string());
-        }
-        if let Some(comment) = self.pull_requests.iter().find_map(|number| self.comments.get(number)) {
-            outputs.set("comment-url", &comment.url);
-        }
-        outputs
-    }
-
     /// The commit that a pull request is told about: its own head.
     fn head(&self, number: Option<u64>) -> Option<&str> {
         let own = number.and_then(|number| self.heads.get(&number));
@@ -484,32 +442,4 @@ fn shown_root(session: &Session, root: String) -> String {
     let own_name = || Some(std::env::current_dir().ok()?.file_name()?.to_string_lossy().into_owned());
     let is_here = root == "." && session.host.run().is_none();
     if is_here { own_name().unwrap_or(root) } else { root }
-}
-
-/// What is escaped makes it longer than the summary knows.
-fn summary_json(plan: &PlanSummary) -> String {
-    let mut limit = SUMMARY_JSON_LIMIT;
-    loop {
-        let json = harmless::json(&plan.to_summary_json_within(limit));
-        if json.len() <= SUMMARY_JSON_LIMIT || limit == 0 {
-            return json;
-        }
-        limit /= 2;
-    }
-}
-
-fn result_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Planned => "planned",
-        Phase::Applied => "applied",
-        Phase::NoChanges => "no-changes",
-        Phase::Blocked => "blocked",
-        Phase::Refused => "refused",
-        Phase::Cancelled => "cancelled",
-        Phase::Skipped => "skipped",
-        // Waiting, approved and applying are never an end; if one is, something failed.
-        Phase::Failed | Phase::Locked | Phase::WaitingForLock | Phase::Approved | Phase::Applying | Phase::Unlocked => {
-            "failed"
-        }
-    }
 }
