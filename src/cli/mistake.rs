@@ -43,20 +43,31 @@ pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
             (format!("invalid value '{value}' for {}: {why}", flag.named()), flag.remedy())
         }
-        ErrorKind::UnknownArgument => (
-            format!("{} does not know '{given}'", command.unwrap_or("stategate")),
-            flag.other(text(ContextKind::SuggestedArg)),
-        ),
-        ErrorKind::InvalidSubcommand => (
-            format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
-            format!("Give one of {}; in a workflow it is the input command.", commands.join(", ")),
-        ),
+        ErrorKind::UnknownArgument => match (command, flag.meant()) {
+            (Some(command), Some(meant)) => (format!("{command} takes flags only, not '{given}'"), meant),
+            (command, _) => (
+                format!("{} does not know '{given}'", command.unwrap_or("stategate")),
+                flag.other(text(ContextKind::SuggestedArg)),
+            ),
+        },
+        ErrorKind::InvalidSubcommand => {
+            let similar = match error.get(ContextKind::SuggestedSubcommand) {
+                Some(ContextValue::Strings(similar)) => similar.first().map(String::as_str),
+                Some(ContextValue::String(similar)) => Some(similar.as_str()),
+                _ => None,
+            };
+            let guess = similar.map(|similar| format!("Did you mean {similar}? ")).unwrap_or_default();
+            (
+                format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
+                format!("{guess}Give one of {}; in a workflow it is the input command.", commands.join(", ")),
+            )
+        }
         ErrorKind::MissingRequiredArgument => {
             let missing = match error.get(ContextKind::InvalidArg) {
                 Some(ContextValue::Strings(missing)) => missing.join(" and "),
                 _ => given.to_owned(),
             };
-            (format!("{} needs {missing}", command.unwrap_or("stategate")), flag.help())
+            (format!("{} needs {missing}", command.unwrap_or("stategate")), flag.example())
         }
         ErrorKind::ArgumentConflict => {
             (format!("{} is given more than once", flag.named()), "Give it once.".to_owned())
@@ -104,6 +115,28 @@ impl Flag<'_> {
             Some(command) => format!("See `stategate {command} --help`."),
             None => "See `stategate --help`.".to_owned(),
         }
+    }
+
+    /// How a command that was given too little is called.
+    fn example(&self) -> String {
+        match self.command {
+            Some("render") => "Such as `terraform show -json PLANFILE | stategate render --plan-json -`, or with the file in which its output is: `stategate render --plan-json plan.json`.".to_owned(),
+            Some("completions") => "Such as `stategate completions bash`.".to_owned(),
+            _ => self.help(),
+        }
+    }
+
+    /// What was meant by a word that stands alone.
+    fn meant(&self) -> Option<String> {
+        let command = self.command.filter(|_| !self.name.starts_with('-'))?;
+        let flag = match command {
+            "unlock" => "--lock-id",
+            "lock" => "--reason",
+            "render" => "--plan-json",
+            "plan" | "apply" | "status" | "release" => "--working-directory",
+            _ => return None,
+        };
+        Some(format!("Did you mean `stategate {command} {flag} {}`? {}", shell_words::quote(self.name), self.help()))
     }
 
     /// What was meant by a flag that the command does not have.

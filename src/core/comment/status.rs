@@ -7,6 +7,7 @@ use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase}
 use super::words::{
     between, counts, duration, grouped, listed, many, moment, short_hash, short_moment, time_or_moment,
 };
+use crate::core::diagnostic::is_heading;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::{Part, Sentence};
 
@@ -199,7 +200,8 @@ pub(super) fn terraform_error(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Stri
 
 /// The first line of Terraform's first error, without its frame.
 fn first_error(text: &str) -> Option<&str> {
-    text.lines().find_map(|line| Some(line.split_once("Error: ")?.1.trim())).filter(|line| !line.is_empty())
+    let mut headlines = text.lines().filter_map(|line| Some(line.split_once("Error: ")?.1.trim()));
+    headlines.find(|headline| !is_heading(headline)).filter(|headline| !headline.is_empty())
 }
 
 /// How the plan differs from the reviewed one.
