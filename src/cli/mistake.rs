@@ -120,7 +120,7 @@ impl Flag<'_> {
     /// How a command that was given too little is called.
     fn example(&self) -> String {
         match self.command {
-            Some("render") => "Such as `terraform show -json PLANFILE | stategate render --plan-json -`, or with the file in which its output is: `stategate render --plan-json plan.json`.".to_owned(),
+            Some("render") => "Give what `terraform show -json PLANFILE` printed, as a file or through a pipe: `stategate render --plan-json plan.json`, `terraform show -json PLANFILE | stategate render --plan-json -`.".to_owned(),
             Some("completions") => "Such as `stategate completions bash`.".to_owned(),
             _ => self.help(),
         }

@@ -212,7 +212,8 @@ impl Holder {
         };
         let age = self.seen.age().map_or_else(String::new, |age| format!(", for {}", duration(age.as_secs())));
         let what = if info.operation == "freeze" { "a freeze".to_owned() } else { self.work() };
-        let told = if info.info.is_empty() { String::new() } else { format!(": {}", one_line(&info.info)) };
+        let told = self.freeze_reason().unwrap_or(&info.info);
+        let told = if told.is_empty() { String::new() } else { format!(": {}", one_line(told)) };
         format!("{} ({what}{age}){told} [lock ID {}]", one_line(&info.who), one_line(&info.id))
     }
 }

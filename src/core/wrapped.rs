@@ -2,7 +2,8 @@
 
 /// `text` in lines that end before `columns`, when each stands behind `indent` columns; the first
 /// one's indent is left to the caller, who has a name to put there. What stands between backticks
-/// is never broken, however long it is: whoever copies a command gets it whole.
+/// is never broken, however long it is: whoever copies a command gets it whole. Where it needs the
+/// room, it begins further left.
 pub fn wrapped(text: &str, indent: usize, columns: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = indent;
@@ -10,9 +11,9 @@ pub fn wrapped(text: &str, indent: usize, columns: usize) -> String {
         let length = word.chars().count();
         if !out.is_empty() {
             if at + 1 + length > columns {
+                at = indent.min(columns.saturating_sub(length));
                 out.push('\n');
-                out.extend(std::iter::repeat_n(' ', indent));
-                at = indent;
+                out.extend(std::iter::repeat_n(' ', at));
             } else {
                 out.push(' ');
                 at += 1;
@@ -54,11 +55,10 @@ mod tests {
     #[test]
     fn a_command_stays_whole() {
         let text = "Remove it with `stategate unlock --lock-id 1 --reason TEXT`. Then run again.";
-        let lines = wrapped(text, 2, 20);
-        assert_eq!(
-            lines.lines().map(str::trim_start).collect::<Vec<_>>(),
-            ["Remove it with", "`stategate unlock --lock-id 1 --reason TEXT`.", "Then run again."]
-        );
+        let command = "`stategate unlock --lock-id 1 --reason TEXT`.";
+        assert_eq!(wrapped(text, 6, 60), format!("Remove it with\n      {command}\n      Then run again."));
+        assert_eq!(wrapped(text, 6, 48), format!("Remove it with\n   {command}\n      Then run again."));
+        assert_eq!(wrapped(text, 6, 24), format!("Remove it with\n{command}\n      Then run again."));
         assert_eq!(wrapped("an open ` and more", 0, 5), "an\nopen\n` and more");
     }
 }
