@@ -1,6 +1,7 @@
 //! A mistake in the arguments, told as every error is: what is wrong, and what to do next.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -15,12 +16,13 @@ pub struct Mistake {
     pub next: String,
 }
 
-/// Reads clap's error; `command` is the first word of the arguments. `None`: there is no mistake,
+/// Reads clap's error about these arguments, the program's name first. `None`: there is no mistake,
 /// help or version was asked for.
-pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
+pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
     let whole = definition();
     let commands: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
-    let command = command.filter(|command| commands.contains(command));
+    let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
+    let command = words.first().copied().filter(|command| commands.contains(command));
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -28,7 +30,8 @@ pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
     let given = text(ContextKind::InvalidArg);
     // A flag comes with its value's name, `--init [<true|false>]`; a value without a flag is `[COMMAND]`.
     let name = if given.starts_with('-') { given.split([' ', '=', '[']).next().unwrap_or_default() } else { given };
-    let flag = Flag { name, command };
+    let is_typed = words.iter().any(|word| word.split('=').next() == Some(name));
+    let flag = Flag { name, command, is_typed };
     let value = text(ContextKind::InvalidValue);
     let (what, next) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -86,6 +89,8 @@ struct Flag<'a> {
     /// With its dashes.
     name: &'a str,
     command: Option<&'a str>,
+    /// Whether it stands on the command line; the action gives its inputs as variables.
+    is_typed: bool,
 }
 
 /// What the action has no input for.
@@ -94,7 +99,7 @@ const NOT_IN_THE_ACTION: [&str; 3] = ["render", "completions", "man"];
 impl Flag<'_> {
     fn input(&self) -> Option<&str> {
         let is_in_action = self.command.is_some_and(|command| !NOT_IN_THE_ACTION.contains(&command));
-        self.name.strip_prefix("--").filter(|_| is_in_action)
+        self.name.strip_prefix("--").filter(|_| is_in_action && !self.is_typed)
     }
 
     fn named(&self) -> String {
@@ -103,9 +108,9 @@ impl Flag<'_> {
 
     fn remedy(&self) -> String {
         let Some(input) = self.input() else { return self.help() };
-        let (name, variable) = (self.name, variable_of(input));
+        let variable = variable_of(input);
         format!(
-            "Correct `{input}:` in the workflow's step, or {name} or {variable} where that was given. {}",
+            "Correct `{input}:` in the workflow's step, or the variable {variable} where that was given. {}",
             self.help()
         )
     }

@@ -56,7 +56,7 @@ mod tests {
     fn a_command_stays_whole() {
         let text = "Remove it with `stategate unlock --lock-id 1 --reason TEXT`. Then run again.";
         let command = "`stategate unlock --lock-id 1 --reason TEXT`.";
-        assert_eq!(wrapped(text, 6, 60), format!("Remove it with\n      {command}\n      Then run again."));
+        assert_eq!(wrapped(text, 6, 52), format!("Remove it with\n      {command}\n      Then run again."));
         assert_eq!(wrapped(text, 6, 48), format!("Remove it with\n   {command}\n      Then run again."));
         assert_eq!(wrapped(text, 6, 24), format!("Remove it with\n{command}\n      Then run again."));
         assert_eq!(wrapped("an open ` and more", 0, 5), "an\nopen\n` and more");

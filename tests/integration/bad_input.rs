@@ -265,9 +265,13 @@ fn commands_and_flags_that_do_not_exist() {
         (&["unlock", "5f0c"], "unlock takes flags only, not '5f0c'", "`stategate unlock --lock-id 5f0c`?"),
         (&["render", "a b.json"], "render takes flags only", "`stategate render --plan-json 'a b.json'`?"),
         (&["completions", "bash", "x"], "completions does not know 'x'", "completions --help"),
-        (&["plan", "--workspace"], "the input workspace (--workspace) has no value", "STATEGATE_WORKSPACE"),
-        (&["apply", "--required-approvals", "-1"], "invalid value '-1' for the input required-approvals", "Correct"),
-        (&["plan", "--init", "--init"], "the input init (--init) is given more than once", "once"),
+        (&["plan", "--workspace"], "--workspace has no value", "See `stategate plan --help`"),
+        (
+            &["apply", "--required-approvals", "-1"],
+            "invalid value '-1' for --required-approvals",
+            "See `stategate apply",
+        ),
+        (&["plan", "--init", "--init"], "--init is given more than once", "once"),
         (
             &["render"],
             "render needs --plan-json <FILE>",
