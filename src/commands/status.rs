@@ -55,11 +55,17 @@ fn holder_rows(holder: &Holder) -> String {
     let mut row = |name: &str, value: &str| push_row(&mut rows, name, &one_line(value));
     let freeze = holder.freeze_reason();
     match &holder.seen.body {
-        Ok(info) => {
-            row(if freeze.is_some() { "frozen by" } else { "held by" }, &info.who);
-            row("why", freeze.unwrap_or_default());
-            row("doing", &holder.work());
-        }
+        Ok(info) => match freeze {
+            Some(reason) => {
+                row("frozen by", &info.who);
+                row("why", reason);
+            }
+            None => {
+                row("held by", &info.who);
+                let parts = [holder.work(), info.info.clone()];
+                row("doing", &parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "));
+            }
+        },
         Err(raw) => row("held by", &format!("somebody whose lock cannot be read: {raw:?}")),
     }
     row("since", &holder.since_words());
@@ -69,13 +75,12 @@ fn holder_rows(holder: &Holder) -> String {
     rows
 }
 
-/// What tells this lock from others, and what `who` and `since` were read from.
+/// The lock as its store has it.
 fn lock_rows(holder: &Holder) -> String {
     let mut rows = String::new();
     let mut row = |name: &str, value: &str| push_row(&mut rows, name, &one_line(value));
     if let Ok(info) = &holder.seen.body {
         row("lock ID", &info.id);
-        row("info", if holder.freeze_reason().is_some() { "" } else { &info.info });
         row("created", &info.created);
         row("version", &info.version);
     }

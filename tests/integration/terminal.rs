@@ -220,6 +220,7 @@ fn words_fit_the_terminal_and_a_command_is_never_broken() {
         assert!(names_it || ["render", "plan"].contains(&arguments[0]) && arguments.len() < 3, "{shown}");
     }
     let (_, wide) = read(&laptop, "400", &["status"]);
+    assert!(wide.contains(&format!("doing      an apply: {run}\n")), "{wide}");
     let next = wide.lines().find(|line| line.starts_with("  next")).unwrap();
     assert!(next.contains("there GitHub proves") && next.contains(command), "{wide}");
 }
