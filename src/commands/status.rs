@@ -54,19 +54,17 @@ fn holder_rows(holder: &Holder) -> String {
     let mut rows = String::new();
     let mut row = |name: &str, value: &str| push_row(&mut rows, name, &one_line(value));
     let freeze = holder.freeze_reason();
-    match &holder.seen.body {
-        Ok(info) => match freeze {
-            Some(reason) => {
-                row("frozen by", &info.who);
-                row("why", reason);
-            }
-            None => {
-                row("held by", &info.who);
-                let parts = [holder.work(), info.info.clone()];
-                row("doing", &parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "));
-            }
-        },
-        Err(raw) => row("held by", &format!("somebody whose lock cannot be read: {raw:?}")),
+    match (&holder.seen.body, freeze) {
+        (Ok(info), Some(reason)) => {
+            row("frozen by", &info.who);
+            row("why", reason);
+        }
+        (Ok(info), None) => {
+            row("held by", &info.who);
+            let parts = [holder.work(), info.info.clone()];
+            row("doing", &parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "));
+        }
+        (Err(raw), _) => row("held by", &format!("somebody whose lock cannot be read: {raw:?}")),
     }
     row("since", &holder.since_words());
     if freeze.is_none() {
