@@ -75,7 +75,7 @@ pub enum Error {
     #[error("`pull_request_target` is refused: it would run the pull request's code with write access and secrets")]
     PullRequestTarget,
     #[error("`{command}` needs --reason")]
-    ReasonMissing { command: &'static str },
+    ReasonMissing { command: &'static str, again: String },
     #[error("failed to read the plan JSON: {0}")]
     PlanJson(#[from] PlanError),
     #[error("there are no Terraform files (*.tf) in {directory}")]
@@ -100,7 +100,7 @@ pub enum Error {
     #[error("the state is frozen for maintenance by {who}{since}: {reason}")]
     Frozen { who: String, since: String, reason: String, next_step: String },
     #[error("nothing was removed: no lock was named")]
-    OnlyShown,
+    OnlyShown { next_step: String },
     #[error("the lock {given} is not there: the state is locked by {holder}")]
     OtherLock { given: String, holder: String },
     #[error("the lock's holder may be alive: {holder}")]
@@ -191,7 +191,7 @@ impl Error {
             ) => code::USAGE,
             Error::Locked { .. }
             | Error::Frozen { .. }
-            | Error::OnlyShown
+            | Error::OnlyShown { .. }
             | Error::OtherLock { .. }
             | Error::HolderAlive { .. }
             | Error::LockChanged { .. }
@@ -243,11 +243,11 @@ impl Error {
             Error::TemporaryDirectory(_) | Error::Footprint(_) => "See that RUNNER_TEMP (or TMPDIR) exists and can be written.".to_owned(),
             Error::FileUnreadable { .. } => "Give the path of what `terraform show -json PLANFILE` printed, or - for standard input.".to_owned(),
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
-            Error::Event(_) => "Run it in a step of a GitHub Actions job, or without GITHUB_ACTIONS on a laptop.".to_owned(),
+            Error::Event(_) => "Run it in a step of a GitHub Actions job, which sets them all (the token is STATEGATE_GITHUB_TOKEN), or on a laptop without GITHUB_ACTIONS, where none is needed.".to_owned(),
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { command } => format!("Say why, with the input reason, or on the command line with the same arguments: stategate {command} … --reason \"TEXT\"; it is kept in the audit record and shown to whoever asks."),
+            Error::ReasonMissing { again, .. } => format!("Say why: `stategate {again} --reason TEXT`, in a workflow the input reason. It is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
             Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
@@ -260,8 +260,9 @@ impl Error {
             }
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),
-            Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } => next_step.clone(),
-            Error::OnlyShown => "See `next` above, or run it again once the holder has ended.".to_owned(),
+            Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } | Error::OnlyShown { next_step } => {
+                next_step.clone()
+            }
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),

@@ -20,16 +20,16 @@ use crate::cli::Mistake;
 use crate::core::diagnostic::{Annotation, Severity};
 use crate::core::harmless::without_active;
 use crate::core::redact::redact;
+use crate::core::wrapped::wrapped;
 use crate::error::Error;
-use crate::shell::runner::{LogWriter, annotate, in_actions, variable};
+use crate::shell::runner::{LogWriter, annotate, columns, in_actions, variable};
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {
     let debug = variable("RUNNER_DEBUG").as_deref() == Some("1");
     let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let ours = tracing_subscriber::filter::Targets::new()
-        .with_target("stategate", level)
-        .with_target("terraform", LevelFilter::INFO);
+    let ours =
+        tracing_subscriber::filter::Targets::new().with_target("stategate", level).with_target("terraform", level);
     let layer = tracing_subscriber::fmt::layer().event_format(Look::here()).with_writer(|| LogWriter);
     // Only a second start fails, and then the first one's log goes on.
     drop(tracing_subscriber::registry().with(layer).with(ours).try_init());
@@ -57,19 +57,36 @@ pub fn usage(error: &clap::Error, mistake: Option<&Mistake>) -> io::Result<()> {
 
 /// What happened, why, and what to do next; any of it can be a stranger's text.
 fn tell(parts: [&str; 3], on_page: bool) -> io::Result<()> {
-    let [what, why, next] = parts.map(redact);
-    let mut text = format!("{} {}\n", Look::here().paint(RED, "error:"), harmless(&what));
-    for (name, said) in [("why", &why), ("next", &next)] {
+    let [what, why, next] = parts.map(harmless);
+    let is_on_page = on_page && in_actions();
+    let told = error_text(["", &what, &why, &next], None);
+    // The runner puts what it shows on the page into the log, too, behind an `Error:` of its own.
+    let is_whole_on_page = is_on_page && told.chars().count() <= LONGEST_ANNOTATION;
+    if !is_whole_on_page {
+        let error = Look::here().paint(RED, "error:") + " ";
+        let text = error_text([&error, &what, &why, &next], columns(io::stderr()));
+        LogWriter.write_all(text.as_bytes())?;
+    }
+    if is_on_page { annotate(&of_ours(told.trim_end().to_owned())) } else { Ok(()) }
+}
+
+/// Characters of an annotation's message: of more, the runner keeps the beginning.
+const LONGEST_ANNOTATION: usize = 4096;
+
+/// The lines of an error, on a terminal within its `columns`.
+fn error_text([error, what, why, next]: [&str; 4], columns: Option<usize>) -> String {
+    let mut text = String::new();
+    for (name, width, said) in [(error, "error: ".len(), what), ("  why: ", 7, why), ("  next: ", 8, next)] {
         if !said.is_empty() {
-            text.push_str(&format!("  {name}: {}\n", harmless(said)));
+            // What has lines of its own keeps them.
+            let said = match columns.filter(|_| !said.contains('\n')) {
+                Some(columns) => wrapped(said, width, columns),
+                None => said.to_owned(),
+            };
+            text.extend([name, &said, "\n"]);
         }
     }
-    LogWriter.write_all(text.as_bytes())?;
-    if !on_page {
-        return Ok(());
-    }
-    let parts: Vec<&str> = [&*what, &*why, &*next].into_iter().filter(|part| !part.is_empty()).collect();
-    annotate(&of_ours(parts.join("\n")))
+    text
 }
 
 fn of_ours(message: String) -> Annotation {

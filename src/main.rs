@@ -11,8 +11,7 @@ fn main() -> ExitCode {
     let cli = match cli::parse(arguments.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => {
-            let command = arguments.get(1).and_then(|word| word.to_str());
-            let printed = log::usage(&error, cli::mistake(&error, command).as_ref());
+            let printed = log::usage(&error, cli::mistake(&error, &arguments).as_ref());
             return if printed.is_ok() { exit_code(error.exit_code()) } else { ExitCode::FAILURE };
         }
     };

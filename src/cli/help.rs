@@ -25,16 +25,19 @@ Exit codes:
    12  the plan is not the one reviewed
    13  our lock was taken from us
 
-Every flag is a variable too: --lock-timeout is STATEGATE_LOCK_TIMEOUT. An empty one counts as not
-given, and a command leaves alone what is no flag of it. The GitHub token is only ever read from
-STATEGATE_GITHUB_TOKEN (or GITHUB_TOKEN). `stategate COMMAND --help` says what a command needs.";
+Every flag is a variable too: --lock-timeout is STATEGATE_LOCK_TIMEOUT. An empty
+one counts as not given, and a command leaves alone what is no flag of it.
+The GitHub token is only read from STATEGATE_GITHUB_TOKEN (or GITHUB_TOKEN).
+`stategate COMMAND --help` says what a command needs.";
 
 pub(super) const PLAN: &str = "\
 Needs:
-  Terraform or OpenTofu, and a root module with an S3 backend (use_lockfile = true)
+  Terraform or OpenTofu, and a root module with an S3 backend
+  (use_lockfile = true)
   AWS credentials that may read the state and take its lock
-  In GitHub Actions: the event pull_request or merge_group (or --pull-request N), and a token with
-  contents: read, pull-requests: write, actions: read
+  In GitHub Actions: the event pull_request or merge_group (or
+  --pull-request N), and a token with contents: read, pull-requests: write,
+  actions: read
   On a laptop nothing more: the comment goes to standard output
 
 Examples:
@@ -50,17 +53,20 @@ Exit codes:
    14  Terraform failed
    20  AWS        21  GitHub        130  cancelled
 
-Next: have the pull request approved and merge it; `stategate apply` does the rest.";
+Next: have the pull request approved and merge it; `stategate apply` does the
+rest.";
 
 pub(super) const APPLY: &str = "\
 Needs:
-  Terraform or OpenTofu, and a root module with an S3 backend (use_lockfile = true)
+  Terraform or OpenTofu, and a root module with an S3 backend
+  (use_lockfile = true)
   AWS credentials that may write the state
-  In GitHub Actions: a push to a branch, pull_request: closed of a merged one, or
-  workflow_dispatch, with the very commit checked out; a token with contents: read,
-  pull-requests: write, actions: read
-  On a laptop: --required-approvals 0, because no pull request stands behind it. On a terminal it
-  shows what would be lost and asks for a `yes`; --apply-args -auto-approve does not ask
+  In GitHub Actions: a push to a branch, pull_request: closed of a merged one,
+  or workflow_dispatch, with the very commit checked out; a token with
+  contents: read, pull-requests: write, actions: read
+  On a laptop: --required-approvals 0, because no pull request stands behind it.
+  On a terminal it shows what would be lost and asks for a `yes`;
+  --apply-args -auto-approve does not ask
 
 Examples:
   stategate apply --working-directory environments/prod
@@ -71,13 +77,17 @@ Examples:
 Exit codes:
     0  applied, or nothing to change
    10  the lock is held, and --lock-timeout is over
-   11  the gate blocks; the pull request says what is missing. Nothing was applied
-   12  the plan is not the one reviewed; the pull request says what differs. Nothing was applied
+   11  nothing was applied: the gate blocks, and the pull request says what is
+       missing
+   12  nothing was applied: the plan is not the one reviewed, and the pull
+       request says what differs
    13  our lock was taken from us: compare the state's versions
-   14  Terraform failed; a state that could not be uploaded was rescued to the bucket
+   14  Terraform failed; a state that could not be uploaded is rescued to the
+       bucket
    20  AWS        21  GitHub        130  cancelled, or not answered with `yes`
 
-Next, after 11: get the approval and re-run the job. After 12: plan again, have that approved.";
+Next, after 11: get the approval and re-run the job.
+After 12: plan again, have that approved.";
 
 pub(super) const UNLOCK: &str = "\
 Needs:
@@ -94,17 +104,19 @@ Examples:
 Exit codes:
     0  removed, or there was no lock
     2  --reason is missing
-   10  locked: no ID was given, another lock is there, or its holder may be alive
+   10  locked: no ID was given, another lock is there, or its holder may live
    11  you may not unlock
    20  AWS        21  GitHub
 
-Next: re-run the job that waited. The record is in the bucket, stategate/<state key>/audit/.";
+Next: re-run the job that waited.
+The record is in the bucket, stategate/<state key>/audit/.";
 
 pub(super) const RELEASE: &str = "\
 Needs:
   The same job, and the same variables, as the plan or apply before it
 
-Example, after a plan or an apply of your own making, in a step with `if: always()`:
+Example, after a plan or an apply of your own making, in a step with
+`if: always()`:
   stategate release --working-directory environments/prod
 
 Exit codes:
@@ -112,7 +124,8 @@ Exit codes:
    10  this run's Terraform is still at work; its lock stays
    20  AWS        21  GitHub
 
-Next, after 10: wait until the job has ended and six minutes more, then `stategate unlock`.";
+Next, after 10: wait until the job has ended and six minutes more, then
+`stategate unlock`.";
 
 pub(super) const LOCK: &str = "\
 Needs:
@@ -135,7 +148,8 @@ pub(super) const STATUS: &str = "\
 Needs:
   Terraform or OpenTofu, and a root module with an S3 backend
   AWS credentials that may read the lock
-  To know whether the holder's run is alive: GitHub Actions, and a token with actions: read
+  To know whether the holder's run is alive: GitHub Actions, and a token with
+  actions: read
 
 Examples:
   stategate status
@@ -163,7 +177,8 @@ Next: the same text is what `stategate plan` posts to a pull request.";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  stategate completions bash > ~/.local/share/bash-completion/completions/stategate
+  stategate completions bash \\
+    > ~/.local/share/bash-completion/completions/stategate
   stategate completions zsh > \"${fpath[1]}/_stategate\"
   stategate completions fish > ~/.config/fish/completions/stategate.fish";
 

@@ -1,6 +1,7 @@
 //! A mistake in the arguments, told as every error is: what is wrong, and what to do next.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -15,12 +16,13 @@ pub struct Mistake {
     pub next: String,
 }
 
-/// Reads clap's error; `command` is the first word of the arguments. `None`: there is no mistake,
+/// Reads clap's error about these arguments, the program's name first. `None`: there is no mistake,
 /// help or version was asked for.
-pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
+pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
     let whole = definition();
     let commands: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
-    let command = command.filter(|command| commands.contains(command));
+    let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
+    let command = words.first().copied().filter(|command| commands.contains(command));
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -28,7 +30,8 @@ pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
     let given = text(ContextKind::InvalidArg);
     // A flag comes with its value's name, `--init [<true|false>]`; a value without a flag is `[COMMAND]`.
     let name = if given.starts_with('-') { given.split([' ', '=', '[']).next().unwrap_or_default() } else { given };
-    let flag = Flag { name, command };
+    let is_typed = words.iter().any(|word| word.split('=').next() == Some(name));
+    let flag = Flag { name, command, is_typed };
     let value = text(ContextKind::InvalidValue);
     let (what, next) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -43,20 +46,31 @@ pub fn mistake(error: &clap::Error, command: Option<&str>) -> Option<Mistake> {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
             (format!("invalid value '{value}' for {}: {why}", flag.named()), flag.remedy())
         }
-        ErrorKind::UnknownArgument => (
-            format!("{} does not know '{given}'", command.unwrap_or("stategate")),
-            flag.other(text(ContextKind::SuggestedArg)),
-        ),
-        ErrorKind::InvalidSubcommand => (
-            format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
-            format!("Give one of {}; in a workflow it is the input command.", commands.join(", ")),
-        ),
+        ErrorKind::UnknownArgument => match (command, flag.meant()) {
+            (Some(command), Some(meant)) => (format!("{command} takes flags only, not '{given}'"), meant),
+            (command, _) => (
+                format!("{} does not know '{given}'", command.unwrap_or("stategate")),
+                flag.other(text(ContextKind::SuggestedArg)),
+            ),
+        },
+        ErrorKind::InvalidSubcommand => {
+            let similar = match error.get(ContextKind::SuggestedSubcommand) {
+                Some(ContextValue::Strings(similar)) => similar.first().map(String::as_str),
+                Some(ContextValue::String(similar)) => Some(similar.as_str()),
+                _ => None,
+            };
+            let guess = similar.map(|similar| format!("Did you mean {similar}? ")).unwrap_or_default();
+            (
+                format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
+                format!("{guess}Give one of {}; in a workflow it is the input command.", commands.join(", ")),
+            )
+        }
         ErrorKind::MissingRequiredArgument => {
             let missing = match error.get(ContextKind::InvalidArg) {
                 Some(ContextValue::Strings(missing)) => missing.join(" and "),
                 _ => given.to_owned(),
             };
-            (format!("{} needs {missing}", command.unwrap_or("stategate")), flag.help())
+            (format!("{} needs {missing}", command.unwrap_or("stategate")), flag.example())
         }
         ErrorKind::ArgumentConflict => {
             (format!("{} is given more than once", flag.named()), "Give it once.".to_owned())
@@ -75,6 +89,8 @@ struct Flag<'a> {
     /// With its dashes.
     name: &'a str,
     command: Option<&'a str>,
+    /// Whether it stands on the command line; the action gives its inputs as variables.
+    is_typed: bool,
 }
 
 /// What the action has no input for.
@@ -83,7 +99,7 @@ const NOT_IN_THE_ACTION: [&str; 3] = ["render", "completions", "man"];
 impl Flag<'_> {
     fn input(&self) -> Option<&str> {
         let is_in_action = self.command.is_some_and(|command| !NOT_IN_THE_ACTION.contains(&command));
-        self.name.strip_prefix("--").filter(|_| is_in_action)
+        self.name.strip_prefix("--").filter(|_| is_in_action && !self.is_typed)
     }
 
     fn named(&self) -> String {
@@ -92,9 +108,9 @@ impl Flag<'_> {
 
     fn remedy(&self) -> String {
         let Some(input) = self.input() else { return self.help() };
-        let (name, variable) = (self.name, variable_of(input));
+        let variable = variable_of(input);
         format!(
-            "Correct `{input}:` in the workflow's step, or {name} or {variable} where that was given. {}",
+            "Correct `{input}:` in the workflow's step, or the variable {variable} where that was given. {}",
             self.help()
         )
     }
@@ -104,6 +120,28 @@ impl Flag<'_> {
             Some(command) => format!("See `stategate {command} --help`."),
             None => "See `stategate --help`.".to_owned(),
         }
+    }
+
+    /// How a command that was given too little is called.
+    fn example(&self) -> String {
+        match self.command {
+            Some("render") => "Give what `terraform show -json PLANFILE` printed, as a file or through a pipe: `stategate render --plan-json plan.json`, `terraform show -json PLANFILE | stategate render --plan-json -`.".to_owned(),
+            Some("completions") => "Such as `stategate completions bash`.".to_owned(),
+            _ => self.help(),
+        }
+    }
+
+    /// What was meant by a word that stands alone.
+    fn meant(&self) -> Option<String> {
+        let command = self.command.filter(|_| !self.name.starts_with('-'))?;
+        let flag = match command {
+            "unlock" => "--lock-id",
+            "lock" => "--reason",
+            "render" => "--plan-json",
+            "plan" | "apply" | "status" | "release" => "--working-directory",
+            _ => return None,
+        };
+        Some(format!("Did you mean `stategate {command} {flag} {}`? {}", shell_words::quote(self.name), self.help()))
     }
 
     /// What was meant by a flag that the command does not have.

@@ -99,6 +99,17 @@ fn each_commands_help_speaks_of_flags_and_exit_codes_that_there_are() {
 }
 
 #[test]
+fn what_stands_below_the_flags_fits_a_terminal_of_80_columns() {
+    let whole = definition();
+    for command in std::iter::once(&whole).chain(whole.get_subcommands()) {
+        let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in below.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+        }
+    }
+}
+
+#[test]
 fn a_command_lists_only_the_flags_that_it_uses() {
     let whole = definition();
     for (name, without_use) in WITHOUT_USE {

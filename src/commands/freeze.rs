@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::audit;
-use super::holder::place;
+use super::holder::{place, place_of, row};
 use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
@@ -13,7 +13,10 @@ use crate::error::Error;
 use crate::shell::runner::{Outputs, write_out};
 
 pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
-    let reason = command.reason.clone().ok_or(Error::ReasonMissing { command: "lock" })?;
+    let reason = command
+        .reason
+        .clone()
+        .ok_or_else(|| Error::ReasonMissing { command: "lock", again: format!("lock{}", place_of(&command.target)) })?;
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Lock).await?;
     let mut report = Report::new(&session, &Reporting::NONE);
@@ -43,13 +46,8 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let mut outputs = Outputs::default();
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::StepOutputs)?;
-    write_out(&format!(
-        "{} is frozen: {}\n  lock ID    {id}\n  next       end it with: stategate unlock --lock-id {id} --reason TEXT{place}\n",
-        one_line(&info.path),
-        one_line(&reason),
-        id = info.id,
-        place = place(&session),
-    ))
-    .map_err(Error::Output)?;
+    let end = format!("End it with `stategate unlock --lock-id {} --reason TEXT{}`.", info.id, place(&session));
+    let frozen = format!("{} is frozen: {}\n", one_line(&info.path), one_line(&reason));
+    write_out(&(frozen + &row("lock ID", &info.id) + &row("next", &end))).map_err(Error::Output)?;
     recorded
 }

@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 
 use super::session::Session;
+use crate::cli::Target;
 use crate::core::comment::{HolderView, Liveness as Shown};
 use crate::core::liveness::{self, Liveness, RunState};
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
+use crate::core::wrapped::wrapped;
 use crate::error::Error;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::LockSeen;
+use crate::shell::runner::columns;
 
 /// A lock that was seen, and what GitHub says about the run behind it.
 pub(super) struct Holder {
@@ -39,12 +42,17 @@ pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holde
 
 /// The root module and the workspace as they were given, as flags.
 pub(super) fn place(session: &Session) -> String {
+    place_of(&session.target)
+}
+
+/// The same, before there is a session.
+pub(super) fn place_of(target: &Target) -> String {
     let mut place = String::new();
-    let directory = session.target.working_directory.to_string_lossy();
+    let directory = target.working_directory.to_string_lossy();
     if directory != "." {
         place.push_str(&format!(" --working-directory {}", shell_words::quote(&directory)));
     }
-    if let Some(workspace) = &session.target.workspace {
+    if let Some(workspace) = &target.workspace {
         place.push_str(&format!(" --workspace {}", shell_words::quote(workspace)));
     }
     place
@@ -176,6 +184,23 @@ impl Holder {
         }
     }
 
+    /// `2026-11-21 13:37 UTC, for 1 h 2 min`; empty when nobody knows.
+    pub(super) fn since_words(&self) -> String {
+        let age = self.seen.age().map(|age| format!("for {}", duration(age.as_secs())));
+        let parts = [self.since().map(clock), age];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What its Terraform does, in words; empty for a freeze.
+    pub(super) fn work(&self) -> String {
+        match self.info().map(|info| info.operation.as_str()) {
+            Some("OperationTypePlan") => "a plan".to_owned(),
+            Some("OperationTypeApply") => "an apply".to_owned(),
+            Some("freeze") | None => String::new(),
+            Some(other) => one_line(other),
+        }
+    }
+
     fn since(&self) -> Option<Timestamp> {
         self.seen.last_modified.or_else(|| self.info().and_then(LockInfo::created_at))
     }
@@ -186,13 +211,9 @@ impl Holder {
             return format!("a lock that cannot be read, in {}", self.seen.store.as_str());
         };
         let age = self.seen.age().map_or_else(String::new, |age| format!(", for {}", duration(age.as_secs())));
-        let what = match info.operation.as_str() {
-            "OperationTypePlan" => "a plan",
-            "OperationTypeApply" => "an apply",
-            "freeze" => "a freeze",
-            other => &one_line(other),
-        };
-        let told = if info.info.is_empty() { String::new() } else { format!(": {}", one_line(&info.info)) };
+        let what = if info.operation == "freeze" { "a freeze".to_owned() } else { self.work() };
+        let told = self.freeze_reason().unwrap_or(&info.info);
+        let told = if told.is_empty() { String::new() } else { format!(": {}", one_line(told)) };
         format!("{} ({what}{age}){told} [lock ID {}]", one_line(&info.who), one_line(&info.id))
     }
 }
@@ -225,7 +246,20 @@ pub(super) fn duration(seconds: u64) -> String {
     }
 }
 
-/// A time of day in UTC, with its date when it is not today's.
-fn clock(at: Timestamp) -> String {
+/// A line of an answer on standard output: a name and what there is to say, on a terminal within its
+/// width.
+pub(super) fn row(name: &str, value: &str) -> String {
+    let value = match columns(std::io::stdout()) {
+        Some(columns) => wrapped(value, ROW.len(), columns),
+        None => value.to_owned(),
+    };
+    format!("  {name:<10} {value}\n")
+}
+
+/// Where the values of all rows begin.
+const ROW: &str = "  frozen by  ";
+
+/// A moment in UTC.
+pub(super) fn clock(at: Timestamp) -> String {
     at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -170,12 +170,11 @@ impl Report {
         }
         let commented = if session.host.run().is_some() {
             self.comment_everywhere(session).await
+        } else if result.is_err() && self.plan.is_none() && std::io::stdout().is_terminal() {
+            // To a person the error alone says what there is to say.
+            Ok(())
         } else {
-            let view = self.view(None);
-            // A person reads it, or a program that wants to post it.
-            let is_read = std::io::stdout().is_terminal();
-            let text = if is_read { comment::for_terminal(&view) } else { comment::comment(&view, COMMENT_BUDGET) };
-            write_out(&text).map_err(Error::Output)
+            write_out(&self.on_laptop(result.is_err())).map_err(Error::Output)
         };
         let told = self.tell_runner().and(session.conclude_footprint());
         let next_step = comment::next_step(&self.view(self.pull_requests.first().copied()));
@@ -237,6 +236,19 @@ impl Report {
             Ok(now) => self.progress.get_or_insert_default().saved = Some(now != *planned),
             Err(error) => tracing::warn!("whether the state was written is not known: {error}"),
         }
+    }
+
+    /// The plan, for a person at a terminal or for a program that wants to post it as a comment. Why
+    /// it `failed` and what to do, a person is told last, in one place.
+    fn on_laptop(&self, failed: bool) -> String {
+        let view = self.view(None);
+        if !std::io::stdout().is_terminal() {
+            return comment::comment(&view, COMMENT_BUDGET);
+        }
+        if !failed {
+            return comment::for_terminal(&view);
+        }
+        comment::for_terminal(&CommentView { gate: None, failure: None, next_step: None, ..view })
     }
 
     /// Tells the end of a step that was killed, on its pull requests and in the summary.

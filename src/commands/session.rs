@@ -250,7 +250,8 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     }
 }
 
-/// Whoever looks at a lock wants to see the lock: `init` is shown when it fails, or for debugging.
+/// Whoever looks at a lock wants to see the lock: `init` is told in one line, and shown when it
+/// fails, or for debugging.
 async fn run_init(
     terraform: &Terraform,
     arguments: &[String],
@@ -264,10 +265,13 @@ async fn run_init(
             .await?
             .finished);
     }
+    tracing::info!("{title}");
     let mut lines = Vec::new();
     let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
     let level = if finished.status.success() { Level::DEBUG } else { Level::INFO };
-    quote(Some(&title), level, &lines.join("\n"))?;
+    if !finished.status.success() || tracing::enabled!(target: "terraform", Level::DEBUG) {
+        quote(None, level, &lines.join("\n"))?;
+    }
     Ok(finished)
 }
 

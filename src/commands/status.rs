@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::holder::{self, Holder};
+use super::holder::{self, Holder, row};
 use super::session::{Purpose, Root, Session};
 use crate::cli::StatusCommand;
 use crate::core::harmless;
@@ -20,7 +20,7 @@ pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let text = if command.json {
         format!("{}\n", harmless::json(&status_json(&holders)))
     } else {
-        status_text(&path, &holders)
+        status_text(&path, &holders, true)
     };
     write_out(&text).map_err(Error::Output)?;
     let mut outputs = Outputs::default();
@@ -31,48 +31,73 @@ pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     outputs.write().map_err(Error::StepOutputs)
 }
 
-/// The holders as people read them.
-pub(super) fn status_text(path: &str, holders: &[Holder]) -> String {
+/// The holders as people read them: who, since when, whether that is alive and what to do; then the
+/// lock as the store has it. What to do is left out where an error tells it.
+pub(super) fn status_text(path: &str, holders: &[Holder], tells_next: bool) -> String {
     if holders.is_empty() {
         return format!("{path} is not locked\n");
     }
     let is_frozen = holders.iter().any(|holder| holder.freeze_reason().is_some());
     let mut text = format!("{path} is {}\n", if is_frozen { "frozen" } else { "locked" });
     for holder in holders {
-        let mut row = |name: &str, value: &str| {
-            if !value.is_empty() {
-                text.push_str(&format!("  {name:<10} {}\n", one_line(value)));
-            }
-        };
-        row("store", holder.seen.store.as_str());
-        match &holder.seen.body {
-            Ok(info) => {
-                row("lock ID", &info.id);
-                row("who", &info.who);
-                row("operation", &info.operation);
-                row("info", &info.info);
-                row("created", &info.created);
-                row("version", &info.version);
-            }
-            Err(raw) => row("body", &format!("cannot be read: {raw:?}")),
+        text.extend(["\n", &holder_rows(holder)]);
+        if tells_next {
+            // Ours, with others' words in it cleaned and cut already: the command at its end stays whole.
+            push_row(&mut text, "next", &holder.next_step());
         }
-        row("etag", holder.seen.etag.as_deref().unwrap_or_default());
-        row("frozen for", holder.freeze_reason().unwrap_or_default());
-        row("held for", &holder.seen.age().map(|age| holder::duration(age.as_secs())).unwrap_or_default());
-        if holder.freeze_reason().is_none() {
-            row("holder", liveness_words(&holder.liveness()).as_str());
-        }
-        // Ours, with others' words in it cleaned and cut already: the command at its end stays whole.
-        text.push_str(&format!("  {:<10} {}\n", "next", holder.next_step()));
+        text.extend(["\n", &lock_rows(holder)]);
     }
     text
 }
 
+fn holder_rows(holder: &Holder) -> String {
+    let mut rows = String::new();
+    let mut row = |name: &str, value: &str| push_row(&mut rows, name, &one_line(value));
+    let freeze = holder.freeze_reason();
+    match (&holder.seen.body, freeze) {
+        (Ok(info), Some(reason)) => {
+            row("frozen by", &info.who);
+            row("why", reason);
+        }
+        (Ok(info), None) => {
+            row("held by", &info.who);
+            let parts = [holder.work(), info.info.clone()];
+            row("doing", &parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "));
+        }
+        (Err(raw), _) => row("held by", &format!("somebody whose lock cannot be read: {raw:?}")),
+    }
+    row("since", &holder.since_words());
+    if freeze.is_none() {
+        row("alive", &liveness_words(&holder.liveness()));
+    }
+    rows
+}
+
+/// The lock as its store has it.
+fn lock_rows(holder: &Holder) -> String {
+    let mut rows = String::new();
+    let mut row = |name: &str, value: &str| push_row(&mut rows, name, &one_line(value));
+    if let Ok(info) = &holder.seen.body {
+        row("lock ID", &info.id);
+        row("created", &info.created);
+        row("version", &info.version);
+    }
+    row("store", holder.seen.store.as_str());
+    row("etag", holder.seen.etag.as_deref().unwrap_or_default());
+    rows
+}
+
+fn push_row(rows: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        rows.push_str(&row(name, value));
+    }
+}
+
 fn liveness_words(liveness: &Liveness) -> String {
     match liveness {
-        Liveness::Alive => "alive".to_owned(),
-        Liveness::Finishing { until } => format!("finished, may clean up until {until}"),
-        Liveness::Dead => "finished: the lock is stale".to_owned(),
+        Liveness::Alive => "yes: that run is at work".to_owned(),
+        Liveness::Finishing { until } => format!("finished; it may clean up until {}", holder::clock(*until)),
+        Liveness::Dead => "no, finished: the lock is stale".to_owned(),
         Liveness::Unknown { why } => format!("unknown: {why}"),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::audit;
-use super::holder::{self, Holder};
+use super::holder::{self, Holder, row};
 use super::session::{Purpose, Root, Session};
 use super::status::status_text;
 use crate::cli::{CommentMode, UnlockCommand};
@@ -17,7 +17,7 @@ use crate::shell::runner::{Outputs, write_out};
 pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let is_asked = command.lock_id.is_some() || command.etag.is_some() || command.force;
     if is_asked && command.reason.is_none() {
-        return Err(Error::ReasonMissing { command: "unlock" });
+        return Err(reason_missing(&command));
     }
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Look).await?;
@@ -25,13 +25,15 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let path = root.bucket.backend().path();
     if holders.is_empty() {
         // Somebody was faster, or it is the second run of the same request: what was asked for holds.
-        return write_out(&status_text(&path, &holders)).map_err(Error::Output);
+        return write_out(&status_text(&path, &holders, true)).map_err(Error::Output);
     }
     if command.lock_id.is_none() && command.etag.is_none() && !is_forced_unreadable(&command, &holders) {
-        write_out(&status_text(&path, &holders)).map_err(Error::Output)?;
-        return Err(Error::OnlyShown);
+        write_out(&status_text(&path, &holders, false)).map_err(Error::Output)?;
+        let mut steps: Vec<String> = holders.iter().map(Holder::next_step).collect();
+        steps.dedup();
+        return Err(Error::OnlyShown { next_step: steps.join(" ") });
     }
-    let reason = command.reason.as_deref().ok_or(Error::ReasonMissing { command: "unlock" })?;
+    let reason = command.reason.as_deref().ok_or_else(|| reason_missing(&command))?;
     let (chosen, left): (Vec<&Holder>, Vec<&Holder>) =
         holders.iter().partition(|holder| is_chosen(&command, &holder.seen));
     if chosen.is_empty() {
@@ -72,13 +74,13 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         (Err(_), _) => String::new(),
     };
     for holder in &removed {
-        told.push_str(&format!("  removed    {} from {}\n", holder.line(), holder.seen.store.as_str()));
+        told.push_str(&row("removed", &format!("{} from {}", holder.line(), holder.seen.store.as_str())));
     }
-    told.push_str(&format!("  reason     {}\n", one_line(reason)));
+    told.push_str(&row("reason", &one_line(reason)));
     // An ETag names one half, and each store can hold somebody else's.
     for holder in &left {
-        told.push_str(&format!("  left       {} in {}\n", holder.line(), holder.seen.store.as_str()));
-        told.push_str(&format!("  next       {}\n", holder.next_step()));
+        told.push_str(&row("left", &format!("{} in {}", holder.line(), holder.seen.store.as_str())));
+        told.push_str(&row("next", &holder.next_step()));
     }
     write_out(&told).map_err(Error::Output)?;
     outcome?;
@@ -92,6 +94,20 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
         }
     }
     recorded
+}
+
+/// The same command again shows what to add.
+fn reason_missing(command: &UnlockCommand) -> Error {
+    let mut again = "unlock".to_owned();
+    for (flag, value) in [("--lock-id", &command.lock_id), ("--etag", &command.etag)] {
+        if let Some(value) = value {
+            again.push_str(&format!(" {flag} {}", shell_words::quote(&one_line(value))));
+        }
+    }
+    if command.force {
+        again.push_str(" --force");
+    }
+    Error::ReasonMissing { command: "unlock", again: again + &holder::place_of(&command.target) }
 }
 
 /// `--force` alone is for bodies that nobody can name by an ID.

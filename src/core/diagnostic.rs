@@ -51,6 +51,11 @@ pub struct Place {
     pub in_repository: bool,
 }
 
+/// Whether an error's headline only announces the errors below it, as that of a failing `init` does.
+pub fn is_heading(headline: &str) -> bool {
+    headline.contains("encountered problems during initiali")
+}
+
 /// The lines of the configuration that Terraform quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Snippet {

@@ -17,3 +17,4 @@ pub mod redact;
 pub mod refusal;
 pub mod sentence;
 pub mod transcript;
+pub mod wrapped;

@@ -1,5 +1,6 @@
 //! The words of the errors: remedies as sentences, and Terraform's own first error in one line.
 
+use crate::core::diagnostic::is_heading;
 use crate::shell::terraform::TerraformError;
 
 pub(super) fn terraform_hint(error: &TerraformError) -> String {
@@ -90,21 +91,34 @@ const DETAIL_LINES: usize = 6;
 
 /// The first error that Terraform printed, with its place, in one line.
 pub(super) fn first_error(stderr: &str) -> String {
-    let lines = stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim());
-    let mut block = lines.skip_while(|line| !line.starts_with("Error:"));
-    let mut told = block.next().map(|line| line.trim_start_matches("Error:").trim().to_owned()).unwrap_or_default();
-    let mut detail = Vec::new();
-    let mut in_place = false;
-    for line in block.take_while(|line| !line.starts_with("Error:")) {
+    let mut errors: Vec<Vec<&str>> = Vec::new();
+    for line in stderr.lines().map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']).trim()) {
+        match (line.strip_prefix("Error:"), errors.last_mut()) {
+            (Some(headline), _) => errors.push(vec![headline.trim()]),
+            (None, Some(error)) => error.push(line),
+            (None, None) => {}
+        }
+    }
+    let says_what = |error: &&Vec<&str>| !error.first().is_some_and(|headline| is_heading(headline));
+    errors.iter().find(says_what).or(errors.first()).map(|error| in_one_line(error)).unwrap_or_default()
+}
+
+/// An error's lines as one: its headline, its place, and what it says.
+fn in_one_line(error: &[&str]) -> String {
+    let (mut told, mut detail) = (String::new(), Vec::new());
+    let (mut in_headline, mut in_place) = (true, false);
+    for line in error {
         if line.is_empty() {
-            in_place = false;
-        } else if detail.is_empty() && (line.starts_with("on ") || line.starts_with("with ")) {
+            (in_headline, in_place) = (false, false);
+        } else if detail.is_empty() && (line.starts_with("on ") || line.starts_with("with ")) && !in_headline {
             let place = line.split(", in ").next().unwrap_or_default();
             told.extend([" ", place.trim_end_matches([':', ','])]);
             in_place = true;
+        } else if in_headline {
+            told.extend([if told.is_empty() { "" } else { " " }, line]);
         } else if !in_place && detail.len() < DETAIL_LINES {
             // The quoted code, in place, stands in the whole text.
-            detail.push(line);
+            detail.push(*line);
         }
     }
     without_request_ids(&joined(&told, &detail.join(" ")))
@@ -122,6 +136,17 @@ mod tests {
         assert_eq!(first_error(framed), "Failed with x.y on main.tf line 2: one two");
         assert_eq!(first_error("Error: operation error S3: no"), "operation error S3: no");
         assert_eq!(first_error("it crashed"), "");
+    }
+
+    #[test]
+    fn a_headline_over_the_errors_is_none_of_them() {
+        let heading = "Error: Terraform encountered problems during initialisation, including problems\nwith the configuration, described below.\n\nThe Terraform configuration must be valid before initialization so that\nTerraform can determine which modules and providers need to be installed.\n\n\n";
+        let error = "Error: Missing name for resource\n\n  on half.tf line 1, in resource \"x\":\n   1: resource \"x\" {\n\nAll resource blocks must have 2 labels (type, name).\n";
+        let told = "Missing name for resource on half.tf line 1: All resource blocks must have 2 labels (type, name).";
+        assert_eq!(first_error(&format!("{heading}{error}")), told);
+        assert!(first_error(heading).starts_with("Terraform encountered problems"), "better than nothing");
+        let wrapped = "Error: no role found,\noperation error x: no\n\nSee there.\n";
+        assert_eq!(first_error(wrapped), "no role found, operation error x: no: See there.");
     }
 
     #[test]

@@ -71,12 +71,15 @@ fn install(directory: &Path, python: &Path) {
 }
 
 /// Starts a program on a terminal of its own, types Ctrl-C once the text in `sys.argv[1]` is
-/// there (never, when that is empty), and passes on what it shows and how it ends.
+/// there (never, when that is empty), and passes on what it shows and how it ends. The terminal is
+/// as wide as `COLUMNS` says; without it, it does not know.
 pub const ON_TERMINAL: &str = r"
-import os, pty, sys
+import fcntl, os, pty, struct, sys, termios
 wanted = sys.argv[1].encode()
 pid, terminal = pty.fork()
 if pid == 0:
+    if 'COLUMNS' in os.environ:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(os.environ['COLUMNS']), 0, 0))
     os.execv(sys.argv[2], sys.argv[2:])
 shown = b''
 while True:

@@ -138,7 +138,8 @@ fn no_token() {
     world.bucket.put(PROD_LOCK, r#"{"ID":"another","Who":"colleague@desk"}"#);
     let step = Step::plan(&world, number).with("github-token", "").with("lock-timeout", "0s");
     let held = step.run().exits(10).says("could not be posted").says("Give the action's input github-token");
-    assert_eq!(held.log.matches("error:").count(), held.log.matches("  next: ").count(), "{}", held.log);
+    assert_eq!(held.log.matches("::error title=stategate::").count(), 1, "{}", held.log);
+    assert_eq!(held.log.matches("  next: ").count(), 1, "{}", held.log);
     world.bucket.delete(PROD_LOCK);
     world.approve(number);
     let push = world.merge(number);
@@ -234,7 +235,7 @@ fn values_that_a_flag_does_not_know() {
     ] {
         let step = Step::plan(&world, number).with(input, value).without_cleanup();
         let named = format!("the input {input} (--{input})");
-        let correct = format!("next: Correct `{input}:` in the workflow's step");
+        let correct = format!("  next: Correct `{input}:` in the workflow's step");
         let outcome = check(&world, step, 2, &[&format!("invalid value '{value}' for {named}"), &correct]);
         assert!(!outcome.log.contains("invalid digit"), "{}", outcome.log);
         assert!(!outcome.log.contains("terraform init"), "it is refused before anything runs:\n{}", outcome.log);
@@ -256,14 +257,34 @@ fn an_empty_value_is_the_default() {
 fn commands_and_flags_that_do_not_exist() {
     for (arguments, error, next) in [
         (&["frobnicate"][..], "there is no command 'frobnicate'", "one of plan, apply, unlock"),
+        (&["plna"], "there is no command 'plna'", "Did you mean plan? Give one of"),
         (&["--frobnicate"], "stategate does not know '--frobnicate'", "stategate --help"),
         (&["plan", "--lock-timeuot", "3m"], "plan does not know '--lock-timeuot'", "Did you mean --lock-timeout?"),
         (&["plan", "--lock-id", "3"], "plan does not know '--lock-id'", "--lock-id is for unlock"),
-        (&["plan", "stray"], "plan does not know 'stray'", "stategate plan --help"),
-        (&["plan", "--workspace"], "the input workspace (--workspace) has no value", "STATEGATE_WORKSPACE"),
-        (&["apply", "--required-approvals", "-1"], "invalid value '-1' for the input required-approvals", "Correct"),
-        (&["plan", "--init", "--init"], "the input init (--init) is given more than once", "once"),
-        (&["render"], "render needs --plan-json <FILE>", "stategate render --help"),
+        (&["plan", "prod"], "plan takes flags only, not 'prod'", "`stategate plan --working-directory prod`?"),
+        (&["unlock", "5f0c"], "unlock takes flags only, not '5f0c'", "`stategate unlock --lock-id 5f0c`?"),
+        (&["render", "a b.json"], "render takes flags only", "`stategate render --plan-json 'a b.json'`?"),
+        (&["completions", "bash", "x"], "completions does not know 'x'", "completions --help"),
+        (&["plan", "--workspace"], "--workspace has no value", "See `stategate plan --help`"),
+        (
+            &["apply", "--required-approvals", "-1"],
+            "invalid value '-1' for --required-approvals",
+            "See `stategate apply",
+        ),
+        (&["plan", "--init", "--init"], "--init is given more than once", "once"),
+        (
+            &["render"],
+            "render needs --plan-json <FILE>",
+            "`terraform show -json PLANFILE | stategate render --plan-json -`",
+        ),
+        (&["completions"], "completions needs <SHELL>", "`stategate completions bash`"),
+        (&["unlock", "--force"], "`unlock` needs --reason", "`stategate unlock --force --reason TEXT`"),
+        (
+            &["unlock", "--lock-id", "5f0c; x", "--working-directory", "environments/prod"],
+            "`unlock` needs --reason",
+            "`stategate unlock --lock-id '5f0c; x' --working-directory environments/prod --reason TEXT`",
+        ),
+        (&["lock"], "`lock` needs --reason", "`stategate lock --reason TEXT`"),
         (&["render", "--plan-json", "x", "--budget", "big"], "invalid value 'big' for --budget", "render --help"),
         (&["completions", "ksh"], "it can be bash, elvish, fish, powershell or zsh", "completions --help"),
     ] {
@@ -273,6 +294,24 @@ fn commands_and_flags_that_do_not_exist() {
         assert!(told.starts_with("error: ") && told.contains(error), "{arguments:?}: {}", finished.text());
         assert!(remedy.contains(next), "{arguments:?}: {}", finished.text());
     }
+}
+
+#[test]
+fn the_variables_of_a_job_that_are_missing_are_named_at_once() {
+    let missing = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(binary());
+        command.arg("plan").env_clear().env("GITHUB_ACTIONS", "true").envs(variables.iter().copied());
+        let finished = run(&mut command);
+        assert_eq!(finished.code, Some(2), "{}", finished.text());
+        assert!(finished.stderr.contains("STATEGATE_GITHUB_TOKEN"), "the token is not told of: {}", finished.text());
+        let (_, names) = finished.stderr.split_once("are not set: ").unwrap_or_default();
+        names.split_once("%0A").unwrap_or_default().0.to_owned()
+    };
+    assert_eq!(missing(&[]), "GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_EVENT_NAME");
+    let some = [("GITHUB_REPOSITORY", "acme/infra"), ("GITHUB_RUN_ID", ""), ("GITHUB_EVENT_NAME", "push")];
+    assert_eq!(missing(&some), "GITHUB_RUN_ID");
+    let without_payload = [some[0], ("GITHUB_RUN_ID", "1"), some[2]];
+    assert_eq!(missing(&without_payload), "GITHUB_EVENT_PATH");
 }
 
 #[test]

@@ -87,9 +87,13 @@ fn an_error_is_told_with_file_and_line() {
 #[test]
 fn a_failing_init_is_told_with_file_and_line() {
     let world = World::applied();
-    let (_, outcome) = plan_with(&world, "\nresource \"terraform_data\" {\n");
+    let (number, outcome) = plan_with(&world, "\nresource \"terraform_data\" {\n}\n");
     let errors = annotations(&outcome.log, "error");
     assert!(errors.iter().any(|error| error.starts_with(&format!("file={PROD}/more.tf,line=2,title="))), "{errors:#?}");
+    let ours = errors.iter().find(|error| error.starts_with("title=stategate::")).expect("an error of ours");
+    let why = "%0A  why: Missing name for resource on more.tf line 2: All resource blocks must have 2 labels";
+    assert!(ours.contains(why), "{ours}");
+    assert!(world.github.comment(number).contains("\n> Missing name for resource"), "{}", world.github.comment(number));
     outcome.exits(14);
 }
 
@@ -166,6 +170,8 @@ fn a_failure_is_one_annotation_and_a_cancelled_run_none() {
     let held = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10);
     let [only] = annotations(&held.log, "error")[..] else { panic!("{}", held.log) };
     assert!(only.starts_with("title=stategate::the state is locked by"), "{only}");
+    assert!(only.contains("%0A  next: "), "{only}");
+    assert_eq!(held.log.matches("the state is locked by").count(), 1, "the runner tells it once more:\n{}", held.log);
     let mut waiting = Step::plan(&world, number).with("lock-timeout", "5m").start();
     waiting.wait_for_log("waiting for the lock");
     let cancelled = waiting.cancel().exits(130);

@@ -67,7 +67,11 @@ fn status_tells_a_living_holder_from_a_dead_one() {
 fn without_an_id_unlock_only_shows_the_holder() {
     let (world, _, dead, id) = left_behind();
     world.github.finish_run_before(dead.run, "cancelled", 7);
-    Step::unlock(&world, "hubot").run().exits(10).says(&id).says("octocat via GitHub Actions");
+    let shown = Step::unlock(&world, "hubot").run().exits(10).says("octocat via GitHub Actions");
+    let (_, told) = shown.log.split_once("::error title=stategate::nothing was removed").expect("an error");
+    let command = format!("`stategate unlock --lock-id {id} --reason TEXT --working-directory {PROD}`");
+    assert!(told.contains(&command), "{told}");
+    assert_eq!(shown.log.matches(&command).count(), 1, "what to do is told once:\n{}", shown.log);
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
 }
 
@@ -111,10 +115,12 @@ fn the_answer_stands_alone() {
     let unlock = Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "the runner was lost");
     let unlocked = unlock.run().exits(0).says("is unlocked");
     for log in [&status.log, &shown.log, &unlocked.log] {
-        assert!(!log.contains("Initializing"), "{log}");
+        assert!(!log.contains("Initializing") && !log.contains("::group"), "{log}");
         assert_eq!(log.matches("octocat via GitHub Actions").count(), 1, "the holder is told once:\n{log}");
     }
     assert!(!unlocked.log.contains("next"), "there is nothing left to do:\n{}", unlocked.log);
+    let step = Step::new(&world, "status", world.github.dispatch_event("hubot")).env("RUNNER_DEBUG", "1");
+    step.run().exits(0).says(" | Initializing the backend");
     let broken = world.main.root.join("environments/prod/backend.tf");
     std::fs::write(broken, "terraform {").unwrap();
     Step::new(&world, "status", world.github.dispatch_event("hubot")).run().exits(14).says("Error:");

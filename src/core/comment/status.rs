@@ -8,6 +8,7 @@ use super::progress::{Progress, Step};
 use super::site::Site;
 use super::view::{CommentView, FailureView, LockView, Phase};
 use super::words::{counts, grouped, listed, many, short_hash};
+use crate::core::diagnostic::is_heading;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
 
@@ -234,7 +235,8 @@ pub(super) fn terraform_error(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Stri
 
 /// The first line of Terraform's first error, without its frame.
 fn first_error(text: &str) -> Option<&str> {
-    text.lines().find_map(|line| Some(line.split_once("Error: ")?.1.trim())).filter(|line| !line.is_empty())
+    let mut headlines = text.lines().filter_map(|line| Some(line.split_once("Error: ")?.1.trim()));
+    headlines.find(|headline| !is_heading(headline)).filter(|headline| !headline.is_empty())
 }
 
 /// How the plan differs from the reviewed one.

@@ -10,10 +10,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say what each field is")]
 pub enum EventError {
-    #[error("the variable {0} is not set, though GITHUB_ACTIONS is `true`")]
-    VariableMissing(&'static str),
-    #[error("the variable {name} is not a number: {reason}")]
-    NotANumber { name: &'static str, reason: String },
+    #[error("GITHUB_ACTIONS is `true`, but these variables of a job are not set: {}", .0.join(", "))]
+    VariablesMissing(Vec<&'static str>),
+    #[error("the variable {name} is not a number: {value}")]
+    NotANumber { name: &'static str, value: String },
     #[error("failed to read the event file {path} (GITHUB_EVENT_PATH): {source}")]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the event file {path} is not the payload of a `{event}` event: {source}")]
@@ -91,7 +91,7 @@ impl Event {
         if !matches!(name, "pull_request" | "pull_request_target" | "push" | "merge_group") {
             return Ok(Event::Other);
         }
-        let path = path.ok_or(EventError::VariableMissing("GITHUB_EVENT_PATH"))?;
+        let path = path.ok_or_else(|| EventError::VariablesMissing(vec!["GITHUB_EVENT_PATH"]))?;
         let text = fs::read(&path).map_err(|source| EventError::Unreadable { path: path.clone(), source })?;
         parse(name, &text).map_err(|source| EventError::NotThisEvent { path, event: name.to_owned(), source })
     }

@@ -7,12 +7,13 @@ mod output;
 
 use std::env;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use secrecy::SecretString;
 
 pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
 pub use self::footprint::{Footprint, FootprintError};
-pub use self::output::{LogWriter, Outputs, Quotation, annotate, in_actions, write_out, write_summary};
+pub use self::output::{LogWriter, Outputs, Quotation, annotate, columns, in_actions, write_out, write_summary};
 
 /// Where this process runs.
 #[derive(Debug, Clone)]
@@ -66,26 +67,32 @@ impl Host {
     /// Reads the runner's variables and the event file.
     ///
     /// # Errors
-    /// A variable that the runner always sets is missing, or the event file cannot be read.
+    /// Variables that the runner always sets are missing, all of them named; or the event file
+    /// cannot be read.
     pub fn detect() -> Result<Host, EventError> {
         if !in_actions() {
             return Ok(Host::Laptop { user: user(), host: host_name() });
         }
-        let need = |name: &'static str| variable(name).ok_or(EventError::VariableMissing(name));
-        let number = |name: &'static str| {
-            need(name)?.parse::<u64>().map_err(|error| EventError::NotANumber { name, reason: error.to_string() })
+        let mut missing = Vec::new();
+        let mut need = |name: &'static str| {
+            variable(name).unwrap_or_else(|| {
+                missing.push(name);
+                String::new()
+            })
         };
-        let attempt = variable("GITHUB_RUN_ATTEMPT").map_or(Ok(1), |_| number("GITHUB_RUN_ATTEMPT"))?;
-        let attempt = u32::try_from(attempt)
-            .map_err(|error| EventError::NotANumber { name: "GITHUB_RUN_ATTEMPT", reason: error.to_string() })?;
+        let (repository, run_id) = (need("GITHUB_REPOSITORY"), need("GITHUB_RUN_ID"));
+        let event_name = need("GITHUB_EVENT_NAME");
+        if !missing.is_empty() {
+            return Err(EventError::VariablesMissing(missing));
+        }
+        let run_attempt = variable("GITHUB_RUN_ATTEMPT").unwrap_or_else(|| "1".to_owned());
         let server_url = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
         let api_url = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-        let event_name = need("GITHUB_EVENT_NAME")?;
         let event = Event::read(&event_name, variable("GITHUB_EVENT_PATH").map(PathBuf::from))?;
         Ok(Host::Actions(Box::new(Run {
-            repository: need("GITHUB_REPOSITORY")?,
-            run_id: number("GITHUB_RUN_ID")?,
-            run_attempt: attempt,
+            repository,
+            run_id: number("GITHUB_RUN_ID", &run_id)?,
+            run_attempt: number("GITHUB_RUN_ATTEMPT", &run_attempt)?,
             actor: variable("GITHUB_TRIGGERING_ACTOR")
                 .or_else(|| variable("GITHUB_ACTOR"))
                 .unwrap_or_else(|| "unknown".to_owned()),
@@ -114,6 +121,10 @@ impl Host {
             Host::Laptop { user, host } => format!("{user}@{host}"),
         }
     }
+}
+
+fn number<N: FromStr>(name: &'static str, value: &str) -> Result<N, EventError> {
+    value.parse().ok().ok_or_else(|| EventError::NotANumber { name, value: value.to_owned() })
 }
 
 /// The token for GitHub, from the environment only, so that it never stands in a process list.

@@ -5,6 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use super::variable;
 use crate::core::diagnostic::{Annotation, Severity};
@@ -132,6 +133,13 @@ pub fn write_out(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     if in_actions() { stdout.write_all(defuse(text).as_bytes()) } else { stdout.write_all(text.as_bytes()) }?;
     stdout.flush()
+}
+
+/// How many characters wide the terminal is that a stream leads to; `None` where it leads to none,
+/// or to one that does not say.
+pub fn columns(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Standard error for the log: what it is given can never be a workflow command.
