@@ -57,15 +57,25 @@ impl HeldLock {
         if bucket.is_amazon() || !bucket.backend().stores().contains(&Store::S3) {
             return Ok(());
         }
-        // Our own lock once more, as it stands: harmless where it is written over. Twice, for if
-        // somebody has just removed it, the first one rightly succeeds.
-        if self.put_again().await? && self.put_again().await? {
-            return Err(self.ignores("PutObject"));
+        let unanswered = match self.is_written_over().await {
+            Ok(true) => return Err(self.ignores("PutObject")),
+            Ok(false) => None,
+            Err(error) if error.kind.is_unclear() => Some(error),
+            Err(error) => return Err(error),
+        };
+        match (bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await, unanswered) {
+            (Ok(true), _) => Err(self.ignores("DeleteObject")),
+            // Whoever heeds this condition heeds the other, which is older and more widely known.
+            (Err(error), Some(_)) if error.kind == AwsErrorKind::Precondition => Ok(()),
+            (_, Some(unanswered)) => Err(unanswered),
+            (answer, None) => tolerate(answer),
         }
-        match bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await {
-            Ok(true) => Err(self.ignores("DeleteObject")),
-            answer => tolerate(answer),
-        }
+    }
+
+    /// Our own lock once more, as it stands: harmless where it is written over. Twice, for if
+    /// somebody has just removed it, the first one rightly succeeds.
+    async fn is_written_over(&self) -> Result<bool, AwsError> {
+        Ok(self.put_again().await? && self.put_again().await?)
     }
 
     async fn put_again(&self) -> Result<bool, AwsError> {
