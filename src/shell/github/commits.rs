@@ -99,7 +99,7 @@ impl GitHub {
         sha: &str,
     ) -> Result<Option<String>, GitHubError> {
         let default = self.approval(repository, sha, None).await?.default_branch_ref;
-        Ok(default.filter(|default| default.name == branch).and_then(|default| Some(default.target?.oid)))
+        Ok(default.filter(|default| default.name == branch).and_then(|default| default.target?.oid))
     }
 
     async fn approval_page(
@@ -161,8 +161,16 @@ struct WireRepository {
 
 #[derive(Deserialize)]
 struct WireRef {
+    #[serde(default)]
     name: String,
-    target: Option<WireOid>,
+    #[serde(default)]
+    target: Option<WireTarget>,
+}
+
+#[derive(Deserialize)]
+struct WireTarget {
+    #[serde(default)]
+    oid: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 use super::HeldLock;
 use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
+use super::perform::read;
 use super::s3::Attempts;
 use crate::core::backend::{Accounts, Store};
 
@@ -11,15 +12,20 @@ use crate::core::backend::{Accounts, Store};
 const NO_TAG: &str = "\"stategate-matches-nothing\"";
 
 /// May we delete the lock? Asked before holding it, by a delete that cannot match: 403 tells from
-/// 404 and 412. In S3 only where the service is Amazon's own; another might ignore the condition
-/// and delete somebody's lock, so there [`HeldLock::check_store`] asks, of our own lock.
+/// 404 and 412. Another service than Amazon's own might ignore the condition and delete somebody's
+/// lock, so there it is asked only while there is none; [`HeldLock::check_store`] asks again, of
+/// our own lock.
 pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
     // Rarely asked, and large.
     Box::pin(check_account(bucket)).await?;
     for store in bucket.backend().stores() {
         let answer = match store {
-            Store::S3 if bucket.is_amazon() => bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await,
-            Store::S3 => continue,
+            Store::S3 => {
+                if !bucket.is_amazon() && !matches!(read(bucket, Store::S3, Attempts::One).await, Ok(None)) {
+                    continue;
+                }
+                bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await
+            }
             Store::DynamoDb => match bucket.lock_item() {
                 Some(item) => item.delete(NO_TAG).await,
                 None => continue,
