@@ -277,12 +277,15 @@ async fn run_init(
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
     let arguments = ["version".to_owned(), "-json".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check();
-    let finished = finished.map_err(|error| error.map_stderr(|text| session.scrub(text)))?;
+    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?;
+    if finished.interrupted {
+        return Err(Error::Cancelled);
+    }
     let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
         .ok()
         .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));
-    // Every version since 0.13 answers in JSON; an older one is named as what it is.
+    // Every version since 0.13 answers in JSON; an older one, or a script that does not know the
+    // question, is named as what it is.
     Ok(version.unwrap_or_else(|| "unknown".to_owned()))
 }
 

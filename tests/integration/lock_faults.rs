@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stategate::shell::lock_store::{
-    AcquireError, AwsErrorKind, Bucket, Released, Removed, VerifyError, Wait, acquire, preflight, read_locks,
+    AcquireError, AwsError, AwsErrorKind, Bucket, Released, Removed, VerifyError, Wait, acquire, preflight, read_locks,
     release_ours, remove,
 };
 
@@ -236,12 +236,60 @@ fn a_lock_that_we_may_not_delete_is_found_out_early() {
         "DeleteItem" => Fault::Status(400, "AccessDeniedException"),
         _ => Fault::None,
     };
+    let may_not = |error: &AwsError, what: &str| assert!(error.hint().contains(what), "{}", error.hint());
+    for (store, what) in [("both", "`s3:DeleteObject` on `arn:aws:s3:::"), ("dynamodb", "`dynamodb:DeleteItem`")] {
+        let (_, faulty, _) = through(store, denied);
+        may_not(&runtime().block_on(preflight(&faulty)).unwrap_err(), what);
+    }
+    // While somebody holds the lock, it is not asked about where a condition may be ignored.
+    let (direct, faulty, proxy) =
+        through("s3", |seen| if seen.method == "DELETE" { Fault::WithoutConditions } else { Fault::None });
+    let theirs = runtime().block_on(try_lock(&direct, "b")).unwrap();
+    runtime().block_on(preflight(&faulty)).unwrap();
+    assert_eq!(proxy.operations(), ["GET"]);
+    runtime().block_on(theirs.verify()).unwrap();
+    runtime().block_on(theirs.release()).unwrap();
+
     let (_, faulty, _) = through("both", denied);
-    let error = runtime().block_on(preflight(&faulty)).unwrap_err();
-    assert!(error.hint().contains("`dynamodb:DeleteItem`"), "{}", error.hint());
+    let lock = runtime().block_on(try_lock(&faulty, "a")).unwrap();
+    may_not(&runtime().block_on(lock.check_store()).unwrap_err(), "`s3:DeleteObject` on `arn:aws:s3:::");
+}
+
+#[test]
+fn a_store_that_answers_no_probe_is_known_by_the_other_condition() {
+    // The lock is won with a lost answer already; then the probes stay unanswered.
+    let (_, faulty, _) = through("s3", |seen| if seen.method == "PUT" { Fault::LoseAnswer } else { Fault::None });
+    let lock = runtime().block_on(try_lock(&faulty, "a")).unwrap();
+    runtime().block_on(lock.check_store()).unwrap();
+    assert!(matches!(runtime().block_on(lock.release()), Ok(Released::Done)));
+
+    // Where that one is not known, nothing is known.
+    let deaf = |seen: &Seen| match seen.method.as_str() {
+        "PUT" => Fault::LoseAnswer,
+        "DELETE" => Fault::Status(501, "NotImplemented"),
+        _ => Fault::None,
+    };
+    let (_, faulty, _) = through("s3", deaf);
     let lock = runtime().block_on(try_lock(&faulty, "a")).unwrap();
     let error = runtime().block_on(lock.check_store()).unwrap_err();
-    assert!(error.hint().contains("`s3:DeleteObject` on `arn:aws:s3:::"), "{}", error.hint());
+    assert_eq!(error.operation, "PutObject", "{error}");
+}
+
+#[test]
+fn deletes_that_are_done_and_never_answered_are_seen_to_be_done() {
+    let (direct, faulty, _) =
+        through("s3", |seen| if seen.method == "DELETE" { Fault::LoseAnswer } else { Fault::None });
+    let lock = runtime().block_on(try_lock(&faulty, "a")).unwrap();
+    assert!(matches!(runtime().block_on(lock.release()), Ok(Released::Done)));
+    assert!(runtime().block_on(read_locks(&direct)).unwrap().is_empty());
+}
+
+#[test]
+fn a_store_that_takes_no_lock_is_a_failure_of_its_own_and_no_holder() {
+    let (_, faulty, _) =
+        through("s3", |seen| if seen.method == "PUT" { Fault::Status(500, "InternalError") } else { Fault::None });
+    let error = runtime().block_on(try_lock(&faulty, "a")).unwrap_err();
+    assert!(matches!(&error, AcquireError::Aws(error) if error.kind == AwsErrorKind::Server(500)), "{error:?}");
 }
 
 /// A small generator with a seed, so that a failing history can be repeated.

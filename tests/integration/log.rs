@@ -266,6 +266,17 @@ fn a_terraform_that_speaks_text_is_told_as_text() {
 }
 
 #[test]
+fn a_script_that_does_not_tell_its_version_is_run_all_the_same() {
+    let world = World::applied();
+    let wrapper = world.place("bin").join("silent-terraform");
+    std::fs::write(&wrapper, "#!/bin/bash\n[ \"$1\" = version ] && exit 1\nexec terraform \"$@\"\n").unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let number = world.new_image();
+    let outcome = Step::plan(&world, number).with("terraform-bin", &wrapper.display().to_string()).run().exits(0);
+    assert!(outcome.log.contains("Plan: 0 to add, 1 to change"), "{}", outcome.log);
+}
+
+#[test]
 fn arguments_of_the_user_do_not_change_how_terraform_is_heard() {
     let world = World::applied();
     let number = world.new_image();

@@ -25,6 +25,8 @@ pub struct Acquire<I, T> {
     rushes: u8,
     /// The time is up: what is held now stays held.
     last: bool,
+    /// The last `PUT` was not clearly answered, so nobody needs to have been in its way.
+    unanswered: bool,
     most_tries: u8,
     rules: Rules,
 }
@@ -97,6 +99,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
             tries: most_tries,
             rushes: RUSHES,
             last: false,
+            unanswered: false,
             most_tries,
             rules,
         }
@@ -172,6 +175,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
 
     fn after_put(&mut self, answer: Answer<I, T>) {
         let Some(store) = self.next_store() else { return };
+        self.unanswered = answer == Answer::Unclear;
         match answer {
             Answer::Created(tag) => self.took(store, tag),
             Answer::Exists => {
@@ -194,6 +198,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                     self.rushes = rushes;
                     self.phase = Phase::Put;
                 }
+                None if self.last && self.unanswered => self.undo(After::GiveUp(GiveUp::Failed)),
                 None if self.last => self.undo(After::GiveUp(GiveUp::Held)),
                 // A store that refuses for ever what it does not have: the deadline counts here too.
                 None => {

@@ -49,6 +49,8 @@ enum Phase {
     Look,
     PauseThenDelete,
     PauseThenLook,
+    /// No delete was ever answered: what stands there now says whether one was carried out.
+    LastLook,
 }
 
 impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
@@ -84,7 +86,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
         Some(match self.phase {
             Phase::Delete if self.compare || !self.rules.delete_if_match => Step::Delete(target.store, None),
             Phase::Delete => Step::Delete(target.store, target.tag.clone()),
-            Phase::Look => Step::Read(target.store),
+            Phase::Look | Phase::LastLook => Step::Read(target.store),
             Phase::PauseThenDelete | Phase::PauseThenLook => Step::Backoff(self.most_tries.saturating_sub(self.tries)),
         })
     }
@@ -100,7 +102,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
             (Phase::PauseThenDelete, _) => self.phase = Phase::Delete,
             (Phase::PauseThenLook, _) => self.phase = Phase::Look,
             (Phase::Delete, Answer::Deleted) => self.end(Ending::Removed),
-            (Phase::Delete | Phase::Look, Answer::Absent) => {
+            (Phase::Delete | Phase::Look | Phase::LastLook, Answer::Absent) => {
                 self.end(if self.unclear { Ending::Removed } else { Ending::Gone });
             }
             (Phase::Delete | Phase::Look, Answer::Refused) => self.end(Ending::Failed),
@@ -114,13 +116,18 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
                 self.compare = true;
                 self.phase = Phase::Look;
             }
-            (Phase::Look, Answer::Present { id, tag }) => self.after_look(id.as_ref(), tag),
+            (Phase::Look | Phase::LastLook, Answer::Present { id, tag }) => self.after_look(id.as_ref(), tag),
             (Phase::Delete, _) => {
                 self.unclear = true;
-                // Without a condition of the store's own, only a new look makes a repeat safe.
-                self.again(if self.compare { Phase::PauseThenLook } else { Phase::PauseThenDelete });
+                match (self.tries, self.compare) {
+                    (0, _) => self.phase = Phase::LastLook,
+                    // Without a condition of the store's own, only a new look makes a repeat safe.
+                    (_, true) => self.again(Phase::PauseThenLook),
+                    (_, false) => self.again(Phase::PauseThenDelete),
+                }
             }
             (Phase::Look, _) => self.again(Phase::PauseThenLook),
+            (Phase::LastLook, _) => self.end(Ending::Failed),
         }
     }
 
@@ -130,7 +137,9 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
             Some(ours) => self.rules.recognize_own && id == Some(ours),
             None => target.tag.as_ref() == Some(&tag),
         };
-        if ours {
+        if ours && self.phase == Phase::LastLook {
+            self.end(Ending::Failed);
+        } else if ours {
             target.tag = Some(tag);
             self.phase = Phase::Delete;
         } else {

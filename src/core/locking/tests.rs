@@ -85,6 +85,18 @@ fn held_then_gone_is_tried_at_once_but_not_in_a_frenzy() {
 }
 
 #[test]
+fn a_store_that_takes_no_lock_and_has_none_is_a_failure_and_no_holder() {
+    let mut script = Vec::new();
+    for n in 1..=4 {
+        script.extend([(PUT, Unclear), (Step::Backoff(n), Resumed), (READ, Absent)]);
+    }
+    // One last look, for what may have been stored late.
+    script.extend([(Step::Backoff(0), Resumed), (READ, Absent)]);
+    let machine = play(A::new("us", &[S3]).only_once(), &script);
+    assert_eq!(machine.outcome(), Some(&Acquired::Failed { left_behind: false }));
+}
+
+#[test]
 fn waiting_reads_and_tries_once_more_at_the_deadline() {
     let waiting = [(PUT, Exists), (READ, THEIRS), (WAIT, Resumed), (READ, THEIRS)];
     let mut gone = waiting.to_vec();
@@ -203,6 +215,26 @@ fn a_delete_whose_answer_was_lost_is_repeated_and_hits_nobody_else() {
     // It was done, and somebody else has locked since.
     let taken = [lost, pause, (delete("t"), Mismatch), (READ, THEIRS)];
     assert_eq!(release(holder(), &taken), [Ending::Removed]);
+}
+
+#[test]
+fn where_no_delete_is_answered_a_last_look_tells() {
+    let mut script = Vec::new();
+    for n in 1..=TRIES {
+        script.extend([(delete("t"), Unclear), (Step::Backoff(n), Resumed)]);
+    }
+    script.push((delete("t"), Unclear));
+    for (seen, ending) in [
+        (Absent, Ending::Removed),
+        (THEIRS, Ending::Removed),
+        (OURS, Ending::Failed),
+        (Unclear, Ending::Failed),
+        (Refused, Ending::Failed),
+    ] {
+        let mut script = script.clone();
+        script.push((READ, seen.clone()));
+        assert_eq!(release(holder(), &script), [ending], "{seen:?}");
+    }
 }
 
 #[test]

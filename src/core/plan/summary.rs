@@ -271,14 +271,18 @@ impl PlanSummary {
                 "read": counts.read,
                 "drift": counts.drift,
                 "outputs": counts.outputs,
-                "actions": counts.actions,
-                "deferred": counts.deferred,
             },
             "complete": self.complete.unwrap_or(true) && self.deferred.is_empty(),
             "errored": self.errored,
             "unknown_actions": self.unknown_actions,
             "resources": resources,
         });
+        // Few plans have any.
+        for (name, count) in [("actions", counts.actions), ("deferred", counts.deferred)] {
+            if let (true, Some(Value::Object(counts))) = (count > 0, json.get_mut("counts")) {
+                counts.insert(name.to_owned(), json!(count));
+            }
+        }
         let omitted = self.resources.len() - kept;
         if let (true, Some(map)) = (omitted > 0, json.as_object_mut()) {
             map.insert("resources_omitted".to_owned(), json!(omitted));

@@ -60,6 +60,10 @@ fn the_summary_follows_the_contract() {
     assert_eq!(summary["counts"]["replace"], 3);
     assert_eq!(summary["counts"]["move"], 1);
     assert_eq!(summary["counts"]["drift"], 0);
+    let mut counts: Vec<&str> = summary["counts"].as_object().unwrap().keys().map(String::as_str).collect();
+    counts.sort_unstable();
+    let contract = ["add", "change", "destroy", "drift", "forget", "import", "move", "outputs", "read", "replace"];
+    assert_eq!(counts, contract, "what few plans have is counted only where there is one");
     assert_eq!(summary["complete"], true);
     assert_eq!(summary["errored"], false);
     assert_eq!(summary["unknown_actions"], json!([]));

@@ -30,7 +30,7 @@ pub struct AuditRecord {
     /// The pull request it belongs to.
     pub pull_request: Option<u64>,
     /// The commit of the branch that was applied.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// What came of it: `applied`, `failed`, `removed`, …
     pub result: String,

@@ -84,10 +84,15 @@ impl GitHub {
             let unknown = || Commit { sha: sha.clone(), ..Commit::default() };
             earlier.push(self.commit(repository, sha).await?.unwrap_or_else(unknown));
         }
+        let tip = match self.branch_tip(repository, &wanted.branch).await? {
+            Some(tip) => Some(tip),
+            // Not there, or not for this token: what GraphQL says of the default branch is as good.
+            None => self.default_branch_tip(repository, &wanted.branch, &wanted.sha).await?,
+        };
         Ok(BranchFacts {
             branch: wanted.branch.clone(),
             sha: wanted.sha.clone(),
-            tip: self.branch_tip(repository, &wanted.branch).await?,
+            tip,
             arrival: wanted.arrival.clone(),
             commits,
             earlier,

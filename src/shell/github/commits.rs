@@ -90,12 +90,35 @@ impl GitHub {
         }))
     }
 
+    /// The newest commit of the branch, as the answer about one of its commits tells it; `None` when
+    /// it is not the default branch.
+    pub(super) async fn default_branch_tip(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        sha: &str,
+    ) -> Result<Option<String>, GitHubError> {
+        let default = self.approval(repository, sha, None).await?.default_branch_ref;
+        Ok(default.filter(|default| default.name == branch).and_then(|default| default.target?.oid))
+    }
+
     async fn approval_page(
         &self,
         repository: &Repository,
         sha: &str,
         after: Option<&str>,
     ) -> Result<Option<WireCommit>, GitHubError> {
+        // Something that is no commit (a tag, a tree) is an object without `oid`.
+        let object = self.approval(repository, sha, after).await?.object;
+        Ok(object.filter(|object| !object.oid.is_empty()))
+    }
+
+    async fn approval(
+        &self,
+        repository: &Repository,
+        sha: &str,
+        after: Option<&str>,
+    ) -> Result<WireRepository, GitHubError> {
         let variables = json!({
             "owner": repository.owner(),
             "repo": repository.name(),
@@ -105,14 +128,12 @@ impl GitHub {
         // A job's token may not see an organisation's teams; the membership is asked for where it
         // matters.
         let reply: Reply = self.graphql(APPROVAL, variables, NEEDS, &["onBehalfOf"]).await?;
-        let repository = reply.repository.ok_or_else(|| GitHubError::NotFound {
+        reply.repository.ok_or_else(|| GitHubError::NotFound {
             method: "POST",
             path: "graphql".to_owned(),
             needs: NEEDS.to_owned(),
             message: "there is no such repository".to_owned(),
-        })?;
-        // Something that is no commit (a tag, a tree) is an object without `oid`.
-        Ok(repository.object.filter(|object| !object.oid.is_empty()))
+        })
     }
 }
 
@@ -131,8 +152,25 @@ struct Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WireRepository {
     object: Option<WireCommit>,
+    #[serde(default)]
+    default_branch_ref: Option<WireRef>,
+}
+
+#[derive(Deserialize)]
+struct WireRef {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    target: Option<WireTarget>,
+}
+
+#[derive(Deserialize)]
+struct WireTarget {
+    #[serde(default)]
+    oid: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -120,7 +120,7 @@ impl GitHub {
         let reply: Reply = match self.graphql(QUEUE, variables, "pull-requests: read", &["mergeQueue"]).await {
             Ok(reply) => reply,
             // An older server, or a token that may not see the queue.
-            Err(error @ GitHubError::GraphQl { .. }) => {
+            Err(error) if error.is_not_told() => {
                 tracing::debug!("the merge queue is not told: {error}");
                 return Ok(Vec::new());
             }

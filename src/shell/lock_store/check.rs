@@ -4,6 +4,7 @@
 use super::HeldLock;
 use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
+use super::perform::read;
 use super::s3::Attempts;
 use crate::core::backend::{Accounts, Store};
 
@@ -11,15 +12,20 @@ use crate::core::backend::{Accounts, Store};
 const NO_TAG: &str = "\"stategate-matches-nothing\"";
 
 /// May we delete the lock? Asked before holding it, by a delete that cannot match: 403 tells from
-/// 404 and 412. In S3 only where the service is Amazon's own; another might ignore the condition
-/// and delete somebody's lock, so there [`HeldLock::check_store`] asks, of our own lock.
+/// 404 and 412. Another service than Amazon's own might ignore the condition and delete somebody's
+/// lock, so there it is asked only while there is none; [`HeldLock::check_store`] asks again, of
+/// our own lock.
 pub async fn preflight(bucket: &Bucket) -> Result<(), AwsError> {
     // Rarely asked, and large.
     Box::pin(check_account(bucket)).await?;
     for store in bucket.backend().stores() {
         let answer = match store {
-            Store::S3 if bucket.is_amazon() => bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await,
-            Store::S3 => continue,
+            Store::S3 => {
+                if !bucket.is_amazon() && !matches!(read(bucket, Store::S3, Attempts::One).await, Ok(None)) {
+                    continue;
+                }
+                bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await
+            }
             Store::DynamoDb => match bucket.lock_item() {
                 Some(item) => item.delete(NO_TAG).await,
                 None => continue,
@@ -57,15 +63,25 @@ impl HeldLock {
         if bucket.is_amazon() || !bucket.backend().stores().contains(&Store::S3) {
             return Ok(());
         }
-        // Our own lock once more, as it stands: harmless where it is written over. Twice, for if
-        // somebody has just removed it, the first one rightly succeeds.
-        if self.put_again().await? && self.put_again().await? {
-            return Err(self.ignores("PutObject"));
+        let unanswered = match self.is_written_over().await {
+            Ok(true) => return Err(self.ignores("PutObject")),
+            Ok(false) => None,
+            Err(error) if error.kind.is_unclear() => Some(error),
+            Err(error) => return Err(error),
+        };
+        match (bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await, unanswered) {
+            (Ok(true), _) => Err(self.ignores("DeleteObject")),
+            // Whoever heeds this condition heeds the other, which is older and more widely known.
+            (Err(error), Some(_)) if error.kind == AwsErrorKind::Precondition => Ok(()),
+            (_, Some(unanswered)) => Err(unanswered),
+            (answer, None) => tolerate(answer),
         }
-        match bucket.s3().delete(bucket.lock_key(), Some(NO_TAG)).await {
-            Ok(true) => Err(self.ignores("DeleteObject")),
-            answer => tolerate(answer),
-        }
+    }
+
+    /// Our own lock once more, as it stands: harmless where it is written over. Twice, for if
+    /// somebody has just removed it, the first one rightly succeeds.
+    async fn is_written_over(&self) -> Result<bool, AwsError> {
+        Ok(self.put_again().await? && self.put_again().await?)
     }
 
     async fn put_again(&self) -> Result<bool, AwsError> {

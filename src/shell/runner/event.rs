@@ -117,15 +117,17 @@ fn parse(name: &str, text: &[u8]) -> Result<Event, serde_path_to_error::Error<se
         _ => {
             let payload: wire::PullRequestPayload = wire::read(text)?;
             let pull = payload.pull_request;
-            let base_repository = pull.base.repo.map(|repository| repository.full_name);
-            let head_repository = pull.head.repo.map(|repository| repository.full_name);
             Event::PullRequest(PullRequestEvent {
                 action: payload.action,
                 number: pull.number,
                 head_sha: pull.head.sha,
                 base_sha: pull.base.sha,
                 base_ref: pull.base.git_ref,
-                from_fork: head_repository.is_none() || head_repository != base_repository,
+                from_fork: match &pull.head.repo {
+                    wire::Home::Untold => false,
+                    wire::Home::Gone => true,
+                    head @ wire::Home::Of(_) => *head != pull.base.repo,
+                },
                 author: pull.user.map(|user| user.login).unwrap_or_default(),
                 sender: payload.sender.map(|user| user.login).unwrap_or_default(),
                 merged: pull.merged.unwrap_or(false),
@@ -137,6 +139,8 @@ fn parse(name: &str, text: &[u8]) -> Result<Event, serde_path_to_error::Error<se
 
 /// The payloads as GitHub sends them.
 mod wire {
+    use serde::Deserializer;
+
     use super::Deserialize;
 
     pub(super) fn read<'text, T: Deserialize<'text>>(
@@ -194,7 +198,25 @@ mod wire {
         pub(super) sha: String,
         #[serde(rename = "ref")]
         pub(super) git_ref: String,
-        pub(super) repo: Option<Repository>,
+        #[serde(default)]
+        pub(super) repo: Home,
+    }
+
+    /// The repository of a side. GitHub's payloads always have one, or `null`; those that people
+    /// write for a local runner may leave it out.
+    #[derive(Default, PartialEq)]
+    pub(super) enum Home {
+        #[default]
+        Untold,
+        Gone,
+        Of(String),
+    }
+
+    impl<'de> Deserialize<'de> for Home {
+        fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+            let repository = Option::<Repository>::deserialize(value)?;
+            Ok(repository.map_or(Self::Gone, |repository| Self::Of(repository.full_name)))
+        }
     }
 
     #[derive(Deserialize)]
@@ -217,12 +239,15 @@ mod tests {
         let payload = |head_repo: &str| {
             format!(
                 r#"{{"action":"opened","pull_request":{{"number":7,"user":null,"merged":false,"merge_commit_sha":null,
-                "head":{{"sha":"aa","ref":"x","repo":{head_repo}}},"base":{{"sha":"bb","ref":"main","repo":{{"full_name":"acme/infra"}}}}}}}}"#
+                "head":{{"sha":"aa","ref":"x"{head_repo}}},"base":{{"sha":"bb","ref":"main","repo":{{"full_name":"acme/infra"}}}}}}}}"#
             )
         };
-        for (repository, expected) in
-            [(r#"{"full_name":"acme/infra"}"#, false), (r#"{"full_name":"octocat/infra"}"#, true), ("null", true)]
-        {
+        for (repository, expected) in [
+            (r#","repo":{"full_name":"acme/infra"}"#, false),
+            (r#","repo":{"full_name":"octocat/infra"}"#, true),
+            (r#","repo":null"#, true),
+            ("", false),
+        ] {
             let Event::PullRequest(event) = parse("pull_request", payload(repository).as_bytes()).unwrap() else {
                 unreachable!()
             };

@@ -120,6 +120,34 @@ async fn an_approved_push_is_judged_from_githubs_answer() {
     assert_eq!(fake.lines(), ["POST /graphql", "GET /repos/acme/infra/branches/main"]);
 }
 
+/// An answer that names the branch's tip is as good as the other one that does.
+#[tokio::test]
+async fn the_tip_of_the_default_branch_is_told_by_either_api() {
+    for (default, is_approved) in [
+        (json!({ "name": "main", "target": { "oid": MERGE } }), true),
+        (json!({ "name": "main", "target": { "oid": HEAD } }), false),
+        (json!({ "name": "trunk", "target": { "oid": MERGE } }), false),
+        (json!({ "name": "main", "target": { "oid": null } }), false),
+        (json!({ "name": "main", "target": null }), false),
+        (Value::Null, false),
+    ] {
+        let expected = default.clone();
+        let fake = Fake::start(move |asked| {
+            if asked.path != "/graphql" {
+                return Reply::message(404, "Not Found");
+            }
+            let reviews = json!([review("hubot", "APPROVED")]);
+            let sha = asked.body["variables"]["sha"].as_str().unwrap();
+            let mut answer = commit(sha, &[BEFORE, HEAD], &[pull_request(7, &reviews)]);
+            answer["data"]["repository"]["defaultBranchRef"] = default.clone();
+            Reply::json(&answer)
+        })
+        .await;
+        let decision = judged(&fake, &Policy::default(), &pushed()).await;
+        assert_eq!(matches!(decision, Decision::Approved(_)), is_approved, "{expected}: {:?}", reasons(&decision));
+    }
+}
+
 #[tokio::test]
 async fn odd_reviews_and_hidden_accounts_hide_nothing() {
     let fake = repository(|sha, _| {
