@@ -242,9 +242,9 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     }
     match finished.check() {
         Ok(_) => Ok(()),
-        Err(TerraformError::Failed { command, code, stderr }) => match Refusal::from_terraform(&stderr) {
-            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, code, stderr: scrub(&stderr) }),
-            None => Err(Error::from(TerraformError::Failed { command, code, stderr }.map_stderr(scrub))),
+        Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
+            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) }),
+            None => Err(Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub))),
         },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
@@ -273,7 +273,7 @@ async fn run_init(
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
     let arguments = ["version".to_owned(), "-json".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check();
+    let finished = terraform.ask(&arguments, session.cancel.wait()).await?.check();
     let finished = finished.map_err(|error| error.map_stderr(|text| session.scrub(text)))?;
     let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
         .ok()

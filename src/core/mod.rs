@@ -16,4 +16,5 @@ pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod sentence;
+pub mod state_file;
 pub mod transcript;

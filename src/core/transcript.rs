@@ -16,6 +16,14 @@ const MOST_TEXT: usize = 256 * 1024;
 /// may hold a state.
 const CUT: &str = "(a message of Terraform's cannot be read; there may be no room for its output)";
 
+/// What Terraform and `OpenTofu` call it that the state could not be saved.
+const NOT_SAVED: [&str; 4] = [
+    "Failed to save state",
+    "Failed to persist state to backend",
+    "Failed to persist state after interruption",
+    "Failed to serialize state",
+];
+
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -42,7 +50,16 @@ pub struct Transcript {
     diagnostics: Vec<Diagnostic>,
     text: String,
     text_left_out: usize,
-    state: Option<String>,
+    state: Option<Dump>,
+}
+
+/// A state that Terraform printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dump {
+    /// Letter for letter.
+    Whole(String),
+    /// Up to where there was no room for its output; whatever it said next can stand behind.
+    Cut(String),
 }
 
 impl Transcript {
@@ -56,13 +73,16 @@ impl Transcript {
     pub fn hear(&mut self, line: &str) -> Said {
         if let Some(state) = dumped_state(line) {
             self.is_json = true;
-            self.state = Some(state);
+            self.state = Some(Dump::Whole(state));
             return Said::Nothing;
         }
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
             let is_cut = message.is_none() && line.starts_with("{\"@level\":");
+            if is_cut && let Some(part) = cut_dump(line) {
+                self.state.get_or_insert_with(|| Dump::Cut(part.to_owned()));
+            }
             let line = if is_cut { CUT } else { line };
             if self.text.len() + line.len() < MOST_TEXT {
                 self.text.extend([line, "\n"]);
@@ -120,8 +140,19 @@ impl Transcript {
 
     /// The state, when Terraform could write it neither to the backend nor to a file and printed it
     /// as the last resort. It is full of secrets.
-    pub fn take_state(&mut self) -> Option<String> {
+    pub fn take_state(&mut self) -> Option<Dump> {
         self.state.take()
+    }
+
+    /// Whether Terraform says that it could not save the state. These words of its own have been the
+    /// same since 0.15; a provider that says them too does no more than to keep the lock.
+    pub fn says_state_is_not_saved(&self) -> bool {
+        let says = |diagnostic: &Diagnostic| NOT_SAVED.contains(&diagnostic.summary.as_str());
+        self.diagnostics.iter().any(says)
+            || self
+                .text
+                .lines()
+                .any(|line| NOT_SAVED.iter().any(|summary| line.ends_with(&format!("Error: {summary}"))))
     }
 
     /// Why Terraform failed: its errors, then whatever it wrote on standard error.
@@ -147,6 +178,13 @@ fn dumped_state(line: &str) -> Option<String> {
     let dump = Some(line).filter(|line| line.contains("\"state\""))?;
     let dump = serde_json::from_str::<Dump<'_>>(dump).ok().filter(|dump| dump.kind == "log")?;
     Some(dump.state.get().to_owned())
+}
+
+/// What there is of the state in a line that is cut off. Go writes the keys in their order, so the
+/// message's name stands before the state.
+fn cut_dump(line: &str) -> Option<&str> {
+    let (before, state) = line.split_once("\"state\":")?;
+    before.contains("\"@message\":\"Emergency state dump\"").then_some(state)
 }
 
 /// What Terraform says of itself while it works. A provider's log can look like that, so none of
@@ -328,7 +366,7 @@ mod tests {
             let line = format!(r#"{{"@message":"Emergency state dump","type":"log","state":{state}}}"#);
             assert_eq!(transcript.hear(&line), Said::Nothing);
             assert!(transcript.is_json());
-            assert_eq!(transcript.take_state(), Some(state));
+            assert_eq!(transcript.take_state(), Some(Dump::Whole(state)));
         }
     }
 
@@ -338,6 +376,29 @@ mod tests {
         let line = r#"{"@level":"info","@message":"Emergency state dump","type":"log","state":{"outputs":"hunter2"#;
         assert_eq!(transcript.hear(line), Said::Text(CUT.to_owned()));
         assert_eq!(transcript.text(), format!("{CUT}\n"));
+        assert_eq!(transcript.take_state(), Some(Dump::Cut(r#"{"outputs":"hunter2"#.to_owned())));
+        transcript.hear(r#"{"@level":"info","@message":"a \"state\":","type":"log","x":"#);
+        assert_eq!(transcript.take_state(), None, "what is cut off need not be a state");
+    }
+
+    #[test]
+    fn terraforms_own_words_say_that_the_state_is_not_saved() {
+        let diagnostic = |summary: &str| {
+            format!(
+                r#"{{"@message":"","type":"diagnostic","diagnostic":{{"severity":"error","summary":"{summary}"}}}}"#
+            )
+        };
+        for (line, says) in [
+            (diagnostic("Failed to save state"), true),
+            (diagnostic("Failed to persist state to backend"), true),
+            (diagnostic("creating: Failed to save state"), false),
+            ("\u{2502} Error: Failed to persist state to backend".to_owned(), true),
+            ("Failed to save state".to_owned(), false),
+        ] {
+            let mut transcript = Transcript::default();
+            transcript.hear(&line);
+            assert_eq!(transcript.says_state_is_not_saved(), says, "{line}");
+        }
     }
 
     #[test]
