@@ -13,7 +13,7 @@ use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::network::Network;
 use crate::core::plan::Secrets;
-use crate::core::redact::{is_open_part, names_a_secret, password_in, redact};
+use crate::core::redact::{credentials_in, is_open_part, redact};
 use crate::core::refusal::Refusal;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
@@ -291,14 +291,8 @@ fn speaks_of_a_new_workspace(stderr: &str) -> bool {
 /// Credentials that stand in the environment. Terraform prints none of them on its own, but a
 /// configuration can.
 fn environment_secrets() -> Secrets {
-    let values = std::env::vars_os().filter_map(|(name, value)| {
-        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-        if names_a_secret(&name) {
-            return Some(value);
-        }
-        let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");
-        password_in(&value).filter(|_| is_proxy).map(str::to_owned)
-    });
-    let values: Vec<String> = values.collect();
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let values: Vec<String> = variables.flat_map(|(name, value)| credentials_in(&name, &value)).collect();
     Secrets::from_credentials(values.iter().map(String::as_str), is_open_part)
 }
