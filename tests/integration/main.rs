@@ -38,6 +38,7 @@ mod hostile;
 mod install;
 #[cfg(target_os = "linux")]
 mod job_end;
+mod killed;
 mod laptop;
 mod leaks;
 mod lock_faults;
@@ -57,6 +58,7 @@ mod release_workflow;
 mod render;
 mod rescue;
 mod setup_wrapper;
+mod state_lost;
 mod terminal;
 mod unlock;
 #[cfg(target_os = "linux")]
