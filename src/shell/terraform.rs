@@ -61,7 +61,7 @@ pub enum TerraformError {
     Lost { path: PathBuf, source: io::Error },
     #[error("{command} {exit}")]
     Failed { command: String, exit: Exit, stderr: String },
-    #[error("Terraform was stopped while it only read")]
+    #[error("cancelled")]
     Stopped,
 }
 

@@ -279,7 +279,7 @@ fn one_endless_line_of_terraforms_text_is_told_in_little_memory() {
             "if [ \"$1 $2\" = 'show -no-color' ]; then echo first; {lines} echo last; exit; fi\nexec \"$TERRAFORM\" \"$@\"\n"
         );
         let program = stand_in(&world.place("bin"), &script).display().to_string();
-        let mut command = laptop.command(&python());
+        let mut command = laptop.command(python());
         command.args(["-c", MEASURE_ALONE]).arg(binary()).args(["plan", "--terraform-bin", &program]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -108,8 +108,8 @@ fn in_settings(text: &str) -> Vec<String> {
         Err(_) => {
             for (at, _) in text.match_indices('=') {
                 let (before, after) = text.split_at(at);
-                let name = before.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
-                let name = name.filter(|word| !word.is_empty()).next_back().unwrap_or_default();
+                let mut words = before.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+                let name = words.rfind(|word| !word.is_empty()).unwrap_or_default();
                 let values = hcl_text(after.trim_start_matches('=').trim_start());
                 found.extend(values.into_iter().map(|value| (name.to_owned(), value)));
             }
