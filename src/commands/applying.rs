@@ -31,10 +31,12 @@ pub(super) async fn apply_plan(
     let mut ran = run(session, root, (&approved, apply_args), footprint, &known).await;
     // Before anything else, whatever failed: it may be the only copy of the new state.
     let unsaved = save(session, root, &mut ran, footprint).await;
-    let (ran, unsaved) = match (ran, unsaved) {
-        (Ok(ran), unsaved) => (ran, unsaved),
-        (Err(error), Some((_, rescued))) => return Err(rescued.told_with(error.to_string())),
-        (Err(error), None) => return Err(error),
+    let ran = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let why = error.to_string();
+            return Err(unsaved.map_or(error, |(_, rescued)| rescued.told_with(why)));
+        }
     };
     known.of_state = secrets_after(session, root, &ran, unsaved.as_ref().map(|(left, _)| left)).await;
     let (finished, transcript) = tell(ran, &known);

@@ -107,12 +107,15 @@ impl Left {
         let mut told = Vec::new();
         for (kind, part) in [("printed", &self.printed), ("file", &self.file)] {
             let Some(part) = part else { continue };
-            let key = bucket.backend().rescued_part_key(run, kind);
-            let place = match put(bucket, &key, &part.bytes).await {
-                Ok(place) => format!("what there is of it, is in {place}"),
-                Err(why) => part.only_here(&why),
-            };
-            told.push(format!("{}: {}; {place}", part.name, part.defect.as_deref().unwrap_or_default()));
+            let mut what = format!("{}: {}", part.name, part.defect.as_deref().unwrap_or_default());
+            if !part.bytes.is_empty() {
+                let key = bucket.backend().rescued_part_key(run, kind);
+                match put(bucket, &key, &part.bytes).await {
+                    Ok(place) => what.push_str(&format!("; what there is of it, is in {place}")),
+                    Err(why) => what.push_str(&format!("; {}", part.only_here(&why))),
+                }
+            }
+            told.push(what);
         }
         if told.is_empty() {
             told.push("Terraform could not save it anywhere".to_owned());
