@@ -164,7 +164,9 @@ fn unsaved_end(finished: Finished, rescued: Rescued, known: &Known<'_>) -> Error
 /// The end of an apply whose state is where it belongs, unless something killed it.
 fn ended(finished: Finished, transcript: &Transcript, known: &Known<'_>, report: &mut Report) -> Result<(), Error> {
     let exit = Exit::of(finished.status);
-    if let Some(exit) = exit.filter(|exit| exit.is_abrupt() && !(finished.interrupted && exit.is_interrupt())) {
+    // A wrapper can be killed, and its Terraform go on and end in order.
+    let is_ours = |exit: &Exit| finished.interrupted && exit.is_interrupt();
+    if let Some(exit) = exit.filter(|exit| exit.is_abrupt() && !is_ours(exit) && !transcript.tells_its_end()) {
         let stderr = known.scrub(&finished.stderr);
         return Err(Error::ApplyKilled { command: finished.command, exit, stderr });
     }

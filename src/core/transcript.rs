@@ -51,6 +51,7 @@ pub struct Transcript {
     text: String,
     text_left_out: usize,
     state: Option<Dump>,
+    has_summary: bool,
 }
 
 /// A state that Terraform printed.
@@ -98,6 +99,10 @@ impl Transcript {
             // are only shown as the plan JSON allows.
             "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
             "change_summary" if is_of_a_plan(message) => Said::Nothing,
+            "change_summary" => {
+                self.has_summary = true;
+                summary(message).map_or(Said::Words(text), Said::Progress)
+            }
             "log" => notice(&text).map_or(Said::Words(text), Said::Notice),
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
@@ -142,6 +147,12 @@ impl Transcript {
     /// as the last resort. It is full of secrets.
     pub fn take_state(&mut self) -> Option<Dump> {
         self.state.take()
+    }
+
+    /// Whether an apply came to its own end: its counts and its errors are the last that Terraform
+    /// tells, after it wrote the state.
+    pub fn tells_its_end(&self) -> bool {
+        self.has_summary || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// Whether Terraform says that it could not save the state. These words of its own have been the
@@ -203,9 +214,6 @@ fn notice(text: &str) -> Option<&'static str> {
 /// What becomes of a resource, in Terraform's words but for the ID that it gets: that can be a
 /// secret. `None` for what we cannot put into words of our own.
 fn progress(kind: &str, message: &Value) -> Option<String> {
-    if kind == "change_summary" {
-        return summary(message.get("changes")?);
-    }
     let hook = message.get("hook")?;
     let word = |name: &str| hook.get(name)?.as_str();
     let address = hook.get("resource")?.get("addr")?.as_str()?;
@@ -241,7 +249,8 @@ fn progress(kind: &str, message: &Value) -> Option<String> {
 }
 
 /// The numbers at the end of an apply.
-fn summary(changes: &Value) -> Option<String> {
+fn summary(message: &Value) -> Option<String> {
+    let changes = message.get("changes")?;
     let count = |name: &str| changes.get(name)?.as_u64();
     let (add, change, remove) = (count("add")?, count("change")?, count("remove")?);
     let imported = count("import").filter(|count| *count > 0).map(|count| format!("{count} imported, "));
@@ -379,6 +388,30 @@ mod tests {
         assert_eq!(transcript.take_state(), Some(Dump::Cut(r#"{"outputs":"hunter2"#.to_owned())));
         transcript.hear(r#"{"@level":"info","@message":"a \"state\":","type":"log","x":"#);
         assert_eq!(transcript.take_state(), None, "what is cut off need not be a state");
+    }
+
+    #[test]
+    fn an_apply_tells_its_own_end() {
+        let changes = |operation: &str| {
+            let counts = format!(r#"{{"add":1,"change":0,"remove":0,"operation":"{operation}"}}"#);
+            format!(r#"{{"@message":"s","type":"change_summary","changes":{counts}}}"#)
+        };
+        let diagnostic = |severity: &str| {
+            format!(r#"{{"@message":"","type":"diagnostic","diagnostic":{{"severity":"{severity}","summary":"S"}}}}"#)
+        };
+        let progress = r#"{"@message":"x","type":"apply_complete","hook":{}}"#.to_owned();
+        for (line, tells) in [
+            (changes("apply"), true),
+            (changes("destroy"), true),
+            (changes("plan"), false),
+            (diagnostic("error"), true),
+            (diagnostic("warning"), false),
+            (progress, false),
+        ] {
+            let mut transcript = Transcript::default();
+            transcript.hear(&line);
+            assert_eq!(transcript.tells_its_end(), tells, "{line}");
+        }
     }
 
     #[test]
