@@ -16,7 +16,7 @@ use crate::core::refusal::Refusal;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
-use crate::shell::terraform::TerraformError;
+use crate::shell::terraform::{Exit, TerraformError};
 use words::{first_error, listed, sentence, terraform_hint};
 
 /// The exit codes of the contract.
@@ -44,6 +44,9 @@ pub mod code {
 }
 
 const BACKEND_MISSING: &str = "Add `terraform { backend \"s3\" { bucket = \"…\", key = \"…\", region = \"…\", use_lockfile = true } }` to the root module; a state that is there already moves with `terraform init -migrate-state`.";
+
+/// What to do when the state does not have all that there is.
+const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then unlock with `stategate unlock --lock-id ID --reason TEXT` and re-run this job.";
 
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
@@ -132,11 +135,15 @@ pub enum Error {
     Record(#[from] RecordError),
 
     #[error(transparent)]
-    Terraform(#[from] TerraformError),
-    #[error("{refusal} ({command} exited with code {code})")]
-    InitRefusedByAws { refusal: Refusal, command: String, code: i32, stderr: String },
+    Terraform(TerraformError),
+    #[error("{refusal} ({command} {exit})")]
+    InitRefusedByAws { refusal: Refusal, command: String, exit: Exit, stderr: String },
     #[error("terraform apply failed, and its state could not be uploaded; {rescued}")]
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
+    #[error("terraform apply failed, and the new state is lost: {left}")]
+    StateLost { left: String, stderr: String },
+    #[error("{command} {exit}, in the middle of its work: what it did last may be in no state")]
+    ApplyKilled { command: String, exit: Exit, stderr: String },
     #[error("{path} is left over from an apply whose state could not be uploaded")]
     OldErroredState { path: PathBuf },
     #[error("the state {key} cannot be read: {why}")]
@@ -159,7 +166,22 @@ pub enum Error {
     Cancelled,
 }
 
+impl From<TerraformError> for Error {
+    fn from(error: TerraformError) -> Error {
+        match error {
+            TerraformError::Stopped => Error::Cancelled,
+            error => Error::Terraform(error),
+        }
+    }
+}
+
 impl Error {
+    /// Whether the lock must stay: the state in the bucket is not what an apply left, and whoever
+    /// plans on it would make again what is there.
+    pub fn keeps_the_lock(&self) -> bool {
+        matches!(self, Error::StateNotUploaded { .. } | Error::StateLost { .. } | Error::ApplyKilled { .. })
+    }
+
     /// The exit code, as the contract has it.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -203,6 +225,8 @@ impl Error {
             Error::LockLost { .. } => code::LOCK_LOST,
             Error::Terraform(_)
             | Error::StateNotUploaded { .. }
+            | Error::StateLost { .. }
+            | Error::ApplyKilled { .. }
             | Error::OldErroredState { .. }
             | Error::StateUnreadable { .. } => code::TERRAFORM,
             Error::InitRefusedByAws { .. } | Error::Aws(_) | Error::LockNotReleased { .. } | Error::NotRecorded(_) => {
@@ -286,6 +310,8 @@ impl Error {
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
+            Error::StateLost { .. } => format!("The lock stays. See that the runner's disk has room. {IMPORT} A part that is left names much of what was made."),
+            Error::ApplyKilled { .. } => format!("The lock stays. {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),
@@ -308,7 +334,9 @@ impl Error {
             Error::Told(error, _) => error.cause(),
             Error::Terraform(TerraformError::Failed { stderr, .. })
             | Error::InitRefusedByAws { stderr, .. }
-            | Error::StateNotUploaded { stderr, .. } => first_error(stderr),
+            | Error::StateNotUploaded { stderr, .. }
+            | Error::StateLost { stderr, .. }
+            | Error::ApplyKilled { stderr, .. } => first_error(stderr),
             _ => {
                 // Most messages hold their cause already.
                 let told = self.to_string();
@@ -323,7 +351,9 @@ impl Error {
         match self {
             Error::Terraform(TerraformError::Failed { stderr, .. })
             | Error::InitRefusedByAws { stderr, .. }
-            | Error::StateNotUploaded { stderr, .. } => Some(stderr),
+            | Error::StateNotUploaded { stderr, .. }
+            | Error::StateLost { stderr, .. }
+            | Error::ApplyKilled { stderr, .. } => Some(stderr),
             Error::Told(error, _) => error.terraform_text(),
             _ => None,
         }

@@ -1,12 +1,11 @@
 //! `stategate apply`: apply what was approved, and nothing else.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tempfile::NamedTempFile;
 
+use super::applying::{apply_plan, secrets_of_state};
 use super::audit;
 use super::confirm::confirm;
 use super::gate::{self, Asked, Evidence};
@@ -14,19 +13,19 @@ use super::locking;
 use super::pending::{self, Earlier, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
-use super::rescue::{kept_for, rescue};
+use super::rescue::kept_for;
 use super::review::{self, Code, StateIdentity};
-use super::running::{Live, Ran, all_words, open_root, shown, words};
+use super::running::{all_words, open_root};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
-use crate::core::comment::{OutputView, Phase, Step};
+use crate::core::comment::{OutputView, Phase};
 use crate::core::lock_info::Operation;
-use crate::core::plan::{Secrets, read_state};
+use crate::core::plan::Secrets;
 use crate::core::record::{Record, applied};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::{Footprint, variable};
+use crate::shell::runner::Footprint;
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -45,9 +44,21 @@ struct Compared {
 }
 
 /// What may be applied: such a plan file, and the approval. Only [`Compared::approved`] makes one.
-struct ApprovedPlan {
+pub(super) struct ApprovedPlan {
     plan_file: PlanFile,
     approval: Approval,
+}
+
+impl ApprovedPlan {
+    /// The plan file.
+    pub(super) fn plan_file(&self) -> &Path {
+        self.plan_file.path()
+    }
+
+    /// The commit that was approved; `None` where no pull request stands behind it.
+    pub(super) fn commit(&self) -> Option<&str> {
+        self.approval.sha()
+    }
 }
 
 async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -> Result<(), Error> {
@@ -67,9 +78,11 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Apply, &mut footprint, report).await?;
     let result = under_the_lock(session, command, &root, &held, question, &mut footprint, report).await;
-    if let Err(Error::StateNotUploaded { .. }) = &result {
+    if let Err(error) = &result
+        && error.keeps_the_lock()
+    {
         let info = held.keep();
-        report.lock = kept_for(info.id);
+        report.lock = kept_for(info.id, error);
         footprint.set_lock(&info.path, None)?;
         return result;
     }
@@ -112,8 +125,9 @@ async fn under_the_lock(
             return Err(error);
         }
     };
-    let commit = approved.approval.sha().map(str::to_owned);
-    let result = apply_plan(session, command, root, held, approved, footprint, report).await;
+    let commit = approved.commit().map(str::to_owned);
+    let approved = (approved, command.apply_args.as_ref());
+    let result = apply_plan(session, root, held, approved, footprint, report).await;
     let kept = match locking::verify(held, report).await {
         // Terraform is through, and the release will tell whose the lock is.
         Err(Error::Aws(error)) => {
@@ -126,7 +140,11 @@ async fn under_the_lock(
         report.look_at_state(session, root, &identity).await;
     }
     if kept.is_err() {
-        report.notes.push(state_then_and_now(root, &identity, result.is_ok()).await);
+        let end = if result.is_ok() { "ended well" } else { "failed" };
+        report.notes.push(format!("Terraform's own apply {end}, without the lock at its end."));
+    }
+    if kept.is_err() || result.as_ref().is_err_and(Error::keeps_the_lock) {
+        report.notes.push(state_then_and_now(root, &identity).await);
     }
     let outcome = match &result {
         Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_words("plan", plan_args))),
@@ -163,14 +181,14 @@ async fn under_the_lock(
     recorded
 }
 
-/// What to compare when the lock was taken from us in the middle of the apply.
-async fn state_then_and_now(root: &Root, planned: &StateIdentity, is_applied: bool) -> String {
+/// What to compare when the lock was taken from us in the middle of the apply, or when the state may
+/// not have all that was done.
+async fn state_then_and_now(root: &Root, planned: &StateIdentity) -> String {
     let now = match StateIdentity::read(&root.bucket).await {
         Ok(now) => now.to_string(),
         Err(error) => format!("unknown ({error})"),
     };
-    let end = if is_applied { "Terraform's own apply ended well" } else { "Terraform's own apply failed" };
-    format!("{end}, without the lock at its end. The state was {planned} when it was planned, and is {now} now.")
+    format!("The state was {planned} when it was planned, and is {now} now.")
 }
 
 /// Compares the fresh plan with what was reviewed and asks the gate again. `None`: there is
@@ -252,109 +270,18 @@ impl Compared {
     }
 }
 
-/// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
-async fn apply_plan(
-    session: &Session,
-    command: &ApplyCommand,
-    root: &Root,
-    _held: &HeldLock,
-    approved: ApprovedPlan,
-    footprint: &mut Footprint,
-    report: &mut Report,
-) -> Result<Option<Secrets>, Error> {
-    let errored_state = root.terraform.module().errored_state();
-    if errored_state.exists() {
-        return Err(Error::OldErroredState { path: errored_state });
-    }
-    if session.cancel.requested() {
-        return Err(Error::Cancelled);
-    }
-    let made_of = match approved.approval.sha() {
-        Some(sha) => format!("commit {sha}"),
-        None => "the files as they are here".to_owned(),
-    };
-    tracing::info!("terraform apply of the plan above, made of {made_of}");
-    let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
-    let known = |text: &str| session.scrub(&of_plan.scrub(text));
-    // What is shown at once are addresses and words of ours.
-    let known_names = |text: &str| session.scrub(&of_plan.scrub_name(text));
-    let plan_file = approved.plan_file.path().display().to_string();
-    let arguments = words(root, "apply", command.apply_args.as_ref(), &["-auto-approve", &plan_file]);
-    // Nobody knows of the state of a Terraform whose step was killed, but for this.
-    footprint.set_applying()?;
-    report.step = Step::Applying;
-    let on_start = |pid| {
-        if let Err(error) = footprint.set_terraform(pid) {
-            tracing::warn!("{error}");
-        }
-    };
-    let mut ran = shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, known_names).await;
-    // Before anything else, whatever failed: it is the only copy of the new state.
-    let printed = ran.as_mut().ok().and_then(|ran| ran.transcript.take_state());
-    let copy = printed.as_deref().map(copy_of);
-    let left = Some(errored_state.as_path()).filter(|state| state.exists());
-    let rescued = match (printed, left) {
-        (None, None) => None,
-        (printed, _) => Some(rescue(&root.bucket, session.run_attempt(), printed, &errored_state).await),
-    };
-    // What follows takes time, and the clean-up step finds no state that was only printed.
-    if let Some(rescued) = &rescued
-        && let Err(error) = footprint.set_rescued(rescued.told())
-    {
-        tracing::warn!("{error}");
-    }
-    report.apply_ended(ran.as_ref().ok().map(|ran| &ran.transcript));
-    let Ran { mut finished, mut transcript, held_back } = match ran {
-        Ok(ran) => ran,
-        Err(error) => {
-            let why = error.to_string();
-            return Err(rescued.map_or(error, |rescued| rescued.told_with(why)));
-        }
-    };
-    // Only the new state says what is secret in it. Whoever cancels does not wait for that.
-    let of_state = match copy {
-        _ if finished.interrupted || held_back.is_empty() => None,
-        Some(Ok(copy)) => secrets_of_state(root, Some(copy.path())).await.ok(),
-        Some(Err(_)) => None,
-        None => secrets_of_state(root, left).await.ok(),
-    };
-    let scrub = |text: &str| match &of_state {
-        Some(of_state) => known(&of_state.scrub(text)),
-        None => known(text),
-    };
-    if let Some(why) = of_state.as_ref().and_then(Secrets::withheld).filter(|_| of_plan.withheld().is_none()) {
-        tracing::warn!("neither values of the new state nor Terraform's words about it are shown: {why}");
-    }
-    held_back.show(of_state.is_some(), scrub);
-    if of_state.is_none() {
-        transcript = transcript.without_values();
-        finished.stderr = transcript.failure("");
-    }
-    if let Some(rescued) = rescued {
-        return Err(rescued.told_with(scrub(&finished.stderr)));
-    }
-    if finished.interrupted && !finished.status.success() {
-        return Err(Error::Cancelled);
-    }
-    if !finished.interrupted {
-        report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
-    }
-    finished.check().map_err(|error| error.map_stderr(scrub))?;
-    Ok(of_state)
-}
-
 /// The outputs after the apply; only the comment shows them, so a failure is worth a warning.
 async fn outputs(session: &Session, root: &Root, of_state: Option<Secrets>) -> Vec<OutputView> {
     let read = async {
         let arguments = ["output".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
-        let finished = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?.check()?;
+        let finished = root.terraform.ask(&arguments, session.cancel.wait()).await?.check()?;
         let outputs: serde_json::Map<String, Value> =
             serde_json::from_str(&finished.stdout).map_err(|error| Error::Unexpected(error.to_string()))?;
         let is_open = |output: &Value| output.get("sensitive").and_then(Value::as_bool) == Some(false);
         // An output without a mark can carry a marked value that no plan knew. Where there is
         // nothing to show, nobody need look.
         let of_state = match of_state {
-            None if outputs.values().any(is_open) => secrets_of_state(root, None).await?,
+            None if outputs.values().any(is_open) => secrets_of_state(session, root, None).await?,
             known => known.unwrap_or_default(),
         };
         let show = |output: &Value| Some(session.secrets.scrub_value(&of_state.scrub_value(output.get("value")?)));
@@ -368,24 +295,4 @@ async fn outputs(session: &Session, root: &Root, of_state: Option<Secrets>) -> V
         tracing::warn!("the outputs could not be read: {error}");
         Vec::new()
     })
-}
-
-/// A state that was only printed, in a file that only we can read and that goes with this value.
-fn copy_of(state: &str) -> io::Result<NamedTempFile> {
-    let mut file = match variable("RUNNER_TEMP") {
-        Some(temp) => NamedTempFile::new_in(temp),
-        None => NamedTempFile::new(),
-    }?;
-    file.write_all(state.as_bytes())?;
-    Ok(file)
-}
-
-/// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.
-async fn secrets_of_state(root: &Root, left: Option<&Path>) -> Result<Secrets, Error> {
-    let showing = match left {
-        Some(left) => root.terraform.show_json(left)?,
-        None => root.terraform.show_state()?,
-    };
-    let read = tokio::task::spawn_blocking(move || showing.read(|json| read_state(json))).await;
-    Ok(read.map_err(|error| Error::Unexpected(error.to_string()))???)
 }

@@ -1,6 +1,7 @@
 //! One file a command: gather facts, ask the core, act.
 
 mod apply;
+mod applying;
 mod audit;
 mod completions;
 mod confirm;

@@ -16,7 +16,7 @@ use crate::core::transcript::{Said, Transcript};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::{Footprint, temporary_directory};
-use crate::shell::terraform::Finished;
+use crate::shell::terraform::{Finished, TerraformError};
 
 /// How often a silent plan says that it still works.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ pub(super) async fn make(
     match finished.check() {
         Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
-            let of_plan = secrets_of_failed(root, &path).await;
+            let of_plan = secrets_of_failed(session, root, &path).await?;
             if let Some(why) = of_plan.withheld() {
                 tracing::warn!("Terraform's words about this plan are withheld: {why}");
             }
@@ -99,15 +99,18 @@ pub(super) async fn make(
 
 /// What is secret in a plan that failed, as far as Terraform wrote it down: newer versions keep
 /// what they had. Where there is nothing, what Terraform itself hides has to do.
-async fn secrets_of_failed(root: &Root, path: &Path) -> Secrets {
+async fn secrets_of_failed(session: &Session, root: &Root, path: &Path) -> Result<Secrets, Error> {
     if !path.exists() {
-        return Secrets::default();
+        return Ok(Secrets::default());
     }
-    let Ok(showing) = root.terraform.show_json(path) else { return Secrets::default() };
-    let read = tokio::task::spawn_blocking(move || showing.read(|json| read_plan(json, &mut [])));
+    let Ok(showing) = root.terraform.show_json(path) else { return Ok(Secrets::default()) };
+    let cancel = session.cancel.clone();
+    let read = move || showing.read(|| cancel.requested(), |json| read_plan(json, &mut []));
+    let read = tokio::task::spawn_blocking(read);
     match read.await {
-        Ok(Ok(Ok(plan))) => plan.secrets,
-        _ => Secrets::default(),
+        Ok(Ok(Ok(plan))) => Ok(plan.secrets),
+        Ok(Err(TerraformError::Stopped)) => Err(Error::Cancelled),
+        _ => Ok(Secrets::default()),
     }
 }
 
@@ -124,8 +127,9 @@ pub(super) async fn read<V: PlanVisitor + Send + 'static>(
         return Err(Error::Cancelled);
     }
     let showing = root.terraform.show_json(plan_file.path())?;
+    let cancel = session.cancel.clone();
     let reading = tokio::task::spawn_blocking(move || {
-        let summary = showing.read(|json| read_plan(json, &mut [&mut visitor]));
+        let summary = showing.read(|| cancel.requested(), |json| read_plan(json, &mut [&mut visitor]));
         (summary, visitor)
     });
     let (read, text) = tokio::join!(reading, text(session, root, plan_file));
@@ -157,9 +161,11 @@ async fn text(session: &Session, root: &Root, plan_file: &PlanFile) -> String {
         return plan_file.printed.clone();
     }
     let arguments = ["show".to_owned(), "-no-color".to_owned(), plan_file.path.display().to_string()];
-    let shown = root.terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await;
+    let shown = root.terraform.ask(&arguments, session.cancel.wait()).await;
     match shown.and_then(Finished::check) {
         Ok(finished) => finished.stdout,
+        // Whoever reads the JSON beside it notices too.
+        Err(TerraformError::Stopped) => String::new(),
         Err(error) => {
             tracing::warn!("the plan cannot be shown as Terraform writes it: {error}");
             String::new()

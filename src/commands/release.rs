@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::Report;
-use super::rescue::{Rescued, kept_for, printed_state, rescue};
+use super::rescue::{Left, Rescued, kept_for};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::{Phase, Step};
@@ -45,9 +45,8 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         if let Some(told) = killed.rescued.clone() {
             return tell_rescued(&session, &command, &mut footprints, Rescued::told_before(told)).await;
         }
-        let left = (printed_state(killed), module.errored_state());
-        if left.0.is_some() || left.1.exists() {
-            let rescued = rescue(&bucket, session.run_attempt(), left.0, &left.1).await;
+        if let Some(left) = Left::by_killed(killed, module.errored_state()) {
+            let rescued = left.rescue(&bucket, session.run_attempt()).await;
             return tell_rescued(&session, &command, &mut footprints, rescued).await;
         }
     }
@@ -107,7 +106,7 @@ async fn tell_rescued(
             report.pull_requests.clone_from(&footprint.pull_requests);
         }
         if let Some(id) = footprint.lock_id.take() {
-            report.lock = kept_for(id);
+            report.lock = kept_for(id, &error);
         }
         // A later clean-up step of this job has nothing to release and nothing to tell.
         footprint.set_concluded()?;

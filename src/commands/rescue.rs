@@ -4,92 +4,237 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::session::Root;
 use crate::core::comment::LockView;
-use crate::core::transcript::Transcript;
+use crate::core::state_file;
+use crate::core::transcript::{Dump, Transcript};
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, temporary_directory};
 
-/// The lock that stays then: the only copy of the new state is not where Terraform looks for it, so
-/// nobody may plan.
-pub(super) fn kept_for(id: String) -> LockView {
-    let why = "the new state is not in the bucket yet; push it back before anything else runs".to_owned();
-    LockView::Kept { id, why }
+/// The lock that stays after such an end: what is in the bucket is not what the apply left, so nobody
+/// may plan.
+pub(super) fn kept_for(id: String, error: &Error) -> LockView {
+    let why = match error {
+        Error::ApplyKilled { .. } => "what the apply made may be in no state; import it before anything else runs",
+        Error::StateLost { .. } => "the new state is lost; import what the apply made before anything else runs",
+        _ => "the new state is not in the bucket yet; push it back before anything else runs",
+    };
+    LockView::Kept { id, why: why.to_owned() }
 }
 
-/// Where the state is now, and what to do about it.
-pub(super) struct Rescued {
-    rescued: String,
-    next_step: String,
+/// What Terraform left of a state that it could not upload: in a file, printed, both or nothing.
+pub(super) struct Left {
+    file: Option<Part>,
+    printed: Option<Part>,
+}
+
+/// A state, or what there is of it.
+struct Part {
+    /// How people are told what it is.
+    name: String,
+    /// Nothing where it cannot be read.
+    bytes: Vec<u8>,
+    /// The file that it stands in, where it has one of its own.
+    place: Option<PathBuf>,
+    /// Why it is not whole.
+    defect: Option<String>,
+}
+
+impl Part {
+    fn in_file(file: PathBuf) -> Part {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (bytes, defect) = match fs::read(&file) {
+            Ok(bytes) => (bytes, None),
+            Err(error) => (Vec::new(), Some(format!("it cannot be read: {error}"))),
+        };
+        Part { name, defect: defect.or_else(|| state_file::defect(&bytes)), bytes, place: Some(file) }
+    }
+
+    fn printed(dump: Dump) -> Part {
+        let (Dump::Whole(state) | Dump::Cut(state)) = dump;
+        let bytes = state.into_bytes();
+        Part { name: "what Terraform printed".to_owned(), defect: state_file::defect(&bytes), bytes, place: None }
+    }
+}
+
+impl Left {
+    /// Looks what an apply left beside the root module's files and in what it said. `None`: nothing
+    /// says that its state is anywhere but in the bucket.
+    pub(super) fn find(root_file: PathBuf, mut transcript: Option<&mut Transcript>) -> Option<Left> {
+        let is_told = transcript.as_ref().is_some_and(|transcript| transcript.says_state_is_not_saved());
+        let printed = transcript.as_mut().and_then(|transcript| transcript.take_state()).map(Part::printed);
+        let file = Some(root_file).filter(|file| file.exists()).map(Part::in_file);
+        (is_told || printed.is_some() || file.is_some()).then_some(Left { file, printed })
+    }
+
+    /// What the Terraform of a killed step left: the files that it printed to are still there.
+    pub(super) fn by_killed(killed: &Footprint, root_file: PathBuf) -> Option<Left> {
+        let mut transcript = Transcript::new(None);
+        for file in killed.output_files() {
+            let Ok(file) = File::open(file) else { continue };
+            for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+                transcript.hear(&String::from_utf8_lossy(&line));
+            }
+        }
+        Left::find(root_file, Some(&mut transcript))
+    }
+
+    /// The whole state among it.
+    fn whole(&self) -> Option<&Part> {
+        [&self.printed, &self.file].into_iter().flatten().find(|part| part.defect.is_none())
+    }
+
+    /// The whole state in a file, for Terraform to read; one that has none of its own gets a copy that
+    /// goes with the value.
+    pub(super) fn in_file(&self) -> Option<StateFile> {
+        let whole = self.whole()?;
+        match &whole.place {
+            Some(place) => Some(StateFile::Own(place.clone())),
+            None => file_of(&whole.bytes).ok().map(StateFile::Copy),
+        }
+    }
+
+    /// Puts into the bucket what there is. The machine is about to vanish.
+    pub(super) async fn rescue(&self, bucket: &Bucket, run: (u64, u32)) -> Rescued {
+        match self.whole() {
+            Some(whole) => whole.rescue(bucket, run).await,
+            None => self.rescue_parts(bucket, run).await,
+        }
+    }
+
+    async fn rescue_parts(&self, bucket: &Bucket, run: (u64, u32)) -> Rescued {
+        let mut told = Vec::new();
+        for (kind, part) in [("printed", &self.printed), ("file", &self.file)] {
+            let Some(part) = part else { continue };
+            let mut what = format!("{}: {}", part.name, part.defect.as_deref().unwrap_or_default());
+            if !part.bytes.is_empty() {
+                let key = bucket.backend().rescued_part_key(run, kind);
+                match put(bucket, &key, &part.bytes).await {
+                    Ok(place) => what.push_str(&format!("; what there is of it, is in {place}")),
+                    Err(why) => what.push_str(&format!("; {}", part.only_here(&why))),
+                }
+            }
+            told.push(what);
+        }
+        if told.is_empty() {
+            told.push("Terraform could not save it anywhere".to_owned());
+        }
+        Rescued::Lost { told: told.join("; ") }
+    }
+}
+
+impl Part {
+    async fn rescue(&self, bucket: &Bucket, (run, attempt): (u64, u32)) -> Rescued {
+        let key = bucket.backend().rescued_key(run, attempt);
+        match put(bucket, &key, &self.bytes).await {
+            Ok(place) => Rescued::InBucket {
+                told: format!("it is safe in {place}"),
+                next_step: format!(
+                    "The lock stays. In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
+                     then unlock with `stategate unlock --lock-id ID --reason TEXT`."
+                ),
+            },
+            Err(why) => Rescued::Here {
+                told: self.only_here(&why),
+                next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
+            },
+        }
+    }
+
+    /// Where it stays on this machine, because it could not be put into the bucket.
+    fn only_here(&self, why: &str) -> String {
+        let kept = match &self.place {
+            Some(place) => Ok(place.clone()),
+            None => file_of(&self.bytes).and_then(|file| Ok(file.keep()?.1)),
+        };
+        match kept {
+            Ok(file) => format!(
+                "it stands only in {} on this machine, because it could not be rescued either: {why}",
+                file.display()
+            ),
+            Err(error) => format!(
+                "it stands only in what Terraform printed, in {}/stategate-output-… on this machine, because it could neither be rescued ({why}) nor written to a file of its own ({error})",
+                temporary_directory().display()
+            ),
+        }
+    }
+}
+
+/// A file with a state in it.
+pub(super) enum StateFile {
+    /// Its own.
+    Own(PathBuf),
+    /// A copy that only we can read.
+    Copy(tempfile::NamedTempFile),
+}
+
+impl StateFile {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            StateFile::Own(path) => path,
+            StateFile::Copy(file) => file.path(),
+        }
+    }
+}
+
+/// What became of a state that could not be uploaded, and what to do about it.
+pub(super) enum Rescued {
+    /// It is whole, beside the old one.
+    InBucket { told: String, next_step: String },
+    /// It is whole, on this machine alone.
+    Here { told: String, next_step: String },
+    /// There are parts of it at best.
+    Lost { told: String },
 }
 
 impl Rescued {
     /// What an earlier step told its footprint.
-    pub(super) fn told_before((rescued, next_step): (String, String)) -> Self {
-        Self { rescued, next_step }
+    pub(super) fn told_before((told, next_step): (String, String)) -> Self {
+        Self::InBucket { told, next_step }
     }
 
-    /// For the footprint: where it is, and what to do about it.
-    pub(super) fn told(&self) -> (String, String) {
-        (self.rescued.clone(), self.next_step.clone())
+    /// For the footprint, once nothing on this machine is needed any more: where it is, and what to do
+    /// about it.
+    pub(super) fn in_bucket(&self) -> Option<(String, String)> {
+        match self {
+            Self::InBucket { told, next_step } => Some((told.clone(), next_step.clone())),
+            Self::Here { .. } | Self::Lost { .. } => None,
+        }
     }
 
     /// The error, with why Terraform failed.
     pub(super) fn told_with(self, stderr: String) -> Error {
-        Error::StateNotUploaded { rescued: self.rescued, stderr, next_step: self.next_step }
-    }
-}
-
-/// Terraform could not upload the new state and left it on this runner's disk, which is about to
-/// vanish; or, where even that failed, only printed it.
-pub(super) async fn rescue(
-    bucket: &Bucket,
-    (run, attempt): (u64, u32),
-    printed: Option<String>,
-    errored_state: &Path,
-) -> Rescued {
-    let backend = bucket.backend();
-    let key = backend.rescued_key(run, attempt);
-    let state = printed.clone().map_or_else(|| fs::read(errored_state), |state| Ok(state.into_bytes()));
-    let rescued = match state {
-        Ok(bytes) => bucket.put(&key, bytes, "application/json").await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match rescued {
-        Ok(()) => Rescued {
-            rescued: format!("it is safe in s3://{}/{key}", backend.bucket),
-            next_step: format!(
-                "The lock stays. In the root module: `aws s3 cp s3://{}/{key} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
-                 then unlock with `stategate unlock --lock-id ID --reason TEXT`.",
-                backend.bucket
-            ),
-        },
-        Err(why) => Rescued {
-            rescued: match printed.map_or_else(|| Ok(errored_state.to_owned()), |state| keep(&state)) {
-                Ok(file) => format!("it stands only in {} on this machine, because it could not be rescued either: {why}", file.display()),
-                Err(error) => format!("it is lost, because it could neither be rescued ({why}) nor written to a file ({error})"),
-            },
-            next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
-        },
-    }
-}
-
-/// The state that the Terraform of a killed step could only print: the files that it printed to are
-/// still there.
-pub(super) fn printed_state(killed: &Footprint) -> Option<String> {
-    killed.output_files().iter().find_map(|file| {
-        let mut transcript = Transcript::new(None);
-        for line in BufReader::new(File::open(file).ok()?).split(b'\n') {
-            transcript.hear(&String::from_utf8_lossy(&line.ok()?));
+        match self {
+            Self::InBucket { told, next_step } | Self::Here { told, next_step } => {
+                Error::StateNotUploaded { rescued: told, stderr, next_step }
+            }
+            Self::Lost { told } => Error::StateLost { left: told, stderr },
         }
-        transcript.take_state()
-    })
+    }
 }
 
-/// Writes a state to a file that stays, readable by us alone.
-fn keep(state: &str) -> io::Result<PathBuf> {
+/// What an apply left, put into the bucket, and what became of it; `None` when its state is where it
+/// belongs.
+pub(super) async fn rescue(
+    root: &Root,
+    run: (u64, u32),
+    transcript: Option<&mut Transcript>,
+) -> Option<(Left, Rescued)> {
+    let left = Left::find(root.terraform.module().errored_state(), transcript)?;
+    let rescued = left.rescue(&root.bucket, run).await;
+    Some((left, rescued))
+}
+
+async fn put(bucket: &Bucket, key: &str, bytes: &[u8]) -> Result<String, String> {
+    let put = bucket.put(key, bytes.to_vec(), "application/json").await;
+    put.map(|()| format!("s3://{}/{key}", bucket.backend().bucket)).map_err(|error| error.to_string())
+}
+
+/// A state in a file that only we can read, and that goes with the value.
+fn file_of(state: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut file =
         tempfile::Builder::new().prefix("stategate-errored-").suffix(".tfstate").tempfile_in(temporary_directory())?;
-    file.write_all(state.as_bytes())?;
-    Ok(file.keep()?.1)
+    file.write_all(state)?;
+    Ok(file)
 }

@@ -234,7 +234,7 @@ pub(super) async fn open_root(session: &Session, report: &mut Report) -> Result<
 async fn found_by_validate(session: &Session, stderr: &str) -> Result<Vec<Diagnostic>, Error> {
     let terraform = Terraform::find(session.target.terraform_bin.as_deref(), session.module()?)?;
     let arguments = ["validate".to_owned(), "-json".to_owned(), "-no-color".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?;
+    let finished = terraform.ask(&arguments, session.cancel.wait()).await?;
     let json: Value = serde_json::from_str(&finished.stdout).unwrap_or_default();
     let place = session.place_in_repository();
     let found = json.get("diagnostics").and_then(Value::as_array).into_iter().flatten();

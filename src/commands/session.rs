@@ -13,7 +13,7 @@ use crate::core::backend::{Backend, BackendError};
 use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
 use crate::core::network::Network;
 use crate::core::plan::Secrets;
-use crate::core::redact::{is_open_part, names_a_secret, password_in, redact};
+use crate::core::redact::{credentials_in, is_open_part, redact};
 use crate::core::refusal::Refusal;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
@@ -242,9 +242,9 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     }
     match finished.check() {
         Ok(_) => Ok(()),
-        Err(TerraformError::Failed { command, code, stderr }) => match Refusal::from_terraform(&stderr) {
-            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, code, stderr: scrub(&stderr) }),
-            None => Err(Error::from(TerraformError::Failed { command, code, stderr }.map_stderr(scrub))),
+        Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
+            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) }),
+            None => Err(Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub))),
         },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
@@ -277,10 +277,7 @@ async fn run_init(
 
 async fn version(terraform: &Terraform, session: &Session) -> Result<String, Error> {
     let arguments = ["version".to_owned(), "-json".to_owned()];
-    let finished = terraform.run(&arguments, session.cancel.wait(), |_| {}, |_| {}).await?;
-    if finished.interrupted {
-        return Err(Error::Cancelled);
-    }
+    let finished = terraform.ask(&arguments, session.cancel.wait()).await?;
     let version = serde_json::from_str::<serde_json::Value>(&finished.stdout)
         .ok()
         .and_then(|json| Some(json.get("terraform_version")?.as_str()?.to_owned()));
@@ -298,14 +295,8 @@ fn speaks_of_a_new_workspace(stderr: &str) -> bool {
 /// Credentials that stand in the environment. Terraform prints none of them on its own, but a
 /// configuration can.
 fn environment_secrets() -> Secrets {
-    let values = std::env::vars_os().filter_map(|(name, value)| {
-        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-        if names_a_secret(&name) {
-            return Some(value);
-        }
-        let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");
-        password_in(&value).filter(|_| is_proxy).map(str::to_owned)
-    });
-    let values: Vec<String> = values.collect();
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let values: Vec<String> = variables.flat_map(|(name, value)| credentials_in(&name, &value)).collect();
     Secrets::from_credentials(values.iter().map(String::as_str), is_open_part)
 }

@@ -16,5 +16,6 @@ pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod sentence;
+pub mod state_file;
 pub mod transcript;
 pub mod wrapped;

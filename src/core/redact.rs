@@ -3,7 +3,11 @@
 //! What a plan marks as sensitive is known by its value (`plan::Secrets`); this is for the words of
 //! errors and logs, which nobody marks.
 
+mod variables;
+
 use std::borrow::Cow;
+
+pub use variables::credentials_in;
 
 /// What stands in place of a credential.
 const HIDDEN: &str = "***";
@@ -30,23 +34,6 @@ const TOKENS: [&str; 10] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_
 
 /// The least that stands after such a beginning, or after `Bearer`.
 const SHORTEST: usize = 16;
-
-/// Whether a variable of this name holds a credential, and not where one is.
-pub fn names_a_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    // Of Vault's app role the role's ID is a name, and the secret's ID is the password.
-    let is_of_vault = name.contains("VAULT") || name.contains("APPROLE");
-    if name.starts_with("TF_TOKEN_") || (is_of_vault && name.ends_with("SECRET_ID")) {
-        return true;
-    }
-    let holds =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY"];
-    let names =
-        ["_FILE", "_PATH", "_DIR", "_URL", "_URI", "_ENDPOINT", "_ARN", "_NAME", "_ID", "APPLICATION_CREDENTIALS"];
-    let keys = ["AWS_SSE_CUSTOMER_KEY", "ACCESS_KEY", "_APP_KEY", "_CONSUMER_KEY", "MYSQL_PWD"];
-    let is_key = keys.iter().any(|end| name.ends_with(end));
-    (is_key || holds.iter().any(|word| name.contains(word))) && !names.iter().any(|end| name.ends_with(end))
-}
 
 /// Whether a part of a credential that is JSON, such as a cloud's key file, is no secret by its name:
 /// where something is, and whose. An address can hold a password.
@@ -223,47 +210,6 @@ mod tests {
         for mark in ["=", ":", "://", "é=", "authorization", "PRIVATE KEY-----", "ghp_ ", "Bearer "] {
             let text = mark.repeat(128 * 1024);
             assert!(redact(&text) == text, "{mark}");
-        }
-    }
-
-    #[test]
-    fn a_variable_that_holds_a_credential_is_known_by_its_name() {
-        for name in [
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_SESSION_TOKEN",
-            "AWS_SSE_CUSTOMER_KEY",
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-            "ACTIONS_RUNTIME_TOKEN",
-            "GITHUB_TOKEN",
-            "STATEGATE_GITHUB_TOKEN",
-            "TF_TOKEN_registry_example_name",
-            "TF_VAR_db_password",
-            "ARM_CLIENT_SECRET",
-            "GOOGLE_CREDENTIALS",
-            "DD_API_KEY",
-            "DD_APP_KEY",
-            "OVH_CONSUMER_KEY",
-            "MYSQL_PWD",
-            "VAULT_SECRET_ID",
-            "TF_VAR_login_approle_secret_id",
-        ] {
-            assert!(names_a_secret(name), "{name}");
-        }
-        for name in [
-            "AWS_ACCESS_KEY_ID",
-            "AWS_WEB_IDENTITY_TOKEN_FILE",
-            "AWS_SHARED_CREDENTIALS_FILE",
-            "GOOGLE_APPLICATION_CREDENTIALS",
-            "ACTIONS_ID_TOKEN_REQUEST_URL",
-            "DB_SECRET_NAME",
-            "DB_SECRET_ID",
-            "VAULT_ROLE_ID",
-            "PATH",
-            "TF_VAR_region",
-            "GITHUB_REPOSITORY",
-        ] {
-            assert!(!names_a_secret(name), "{name}");
         }
     }
 

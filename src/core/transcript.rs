@@ -18,6 +18,14 @@ const MOST_TEXT: usize = 256 * 1024;
 /// may hold a state.
 const CUT: &str = "(a message of Terraform's cannot be read; there may be no room for its output)";
 
+/// What Terraform and `OpenTofu` call it that the state could not be saved.
+const NOT_SAVED: [&str; 4] = [
+    "Failed to save state",
+    "Failed to persist state to backend",
+    "Failed to persist state after interruption",
+    "Failed to serialize state",
+];
+
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -45,7 +53,17 @@ pub struct Transcript {
     completed: BTreeMap<String, usize>,
     text: String,
     text_left_out: usize,
-    state: Option<String>,
+    state: Option<Dump>,
+    has_summary: bool,
+}
+
+/// A state that Terraform printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dump {
+    /// Letter for letter.
+    Whole(String),
+    /// Up to where there was no room for its output; whatever it said next can stand behind.
+    Cut(String),
 }
 
 impl Transcript {
@@ -59,13 +77,16 @@ impl Transcript {
     pub fn hear(&mut self, line: &str) -> Said {
         if let Some(state) = dumped_state(line) {
             self.is_json = true;
-            self.state = Some(state);
+            self.state = Some(Dump::Whole(state));
             return Said::Nothing;
         }
         let message = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
         let word = |name: &str| message.as_ref()?.get(name)?.as_str();
         let (Some(message), Some(text), Some(kind)) = (&message, word("@message"), word("type")) else {
             let is_cut = message.is_none() && line.starts_with("{\"@level\":");
+            if is_cut && let Some(part) = cut_dump(line) {
+                self.state.get_or_insert_with(|| Dump::Cut(part.to_owned()));
+            }
             let line = if is_cut { CUT } else { line };
             if self.text.len() + line.len() < MOST_TEXT {
                 self.text.extend([line, "\n"]);
@@ -81,6 +102,10 @@ impl Transcript {
             // are only shown as the plan JSON allows.
             "version" | "planned_change" | "resource_drift" | "outputs" => Said::Nothing,
             "change_summary" if is_of_a_plan(message) => Said::Nothing,
+            "change_summary" => {
+                self.has_summary = true;
+                summary(message).map_or(Said::Words(text), Said::Progress)
+            }
             "log" => notice(&text).map_or(Said::Words(text), Said::Notice),
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
@@ -133,8 +158,25 @@ impl Transcript {
 
     /// The state, when Terraform could write it neither to the backend nor to a file and printed it
     /// as the last resort. It is full of secrets.
-    pub fn take_state(&mut self) -> Option<String> {
+    pub fn take_state(&mut self) -> Option<Dump> {
         self.state.take()
+    }
+
+    /// Whether an apply came to its own end: its counts and its errors are the last that Terraform
+    /// tells, after it wrote the state.
+    pub fn tells_its_end(&self) -> bool {
+        self.has_summary || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether Terraform says that it could not save the state. These words of its own have been the
+    /// same since 0.15; a provider that says them too does no more than to keep the lock.
+    pub fn says_state_is_not_saved(&self) -> bool {
+        let says = |diagnostic: &Diagnostic| NOT_SAVED.contains(&diagnostic.summary.as_str());
+        self.diagnostics.iter().any(says)
+            || self
+                .text
+                .lines()
+                .any(|line| NOT_SAVED.iter().any(|summary| line.ends_with(&format!("Error: {summary}"))))
     }
 
     /// Why Terraform failed: its errors, then whatever it wrote on standard error.
@@ -162,6 +204,13 @@ fn dumped_state(line: &str) -> Option<String> {
     Some(dump.state.get().to_owned())
 }
 
+/// What there is of the state in a line that is cut off. Go writes the keys in their order, so the
+/// message's name stands before the state.
+fn cut_dump(line: &str) -> Option<&str> {
+    let (before, state) = line.split_once("\"state\":")?;
+    before.contains("\"@message\":\"Emergency state dump\"").then_some(state)
+}
+
 /// What Terraform says of itself while it works. A provider's log can look like that, so none of
 /// it but the words that we know is taken over.
 fn notice(text: &str) -> Option<&'static str> {
@@ -178,9 +227,6 @@ fn notice(text: &str) -> Option<&'static str> {
 /// What becomes of a resource, in Terraform's words but for the ID that it gets: that can be a
 /// secret. `None` for what we cannot put into words of our own.
 fn progress(kind: &str, message: &Value) -> Option<String> {
-    if kind == "change_summary" {
-        return summary(message.get("changes")?);
-    }
     let hook = message.get("hook")?;
     let word = |name: &str| hook.get(name)?.as_str();
     let address = hook.get("resource")?.get("addr")?.as_str()?;
@@ -223,7 +269,8 @@ fn completed<'m>(kind: &str, message: &'m Value) -> Option<&'m str> {
 }
 
 /// The numbers at the end of an apply.
-fn summary(changes: &Value) -> Option<String> {
+fn summary(message: &Value) -> Option<String> {
+    let changes = message.get("changes")?;
     let count = |name: &str| changes.get(name)?.as_u64();
     let (add, change, remove) = (count("add")?, count("change")?, count("remove")?);
     let imported = count("import").filter(|count| *count > 0).map(|count| format!("{count} imported, "));
@@ -365,7 +412,7 @@ mod tests {
             let line = format!(r#"{{"@message":"Emergency state dump","type":"log","state":{state}}}"#);
             assert_eq!(transcript.hear(&line), Said::Nothing);
             assert!(transcript.is_json());
-            assert_eq!(transcript.take_state(), Some(state));
+            assert_eq!(transcript.take_state(), Some(Dump::Whole(state)));
         }
     }
 
@@ -375,6 +422,53 @@ mod tests {
         let line = r#"{"@level":"info","@message":"Emergency state dump","type":"log","state":{"outputs":"hunter2"#;
         assert_eq!(transcript.hear(line), Said::Text(CUT.to_owned()));
         assert_eq!(transcript.text(), format!("{CUT}\n"));
+        assert_eq!(transcript.take_state(), Some(Dump::Cut(r#"{"outputs":"hunter2"#.to_owned())));
+        transcript.hear(r#"{"@level":"info","@message":"a \"state\":","type":"log","x":"#);
+        assert_eq!(transcript.take_state(), None, "what is cut off need not be a state");
+    }
+
+    #[test]
+    fn an_apply_tells_its_own_end() {
+        let changes = |operation: &str| {
+            let counts = format!(r#"{{"add":1,"change":0,"remove":0,"operation":"{operation}"}}"#);
+            format!(r#"{{"@message":"s","type":"change_summary","changes":{counts}}}"#)
+        };
+        let diagnostic = |severity: &str| {
+            format!(r#"{{"@message":"","type":"diagnostic","diagnostic":{{"severity":"{severity}","summary":"S"}}}}"#)
+        };
+        let progress = r#"{"@message":"x","type":"apply_complete","hook":{}}"#.to_owned();
+        for (line, tells) in [
+            (changes("apply"), true),
+            (changes("destroy"), true),
+            (changes("plan"), false),
+            (diagnostic("error"), true),
+            (diagnostic("warning"), false),
+            (progress, false),
+        ] {
+            let mut transcript = Transcript::default();
+            transcript.hear(&line);
+            assert_eq!(transcript.tells_its_end(), tells, "{line}");
+        }
+    }
+
+    #[test]
+    fn terraforms_own_words_say_that_the_state_is_not_saved() {
+        let diagnostic = |summary: &str| {
+            format!(
+                r#"{{"@message":"","type":"diagnostic","diagnostic":{{"severity":"error","summary":"{summary}"}}}}"#
+            )
+        };
+        for (line, says) in [
+            (diagnostic("Failed to save state"), true),
+            (diagnostic("Failed to persist state to backend"), true),
+            (diagnostic("creating: Failed to save state"), false),
+            ("\u{2502} Error: Failed to persist state to backend".to_owned(), true),
+            ("Failed to save state".to_owned(), false),
+        ] {
+            let mut transcript = Transcript::default();
+            transcript.hear(&line);
+            assert_eq!(transcript.says_state_is_not_saved(), says, "{line}");
+        }
     }
 
     #[test]

@@ -23,9 +23,20 @@ pub(super) fn terraform_hint(error: &TerraformError) -> String {
         TerraformError::NotStarted { .. } | TerraformError::Lost { .. } => {
             "See that the executable is made for this machine.".to_owned()
         }
-        TerraformError::Failed { command, stderr, .. } => failed_hint(command, stderr).to_owned(),
+        TerraformError::Failed { command, exit, stderr } => match exit.signal() {
+            Some(_) if command.ends_with(" apply") => KILLED_WRAPPER.to_owned(),
+            Some(_) => KILLED.to_owned(),
+            None => failed_hint(command, stderr).to_owned(),
+        },
+        TerraformError::Stopped => "Run again when it suits.".to_owned(),
     }
 }
+
+/// Of a Terraform that writes no state, and that something killed.
+const KILLED: &str = "Nothing was changed: that command writes no state, and the lock is released. Look for what killed it (memory above all: a larger runner, or `-parallelism=2`), then run again.";
+
+/// Of a program that was started as Terraform, and whose Terraform went on and told its own end.
+const KILLED_WRAPPER: &str = "Terraform itself came to its end, and the state says what is applied. Look for what killed the program that was started in its place, then run again.";
 
 /// What usually mends it when `terraform` itself failed. Terraform's words decide only what is told.
 fn failed_hint(command: &str, stderr: &str) -> &'static str {

@@ -25,7 +25,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 /// A process that a later one with the same number cannot be mistaken for.
@@ -144,6 +145,18 @@ impl Survivor {
 pub fn interrupt(pid: u32) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("not a process"))?;
     Ok(kill_process(pid, Signal::INT)?)
+}
+
+/// Kills a whole process group; one that has ended is no error.
+///
+/// # Errors
+/// It may not be killed.
+pub fn kill_group(leader: u32) -> io::Result<()> {
+    let leader = i32::try_from(leader).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("not a process"))?;
+    match kill_process_group(leader, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One process as the system lists it.

@@ -5,6 +5,7 @@
 //! wrapper that ends before the real Terraform does: see `process`.
 
 mod debug_log;
+mod exit;
 mod files;
 mod process;
 mod showing;
@@ -19,14 +20,16 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
 use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::Instant;
 
+pub use self::exit::Exit;
 pub use self::files::Configuration;
 use self::process::Process;
 pub use self::showing::Showing;
-use self::tail::Tail;
+use self::tail::{Lines, Tail};
 
 /// How often Terraform's output is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -56,8 +59,10 @@ pub enum TerraformError {
     Output { source: io::Error },
     #[error("failed to wait for {path}: {source}")]
     Lost { path: PathBuf, source: io::Error },
-    #[error("{command} exited with code {code}")]
-    Failed { command: String, code: i32, stderr: String },
+    #[error("{command} {exit}")]
+    Failed { command: String, exit: Exit, stderr: String },
+    #[error("cancelled")]
+    Stopped,
 }
 
 impl TerraformError {
@@ -65,8 +70,8 @@ impl TerraformError {
     #[must_use]
     pub fn map_stderr(self, scrub: impl Fn(&str) -> String) -> TerraformError {
         match self {
-            TerraformError::Failed { command, code, stderr } => {
-                TerraformError::Failed { command, code, stderr: scrub(&stderr) }
+            TerraformError::Failed { command, exit, stderr } => {
+                TerraformError::Failed { command, exit, stderr: scrub(&stderr) }
             }
             other => other,
         }
@@ -78,6 +83,15 @@ impl TerraformError {
 pub struct RootModule {
     directory: PathBuf,
     workspace: Option<String>,
+}
+
+/// How Terraform is stopped.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// By one interrupt: it finishes what it writes.
+    Interrupt,
+    /// At once, with all that it started.
+    Kill,
 }
 
 /// A Terraform executable, bound to a root module and a workspace.
@@ -96,10 +110,30 @@ pub struct Finished {
     pub status: ExitStatus,
     /// Whether we passed an interrupt on to it.
     pub interrupted: bool,
-    /// Its standard output, at most the last 4 MiB of it.
+    /// The end of its standard output: whole lines, a few MiB.
     pub stdout: String,
     /// Its standard error, likewise.
     pub stderr: String,
+    /// What it printed, in full.
+    pub output: Output,
+}
+
+/// The files that Terraform printed to, which only we can read; they go with this value. One that
+/// is killed leaves them to the clean-up step, which may find the only copy of a state there.
+#[derive(Debug)]
+pub struct Output {
+    stdout: NamedTempFile,
+    _stderr: NamedTempFile,
+}
+
+impl Output {
+    /// Lets the standard output stay on the disk. Where it is.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub fn keep(self) -> io::Result<PathBuf> {
+        Ok(self.stdout.keep()?.1)
+    }
 }
 
 impl Finished {
@@ -108,15 +142,10 @@ impl Finished {
     /// # Errors
     /// Terraform did not exit with 0.
     pub fn check(self) -> Result<Finished, TerraformError> {
-        if self.status.success() {
-            return Ok(self);
+        match Exit::of(self.status) {
+            None => Ok(self),
+            Some(exit) => Err(TerraformError::Failed { command: self.command, exit, stderr: self.stderr }),
         }
-        // No code means that a signal killed it.
-        Err(TerraformError::Failed {
-            command: self.command,
-            code: self.status.code().unwrap_or(-1),
-            stderr: self.stderr,
-        })
     }
 }
 
@@ -227,11 +256,38 @@ impl Terraform {
         &self,
         arguments: &[String],
         cancelled: impl Future<Output = ()>,
+        on_start: impl FnMut(u32),
+        on_line: impl FnMut(&str),
+    ) -> Result<Finished, TerraformError> {
+        self.run_until(arguments, (cancelled, Stop::Interrupt), on_start, on_line).await
+    }
+
+    /// Runs a command of Terraform's that only reads. When `cancelled` resolves, it is killed: it
+    /// has nothing to finish, and takes no notice of an interrupt.
+    ///
+    /// # Errors
+    /// It cannot be started or waited for, or was cancelled. A failing exit status is not an error
+    /// here.
+    pub async fn ask(
+        &self,
+        arguments: &[String],
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Finished, TerraformError> {
+        let finished = self.run_until(arguments, (cancelled, Stop::Kill), |_| {}, |_| {}).await?;
+        if finished.interrupted { Err(TerraformError::Stopped) } else { Ok(finished) }
+    }
+
+    async fn run_until(
+        &self,
+        arguments: &[String],
+        (cancelled, stop): (impl Future<Output = ()>, Stop),
         mut on_start: impl FnMut(u32),
         mut on_line: impl FnMut(&str),
     ) -> Result<Finished, TerraformError> {
         let failed = |source| TerraformError::Output { source };
-        let (mut out, mut err) = (Tail::begin().map_err(failed)?, Tail::begin().map_err(failed)?);
+        // Only an apply prints a state, as its last resort: on one line, of which nothing may be lost.
+        let lines = if arguments.first().is_some_and(|word| word == "apply") { Lines::Whole } else { Lines::Bounded };
+        let (mut out, mut err) = (Tail::begin(lines).map_err(failed)?, Tail::begin(lines).map_err(failed)?);
         let child = Command::from(self.command(arguments))
             .stdin(Stdio::null())
             .stdout(out.writer().map_err(failed)?)
@@ -259,7 +315,10 @@ impl Terraform {
                 }
                 () = &mut cancelled, if !interrupted => {
                     interrupted = true;
-                    process.interrupt();
+                    match stop {
+                        Stop::Interrupt => process.interrupt(),
+                        Stop::Kill => process.kill(),
+                    }
                 }
                 () = tokio::time::sleep_until(unheard.unwrap_or_else(Instant::now)), if unheard.is_some() => {
                     process.pass_on();
@@ -270,9 +329,10 @@ impl Terraform {
             }
         };
         followed.map_err(failed)?;
-        let stdout = out.finish(&mut on_line).map_err(failed)?;
-        let stderr = err.finish(&mut on_line).map_err(failed)?;
-        Ok(Finished { command: self.words(arguments), status, interrupted, stdout, stderr })
+        let (stdout, out) = out.finish(&mut on_line).map_err(failed)?;
+        let (stderr, err) = err.finish(&mut on_line).map_err(failed)?;
+        let output = Output { stdout: out, _stderr: err };
+        Ok(Finished { command: self.words(arguments), status, interrupted, stdout, stderr, output })
     }
 
     /// Starts `terraform show -json PLANFILE`; its standard output is the plan JSON.

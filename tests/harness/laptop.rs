@@ -35,6 +35,15 @@ pub fn terraform() -> &'static Path {
     })
 }
 
+/// A shell script in Terraform's place, in a directory of its own; the real one is `$TERRAFORM`.
+pub fn stand_in(directory: &Path, script: &str) -> PathBuf {
+    let program = directory.join("tf");
+    let script = format!("#!/bin/bash\nTERRAFORM='{}'\n{script}", terraform().display());
+    fs::write(&program, script).expect("the script can be written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the script can be made executable");
+    program
+}
+
 /// What any program of a world is started with: nothing of this machine but where programs are.
 pub fn scrubbed(command: &mut Command, home: &Path) {
     let terraform = terraform().parent().expect("a program is in a directory");

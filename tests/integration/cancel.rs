@@ -1,11 +1,14 @@
 //! Cancelling: the interrupt reaches Terraform once, we wait, release and exit 130; what a killed
 //! step leaves, the clean-up step releases once Terraform is dead.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::harness::files::{PROD, PROD_LOCK};
+use crate::harness::laptop::stand_in;
+use crate::harness::process::wait_for;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
@@ -47,6 +50,35 @@ fn terminate_is_an_interrupt_too() {
     step.signal(Signal::TERM);
     step.finish().exits(130);
     assert!(world.bucket.locks().is_empty());
+}
+
+/// Terraform takes no notice of an interrupt while it only reads.
+#[test]
+fn a_cancel_while_terraform_shows_the_plan_is_noticed() {
+    let world = World::applied();
+    let number = world.new_image();
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    for (words, step) in [
+        ("\"show -json\"*", Step::plan(&world, number)),
+        ("\"show -no-color\"*", Step::plan(&world, number)),
+        ("\"show -json\"*", Step::apply(&world, &push)),
+    ] {
+        let begun = world.place("begun").join("show");
+        let slow = format!("trap '' INT TERM; echo $$ >'{0}.new'; mv '{0}.new' '{0}'; sleep 307", begun.display());
+        let script = format!("case \"$*\" in {words}) {slow} ;; esac\nexec \"$TERRAFORM\" \"$@\"\n");
+        let program = stand_in(&world.place("bin"), &script);
+        let step = step.with("terraform-bin", &program.display().to_string()).start();
+        let pid = wait_for("the plan to be shown", Duration::from_mins(2), || fs::read_to_string(&begun).ok());
+        step.signal(Signal::TERM);
+        let outcome = step.finish().exits(130);
+        assert_eq!(outcome.output("result"), "cancelled", "{words}");
+        assert!(world.bucket.locks().is_empty(), "{words}: {}", outcome.log);
+        let line = fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        assert!(!line.contains("show"), "{words} goes on: {line}");
+    }
+    assert_eq!(world.image(), "web:1.0", "nothing was applied");
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod hostile;
 mod install;
 #[cfg(target_os = "linux")]
 mod job_end;
+mod killed;
 mod laptop;
 mod leaks;
 mod lock_faults;
@@ -58,6 +59,7 @@ mod release_workflow;
 mod render;
 mod rescue;
 mod setup_wrapper;
+mod state_lost;
 mod terminal;
 mod unlock;
 #[cfg(target_os = "linux")]

@@ -1,12 +1,17 @@
-//! `render` needs little memory, whatever the plan holds, and loses nothing that matters over it.
+//! `render` needs little memory, whatever the plan holds, and loses nothing that matters over it; nor
+//! does `plan`, whatever Terraform prints.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::harness::files::PROD;
+use crate::harness::laptop::stand_in;
 use crate::harness::process::Finished;
+use crate::harness::python::python;
 use crate::harness::runner::binary;
+use crate::harness::world::World;
 
 /// What a process may need at its peak.
 const MOST_KIB: usize = 64 * 1024;
@@ -17,6 +22,24 @@ import os, sys
 process = os.posix_spawn(sys.argv[1], sys.argv[1:], {})
 _, status, usage = os.wait4(process, 0)
 peak = usage.ru_maxrss // (1024 if sys.platform == 'darwin' else 1)
+print(f'\\n{peak}', file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+
+/// The same of a command that needs its environment, and whose own children do not count.
+#[cfg(target_os = "linux")]
+const MEASURE_ALONE: &str = "
+import os, sys, time
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+peak, status, own = 0, None, f'/proc/{process}/status'
+while status is None:
+    try:
+        peak = max([peak] + [int(line.split()[1]) for line in open(own) if line.startswith('VmHWM')])
+    except OSError:
+        pass
+    time.sleep(0.005)
+    done, code = os.waitpid(process, os.WNOHANG)
+    status = code if done else None
 print(f'\\n{peak}', file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
@@ -242,6 +265,34 @@ fn wherever_a_giant_stands_it_costs_nothing() {
     assert!(told.contains("action.a.b"), "{told}");
     let blank = |out: &mut dyn Write| repeat(out, " \n", LARGE / 2);
     renders("white space", &Plan { entry: Some(&blank), ..Plan::default() });
+}
+
+/// What one line of Terraform's own text may cost: nothing that grows with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_endless_line_of_terraforms_text_is_told_in_little_memory() {
+    let world = World::applied();
+    let laptop = world.laptop();
+    laptop.files.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1");
+    let plan = |lines: &str| {
+        let script = format!(
+            "if [ \"$1 $2\" = 'show -no-color' ]; then echo first; {lines} echo last; exit; fi\nexec \"$TERRAFORM\" \"$@\"\n"
+        );
+        let program = stand_in(&world.place("bin"), &script).display().to_string();
+        let mut command = laptop.command(python());
+        command.args(["-c", MEASURE_ALONE]).arg(binary()).args(["plan", "--terraform-bin", &program]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        for line in ["first", "last"] {
+            assert!(stderr.lines().any(|told| told.ends_with(line)), "{line} is not told: {stderr}");
+        }
+        (stderr.trim_end().rsplit('\n').next().unwrap().parse::<usize>().unwrap(), stderr)
+    };
+    let (usual, _) = plan("");
+    let (peak, told) = plan("head -c 52428800 /dev/zero | tr '\\0' x; echo;");
+    assert!(told.contains("(a line of 52428801 bytes is left out)"), "{told}");
+    assert!(peak <= usual + 16 * 1024, "{peak} KiB, and without the line {usual} KiB");
 }
 
 #[test]

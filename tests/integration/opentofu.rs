@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use stategate::core::transcript::{Said, Transcript};
+use stategate::core::transcript::{Dump, Said, Transcript};
 
 use crate::harness::downloads::program;
 use crate::harness::files::PROD_KEY;
@@ -91,5 +91,5 @@ fn an_encrypted_state_that_is_only_printed_is_rescued_as_it_is() {
         r#"{{"@level":"info","@message":"Emergency state dump","@module":"tofu.ui","type":"log","state":{state}}}"#
     );
     assert_eq!(transcript.hear(&line), Said::Nothing);
-    assert_eq!(transcript.take_state().as_deref(), Some(state));
+    assert_eq!(transcript.take_state(), Some(Dump::Whole(state.to_owned())));
 }

@@ -1,17 +1,17 @@
 //! A state that cannot be uploaded after an apply: rescued to the bucket, the lock kept, the pull
 //! request told how to push it back.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
 use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
-use crate::harness::laptop::terraform;
+use crate::harness::laptop::stand_in;
 use crate::harness::ministack::Ministack;
+use crate::harness::process::wait_for;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
@@ -79,14 +79,34 @@ fn a_step_that_is_killed_after_it_rescued_a_printed_state_leaves_its_lock() {
     let push = world.merge(number);
     refuse.store(true, Ordering::SeqCst);
     // Whoever asks what is secret in the new state is killed.
-    let program = world.place("bin").join("tf");
-    let script = format!(
-        "#!/bin/sh\ncase \"$*\" in\n\"show -json \"*.tfplan) ;;\n\"show -json\"*) kill -KILL $PPID; exit 1 ;;\nesac\nexec '{}' \"$@\"\n",
-        terraform().display()
-    );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = "case \"$*\" in\n\"show -json \"*.tfplan) ;;\n\"show -json\"*) kill -KILL $PPID; exit 1 ;;\nesac\nexec \"$TERRAFORM\" \"$@\"\n";
+    let program = stand_in(&world.place("bin"), script);
     let outcome = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).run();
+    refuse.store(false, Ordering::SeqCst);
+    assert_eq!(outcome.code, None, "{}", outcome.log);
+    let state = check_told_by_the_clean_up_step(&world, number, outcome);
+    assert!(state.contains("a-value-of-the-state"), "what the apply did is in the rescued state");
+}
+
+#[test]
+fn a_step_that_is_killed_while_it_rescues_a_printed_state_is_continued_by_the_clean_up_step() {
+    let (upload, met) = (AtomicBool::new(true), Arc::new(AtomicBool::new(false)));
+    let is_met = Arc::clone(&met);
+    let (world, refuse, _) = refusing_and(move |seen| {
+        let is_first = seen.path.contains("/rescued/") && upload.swap(false, Ordering::SeqCst);
+        is_met.fetch_or(is_first, Ordering::SeqCst);
+        // It never arrives, and nobody learns of it.
+        if is_first { Fault::Late(Duration::from_hours(1)) } else { Fault::None }
+    });
+    let number = world.pull_request("No room for a file", |files| files.write(&format!("{PROD}/more.tf"), NO_ROOM));
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    refuse.store(true, Ordering::SeqCst);
+    let step = Step::apply(&world, &push).start();
+    wait_for("the upload", Duration::from_mins(2), || met.load(Ordering::SeqCst).then_some(()));
+    step.signal(Signal::KILL);
+    let outcome = step.finish();
     refuse.store(false, Ordering::SeqCst);
     assert_eq!(outcome.code, None, "{}", outcome.log);
     let state = check_told_by_the_clean_up_step(&world, number, outcome);
@@ -113,13 +133,18 @@ fn check_told_by_the_clean_up_step(world: &World, number: u64, outcome: Outcome)
 }
 
 /// A world whose bucket refuses the state from when it is told to.
-fn refusing() -> (World, Arc<AtomicBool>, FaultProxy) {
+pub(crate) fn refusing() -> (World, Arc<AtomicBool>, FaultProxy) {
+    refusing_and(|_| Fault::None)
+}
+
+/// The same, and what becomes of the other requests.
+fn refusing_and(other: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (World, Arc<AtomicBool>, FaultProxy) {
     let refuse = Arc::new(AtomicBool::new(false));
     let refused = Arc::clone(&refuse);
     let mut bucket = Ministack::shared().bucket();
     let proxy = FaultProxy::start(&bucket.endpoint, move |seen| {
         let is_state = seen.method == "PUT" && seen.path.split('?').next().is_some_and(|path| path.ends_with(PROD_KEY));
-        if is_state && refused.load(Ordering::SeqCst) { Fault::Status(403, "AccessDenied") } else { Fault::None }
+        if is_state && refused.load(Ordering::SeqCst) { Fault::Status(403, "AccessDenied") } else { other(seen) }
     });
     bucket.endpoint.clone_from(&proxy.endpoint);
     let world = World::with_bucket(bucket);

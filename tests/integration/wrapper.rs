@@ -95,7 +95,7 @@ fn a_wrapper_that_is_killed_leaves_a_terraform_that_we_wait_for() {
     assert_eq!(world.bucket.locks(), [PROD_LOCK], "the lock stays while Terraform works");
     sign.go_on();
     // Nobody knows how its Terraform ended, so the step has failed.
-    step.finish().exits(14);
+    step.finish().exits(14).says("killed by signal 9").says("Terraform itself came to its end");
     assert!(world.bucket.locks().is_empty());
     assert!(world.laptop().state().to_string().contains("\"slow\""), "its work is in the state");
 }

@@ -28,6 +28,11 @@ impl Backend {
     pub fn rescued_key(&self, run_id: u64, attempt: u32) -> String {
         format!("{OURS}/{}/rescued/{run_id}-{attempt}.tfstate", self.state_key())
     }
+
+    /// Where a part of such a state goes that is not whole: of what kind it is.
+    pub fn rescued_part_key(&self, (run_id, attempt): (u64, u32), kind: &str) -> String {
+        format!("{OURS}/{}/rescued/{run_id}-{attempt}.{kind}.part", self.state_key())
+    }
 }
 
 /// Terraform joins the parts of a workspace's key as paths: empty parts and `.` vanish, `..`

@@ -81,6 +81,15 @@ impl Process {
         }
     }
 
+    /// Kills it with its whole group, its providers and whatever a wrapper started.
+    pub(super) fn kill(&mut self) {
+        if let (Some(pid), None) = (self.pid, self.status)
+            && let Err(error) = processes::kill_group(pid)
+        {
+            tracing::warn!("failed to stop Terraform: {error}");
+        }
+    }
+
     /// From when on the interrupt should have reached Terraform; `None` without one, and when it
     /// was passed on already.
     pub(super) fn unheard_from(&self) -> Option<Instant> {

@@ -1,0 +1,199 @@
+//! Running `terraform apply` of an approved plan: run it, save its state where Terraform could not,
+//! find out what in its words is secret, tell them, and say how it ended.
+
+use std::path::Path;
+
+use super::apply::ApprovedPlan;
+use super::report::Report;
+use super::rescue::{Left, Rescued, rescue};
+use super::running::{Live, Ran, shown, words};
+use super::session::{Root, Session};
+use crate::cli::Words;
+use crate::core::comment::Step;
+use crate::core::plan::{Secrets, read_state};
+use crate::core::transcript::Transcript;
+use crate::error::Error;
+use crate::shell::lock_store::HeldLock;
+use crate::shell::runner::Footprint;
+use crate::shell::terraform::{Exit, Finished};
+
+/// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
+pub(super) async fn apply_plan(
+    session: &Session,
+    root: &Root,
+    _held: &HeldLock,
+    (approved, apply_args): (ApprovedPlan, Option<&Words>),
+    footprint: &mut Footprint,
+    report: &mut Report,
+) -> Result<Option<Secrets>, Error> {
+    may_start(session, root)?;
+    let of_plan = report.plan.as_ref().map(|plan| plan.secrets.clone()).unwrap_or_default();
+    let mut known = Known { session, of_plan, of_state: None };
+    let mut ran = run(session, root, (&approved, apply_args), footprint, report, &known).await;
+    // Before anything else, whatever failed: it may be the only copy of the new state.
+    let unsaved = save(session, root, &mut ran, footprint).await;
+    report.apply_ended(ran.as_ref().ok().map(|ran| &ran.transcript));
+    let ran = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let why = error.to_string();
+            return Err(unsaved.map_or(error, |(_, rescued)| rescued.told_with(why)));
+        }
+    };
+    known.of_state = secrets_after(session, root, &ran, unsaved.as_ref().map(|(left, _)| left)).await;
+    let (finished, transcript) = tell(ran, &known);
+    if let Some((_, rescued)) = unsaved {
+        return Err(unsaved_end(finished, rescued, &known));
+    }
+    ended(finished, &transcript, &known, report)?;
+    Ok(known.of_state)
+}
+
+fn may_start(session: &Session, root: &Root) -> Result<(), Error> {
+    let path = root.terraform.module().errored_state();
+    if path.exists() {
+        return Err(Error::OldErroredState { path });
+    }
+    if session.cancel.requested() { Err(Error::Cancelled) } else { Ok(()) }
+}
+
+/// What is secret in Terraform's words, as far as it is known.
+struct Known<'a> {
+    session: &'a Session,
+    of_plan: Secrets,
+    /// What only the new state marks.
+    of_state: Option<Secrets>,
+}
+
+impl Known<'_> {
+    fn scrub(&self, text: &str) -> String {
+        let text = self.of_state.as_ref().map_or(text.into(), |of_state| of_state.scrub(text));
+        self.session.scrub(&self.of_plan.scrub(&text))
+    }
+
+    /// Addresses and words of ours, which are shown at once.
+    fn scrub_name(&self, text: &str) -> String {
+        self.session.scrub(&self.of_plan.scrub_name(text))
+    }
+}
+
+async fn run(
+    session: &Session,
+    root: &Root,
+    (approved, apply_args): (&ApprovedPlan, Option<&Words>),
+    footprint: &mut Footprint,
+    report: &mut Report,
+    known: &Known<'_>,
+) -> Result<Ran, Error> {
+    let made_of = match approved.commit() {
+        Some(sha) => format!("commit {sha}"),
+        None => "the files as they are here".to_owned(),
+    };
+    tracing::info!("terraform apply of the plan above, made of {made_of}");
+    let plan_file = approved.plan_file().display().to_string();
+    let arguments = words(root, "apply", apply_args, &["-auto-approve", &plan_file]);
+    // Nobody knows of the state of a Terraform whose step was killed, but for this.
+    footprint.set_applying()?;
+    report.step = Step::Applying;
+    let on_start = |pid| {
+        if let Err(error) = footprint.set_terraform(pid) {
+            tracing::warn!("{error}");
+        }
+    };
+    let show = |text: &str| known.scrub_name(text);
+    shown(&root.terraform, &arguments, session, (None, Live::Progress), on_start, show).await
+}
+
+/// Saves a state that Terraform could not upload. Until it is in the bucket, what Terraform printed
+/// stays on the disk, where the clean-up step finds it if we are killed.
+async fn save(
+    session: &Session,
+    root: &Root,
+    ran: &mut Result<Ran, Error>,
+    footprint: &mut Footprint,
+) -> Option<(Left, Rescued)> {
+    let transcript: Option<&mut Transcript> = ran.as_mut().ok().map(|ran| &mut ran.transcript);
+    let (left, rescued) = rescue(root, session.run_attempt(), transcript).await?;
+    // What follows takes time.
+    if let Some(told) = rescued.in_bucket()
+        && let Err(error) = footprint.set_rescued(told)
+    {
+        tracing::warn!("{error}");
+    }
+    Some((left, rescued))
+}
+
+/// Only the new state says what is secret in it; `None` where there is nothing to show, or where that
+/// state is not known. Whoever cancels does not wait for it.
+async fn secrets_after(session: &Session, root: &Root, ran: &Ran, left: Option<&Left>) -> Option<Secrets> {
+    let is_whole = Exit::of(ran.finished.status).is_none_or(|exit| !exit.is_abrupt());
+    if ran.finished.interrupted || !is_whole || ran.held_back.is_empty() {
+        return None;
+    }
+    let read = match left {
+        None => secrets_of_state(session, root, None).await,
+        Some(left) => secrets_of_state(session, root, Some(left.in_file()?.path())).await,
+    };
+    read.ok()
+}
+
+/// Shows what Terraform said and nobody has seen yet. How it ended comes back, and of what it said all
+/// that may be told.
+fn tell(ran: Ran, known: &Known<'_>) -> (Finished, Transcript) {
+    let Ran { mut finished, mut transcript, held_back } = ran;
+    let withheld = known.of_state.as_ref().and_then(Secrets::withheld);
+    if let Some(why) = withheld.filter(|_| known.of_plan.withheld().is_none()) {
+        tracing::warn!("neither values of the new state nor Terraform's words about it are shown: {why}");
+    }
+    held_back.show(known.of_state.is_some(), |text| known.scrub(text));
+    if known.of_state.is_none() {
+        transcript = transcript.without_values();
+        finished.stderr = transcript.failure("");
+    }
+    (finished, transcript)
+}
+
+/// The end of an apply whose state could not be uploaded. Unless that is in the bucket now, all that
+/// Terraform printed stays on the disk.
+fn unsaved_end(finished: Finished, rescued: Rescued, known: &Known<'_>) -> Error {
+    if rescued.in_bucket().is_none() {
+        match finished.output.keep() {
+            Ok(file) => tracing::warn!("all that Terraform printed stays in {}; it can hold secrets", file.display()),
+            Err(error) => tracing::warn!("what Terraform printed could not be kept: {error}"),
+        }
+    }
+    rescued.told_with(known.scrub(&finished.stderr))
+}
+
+/// The end of an apply whose state is where it belongs, unless something killed it.
+fn ended(finished: Finished, transcript: &Transcript, known: &Known<'_>, report: &mut Report) -> Result<(), Error> {
+    let exit = Exit::of(finished.status);
+    // A wrapper can be killed, and its Terraform go on and end in order.
+    let is_ours = |exit: &Exit| finished.interrupted && exit.is_interrupt();
+    if let Some(exit) = exit.filter(|exit| exit.is_abrupt() && !is_ours(exit) && !transcript.tells_its_end()) {
+        let stderr = known.scrub(&finished.stderr);
+        return Err(Error::ApplyKilled { command: finished.command, exit, stderr });
+    }
+    if finished.interrupted && exit.is_some() {
+        let told = "Terraform was interrupted in the middle of the apply; the state says what is applied.";
+        report.notes.push(told.to_owned());
+        return Err(Error::Cancelled);
+    }
+    if !finished.interrupted {
+        report.hear(transcript.diagnostics().iter().map(|told| told.clone().map(|text| known.scrub(text))));
+    }
+    finished.check().map_err(|error| error.map_stderr(|text| known.scrub(text)))?;
+    Ok(())
+}
+
+/// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.
+pub(super) async fn secrets_of_state(session: &Session, root: &Root, left: Option<&Path>) -> Result<Secrets, Error> {
+    let showing = match left {
+        Some(left) => root.terraform.show_json(left)?,
+        None => root.terraform.show_state()?,
+    };
+    let cancel = session.cancel.clone();
+    let read = move || showing.read(|| cancel.requested(), |json| read_state(json));
+    let read = tokio::task::spawn_blocking(read).await;
+    Ok(read.map_err(|error| Error::Unexpected(error.to_string()))???)
+}
