@@ -13,7 +13,6 @@ use crate::core::comment::{
     self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, SUMMARY_LIMIT,
 };
 use crate::core::diagnostic::{Diagnostic, Severity};
-use crate::core::harmless;
 use crate::core::lock_info::one_line;
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
@@ -309,7 +308,7 @@ impl Report {
             ] {
                 outputs.set(name, count.to_string());
             }
-            outputs.set("summary-json", summary_json(plan));
+            outputs.set("summary-json", plan.to_summary_json(SUMMARY_JSON_LIMIT));
         }
         if let Some(id) = &self.lock_id {
             outputs.set("lock-id", id);
@@ -426,18 +425,6 @@ fn shown_root(session: &Session, root: String) -> String {
     let own_name = || Some(std::env::current_dir().ok()?.file_name()?.to_string_lossy().into_owned());
     let is_here = root == "." && session.host.run().is_none();
     if is_here { own_name().unwrap_or(root) } else { root }
-}
-
-/// What is escaped makes it longer than the summary knows.
-fn summary_json(plan: &PlanSummary) -> String {
-    let mut limit = SUMMARY_JSON_LIMIT;
-    loop {
-        let json = harmless::json(&plan.to_summary_json_within(limit));
-        if json.len() <= SUMMARY_JSON_LIMIT || limit == 0 {
-            return json;
-        }
-        limit /= 2;
-    }
 }
 
 fn result_word(phase: Phase) -> &'static str {

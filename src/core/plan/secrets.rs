@@ -167,6 +167,11 @@ impl Marked {
         }
     }
 
+    /// Something that was not kept is sensitive.
+    pub(super) fn give_up(&mut self) {
+        self.unsearchable.get_or_insert(Unsearchable::Together);
+    }
+
     fn add_text(&mut self, text: &str) {
         self.give_up_on(text);
         if self.values.contains(text) {
