@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 
@@ -401,4 +401,29 @@ fn what_is_too_large_does_not_depend_on_how_it_arrives_and_leaves_positions_righ
             }
         }
     }
+}
+
+#[test]
+fn of_too_many_variables_none_is_shown_that_may_be_sensitive() {
+    let plan = |variables: usize, sensitive: &[usize]| {
+        let values = (0..variables).map(|index| (format!("v{index}"), json!({"value": format!("secret-{index}")})));
+        let marks = sensitive.iter().map(|index| (format!("v{index}"), json!({"sensitive": true})));
+        let (values, marks): (Map<_, _>, Map<_, _>) = (values.collect(), marks.collect());
+        read(&format!(
+            r#"{{"format_version":"1.2","variables":{},"resource_changes":[],"configuration":{}}}"#,
+            json!(values),
+            json!({"root_module": {"variables": marks}})
+        ))
+        .secrets
+    };
+    // In the order of their names, `v0` is among the first and `v9999` the last.
+    let known = plan(60_000, &[0]);
+    assert_eq!(known.withheld(), None);
+    assert_eq!(known.scrub("secret-0 secret-1"), "(sensitive value) secret-1");
+    assert_eq!(plan(60_000, &[0, 9999]).withheld(), Some(Unsearchable::Together));
+    assert_eq!(plan(60_000, &[]).withheld(), None);
+    // When even the names are too many, each variable counts as one of them.
+    let names: Vec<usize> = (0..30_000).collect();
+    let all = plan(30, &names);
+    assert_eq!((all.withheld(), &*all.scrub("secret-29")), (None, SENSITIVE));
 }

@@ -8,9 +8,7 @@ use serde_json::Value;
 use super::change::{Change, ResourceChange};
 use super::delta::{self, Delta};
 use super::keeper::{Keeper, Names, text_size};
-use super::summary::{
-    ActionSummary, CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
-};
+use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary};
 
 /// What is kept of the messages of checks, in bytes; no comment shows more.
 pub(super) const MOST_MESSAGES: usize = 512 * 1024;

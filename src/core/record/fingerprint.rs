@@ -15,7 +15,9 @@ use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
-use crate::core::plan::{ActionSummary, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
+use crate::core::plan::{
+    ActionSummary, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange,
+};
 
 /// How many digits of a fingerprint people are shown.
 pub const SHORT: usize = 12;
