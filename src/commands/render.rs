@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use crate::core::comment::{CommentView, LockView, Phase, Step, comment};
-use crate::core::harmless;
 use crate::core::plan::{PlanError, read_plan};
 
 /// What `render` is asked for.
@@ -25,6 +24,9 @@ pub struct RenderOptions<'a> {
     pub now: jiff::Timestamp,
 }
 
+/// What the JSON has at most, in bytes: all that is kept of a plan, unless most of it must be escaped.
+const MOST_JSON: usize = 12 * 1024 * 1024;
+
 /// The comment, or its JSON, for the plan that `reader` yields.
 ///
 /// # Errors
@@ -33,7 +35,7 @@ pub struct RenderOptions<'a> {
 pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, PlanError> {
     let plan = read_plan(reader, &mut [])?;
     if options.json {
-        return Ok(format!("{}\n", harmless::json(&plan.to_summary_json())));
+        return Ok(plan.to_summary_json(MOST_JSON) + "\n");
     }
     let view = CommentView {
         comment_id: options.comment_id,

@@ -1,6 +1,6 @@
 //! Which characters do more than to be seen, and JSON without them.
 
-use serde_json::Value;
+use serde::Serialize;
 
 /// Whether a character would move the cursor, break the line, or turn or hide the text around it.
 pub fn is_active(char: char) -> bool {
@@ -28,8 +28,9 @@ pub fn without_active(text: &str) -> String {
 
 /// The value as compact JSON that programs read as what it is, that does nothing to a terminal, and
 /// in which the runner finds no workflow command.
-pub fn json(value: &Value) -> String {
-    let text = value.to_string();
+pub fn json(value: &impl Serialize) -> String {
+    // What is serialized here has strings for keys, and nothing else in it can fail.
+    let text = serde_json::to_string(value).unwrap_or_default();
     let mut out = String::with_capacity(text.len());
     // Outside of strings, JSON has none of what is escaped here.
     for char in text.chars() {
@@ -48,7 +49,7 @@ pub fn json(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -6,6 +6,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::harness::files::PROD;
 use crate::harness::laptop::stand_in;
 use crate::harness::process::Finished;
@@ -102,15 +104,16 @@ impl Plan<'_> {
     }
 }
 
-fn run(path: Option<&Path>, plan: &Plan<'_>) -> (Finished, usize) {
+/// Renders a plan from a file that holds it, or from a pipe into which `plan` writes it.
+fn run(path: Option<&Path>, arguments: &[&str], plan: Part<'_>) -> (Finished, usize) {
     let from = path.map_or("-".to_owned(), |path| path.display().to_string());
     let mut command = Command::new("python3");
-    command.args(["-c", MEASURE]).arg(binary()).args(["render", "--plan-json", &from]);
+    command.args(["-c", MEASURE]).arg(binary()).args(["render", "--plan-json", &from]).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     if path.is_none() {
-        plan.write(&mut BufWriter::with_capacity(1 << 16, &mut input));
+        plan(&mut BufWriter::with_capacity(1 << 16, &mut input));
     }
     drop(input);
     let output = child.wait_with_output().unwrap();
@@ -124,7 +127,7 @@ fn run(path: Option<&Path>, plan: &Plan<'_>) -> (Finished, usize) {
 /// Renders it from a pipe, in little memory.
 #[track_caller]
 fn renders(name: &str, plan: &Plan<'_>) -> String {
-    let (piped, peak) = run(None, plan);
+    let (piped, peak) = run(None, &[], &|out| plan.write(out));
     assert_eq!(piped.code, Some(0), "{name}: {}", piped.text());
     assert!(peak <= MOST_KIB, "{name}: {peak} KiB");
     assert!(piped.stdout.contains("**1 to destroy"), "{name}: {}", piped.stdout);
@@ -156,7 +159,7 @@ fn what_is_too_large_to_be_shown_is_told_as_changed_or_not_in_little_memory() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plan.json");
     strings.write(&mut BufWriter::new(File::create(&path).unwrap()));
-    let (read, peak) = run(Some(&path), &strings);
+    let (read, peak) = run(Some(&path), &[], &|_| {});
     assert_eq!(read.stdout, told, "from a file it says the same");
     assert!(peak <= MOST_KIB, "{peak} KiB from a file");
     let told = renders("the same string", &Plan { before: Some(&one), after: Some(&one), ..Plan::default() });
@@ -346,4 +349,228 @@ fn a_secret_that_cannot_be_searched_for_withholds_every_value() {
     // All of these can be searched for.
     let told = renders("many sensitive strings", &with_marks(&many, r#""text":true"#));
     assert!(told.contains("size = 1 -> 2"), "{told}");
+}
+
+/// An array or object of so many entries, each as `entry` writes it.
+fn entries(out: &mut dyn Write, brackets: [&str; 2], number: usize, entry: impl Fn(usize) -> String) {
+    write(out, brackets[0]);
+    for index in 0..number {
+        write(out, if index == 0 { "" } else { "," });
+        write(out, &entry(index));
+    }
+    write(out, brackets[1]);
+}
+
+/// A plan with these parts, each with a comma before.
+fn whole<'a>(parts: &'a [Part<'a>]) -> impl Fn(&mut dyn Write) + 'a {
+    move |out| {
+        write(out, r#"{"format_version":"1.2""#);
+        for part in parts {
+            part(out);
+        }
+        write(out, "}\n");
+    }
+}
+
+fn change(index: usize, actions: &str, more: &str) -> String {
+    format!(r#"{{"address":"a.b[{index}]"{more},"change":{{"actions":[{actions}]}}}}"#)
+}
+
+fn changes(number: usize, entry: impl Fn(usize) -> String + Copy) -> impl Fn(&mut dyn Write) {
+    move |out| entries(out, [r#","resource_changes":["#, "]"], number, entry)
+}
+
+/// What `render` says of it, in little memory.
+#[track_caller]
+fn little(name: &str, arguments: &[&str], parts: &[Part<'_>]) -> String {
+    let (done, peak) = run(None, arguments, &whole(parts));
+    assert_eq!(done.code, Some(0), "{name}: {}", done.text());
+    assert!(peak <= MOST_KIB, "{name}: {peak} KiB");
+    done.stdout
+}
+
+const MILLION: usize = 1_000_000;
+
+#[test]
+fn a_million_destroys_are_listed_as_far_as_there_is_room_and_the_rest_is_counted() {
+    let destroys = changes(MILLION, |index| change(index, r#""delete""#, ""));
+    let told = little("from a pipe", &[], &[&destroys]);
+    assert!(told.contains("**1,000,000 to destroy**"), "{told}");
+    let listed = told.matches("> - **destroy** `a.b[").count();
+    assert!(listed > 1_000 && told.contains("> - **destroy** `a.b[0]`\n"), "{told}");
+    let left_out = (MILLION - listed).to_string();
+    let left_out = format!("{},{}", &left_out[..3], &left_out[3..]);
+    let notice = format!(
+        "**{left_out} of 1,000,000 dangerous changes are not listed here for want of room: {left_out} to destroy.**"
+    );
+    assert!(told.find(&notice).unwrap() < told.find("> - **destroy**").unwrap(), "{told}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.json");
+    whole(&[&destroys])(&mut BufWriter::new(File::create(&path).unwrap()));
+    let (read, peak) = run(Some(&path), &[], &|_| {});
+    assert_eq!(read.stdout, told, "from a file it says the same");
+    assert!(peak <= MOST_KIB, "{peak} KiB from a file");
+}
+
+#[test]
+fn of_very_many_changes_programs_are_told_the_most_dangerous_and_how_many_are_left_out() {
+    let mixed = changes(300_000, |index| match index {
+        0..150_000 => change(index, r#""create""#, ""),
+        150_000..150_100 => change(index, r#""forget""#, ""),
+        _ => change(index, r#""delete""#, ""),
+    });
+    let told = little("in the order of no danger", &["--json"], &[&mixed]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["counts"]["add"], 150_000);
+    assert_eq!(told["counts"]["destroy"], 149_900);
+    assert_eq!(told["counts"]["forget"], 100);
+    let resources = told["resources"].as_array().unwrap();
+    // As many as the largest job summary could list.
+    assert!(resources.len() > 30_000, "{}", resources.len());
+    assert_eq!(told["resources_omitted"], 300_000 - resources.len());
+    for (index, resource) in resources.iter().enumerate() {
+        assert_eq!(resource["actions"], json!(["delete"]));
+        assert_eq!(resource["address"], format!("a.b[{}]", 150_100 + index));
+    }
+    // A danger at the end drives out the least of what was there before.
+    let last =
+        changes(200_001, |index| change(index, if index == 200_000 { r#""delete""# } else { r#""update""# }, ""));
+    let told = little("one at the end", &[], &[&last]);
+    assert!(told.contains("**1 to destroy** · 200,000 to change"), "{told}");
+    assert!(told.contains("> - **destroy** `a.b[200000]`\n") && !told.contains("not listed here"), "{told}");
+}
+
+#[test]
+fn many_changes_of_any_kind_need_little_memory_and_are_counted() {
+    let many = 200_000;
+    let of_a_move = |index| change(index, r#""no-op""#, &format!(r#","previous_address":"a.c[{index}]""#));
+    let of_names = |index| {
+        let more = format!(
+            r#","module_address":"module.m{index}","type":"t{index}","name":"n{index}","action_reason":"r{index}""#
+        );
+        change(index, r#""create""#, &more)
+    };
+    let of_a_replace = |index| {
+        let replace = format!(r#""replace_paths":[["id"],["tags",{index}]],"actions""#);
+        change(index, r#""delete","create""#, "").replace(r#""actions""#, &replace)
+    };
+    let of_a_word = |index| change(index, &format!(r#""word{index}""#), "");
+    let (moves, creates, replaces, unknowns) =
+        (changes(many, of_a_move), changes(many, of_names), changes(many, of_a_replace), changes(100_000, of_a_word));
+    let cases: [(&str, &[&str], Part<'_>); 4] = [
+        ("moves", &["200,000 to move"], &moves),
+        ("names", &["200,000 to add", "none dangerous, are not listed either"], &creates),
+        ("replaces", &["**200,000 to replace**", "of 200,000 dangerous changes are not listed here"], &replaces),
+        ("unknown", &["something unknown", "further block", "of 100,000 dangerous changes"], &unknowns),
+    ];
+    for (name, expected, part) in cases {
+        let told = little(name, &[], &[part]);
+        for words in expected {
+            assert!(told.contains(words), "{name}: {words}: {told}");
+        }
+    }
+    let told = little("unknown, for programs", &["--json"], &[&unknowns]);
+    assert!(told.contains(r#""unknown_actions_omitted":99800}"#), "{}", told.get(..2_000).unwrap_or(&told));
+    // Most of a plan stays as it is; what is remembered of that has a bound as well.
+    let still = changes(2 * MILLION, |index| change(index, r#""no-op""#, ""));
+    assert!(little("no changes", &[], &[&still]).contains("2,000,000 unchanged"));
+}
+
+#[test]
+fn many_parts_of_any_other_kind_need_little_memory_and_are_counted() {
+    let none = changes(0, |_| String::new());
+    let drift = |out: &mut dyn Write| {
+        let entry = |index| change(index, if index == 299_999 { r#""delete""# } else { r#""update""# }, "");
+        entries(out, [r#","resource_drift":["#, "]"], 300_000, entry);
+    };
+    let outputs = |out: &mut dyn Write| {
+        let entry = |index| format!(r#""o{index}":{{"actions":["create"],"before":null,"after":"v{index}"}}"#);
+        entries(out, [r#","output_changes":{"#, "}"], 400_000, entry);
+    };
+    let checks = |out: &mut dyn Write| {
+        let entry = |index| {
+            let is = format!(r#""address":{{"to_display":"check.c{index}"}},"status":"fail""#);
+            format!(r#"{{{is},"instances":[{{{is},"problems":[{{"message":"it is not so, number {index}"}}]}}]}}"#)
+        };
+        entries(out, [r#","checks":["#, "]"], 400_000, entry);
+    };
+    let deferred = |out: &mut dyn Write| {
+        let entry = |index| {
+            format!(r#"{{"reason":"instance_count_unknown","resource_change":{}}}"#, change(index, r#""create""#, ""))
+        };
+        entries(out, [r#","deferred_changes":["#, "]"], 600_000, entry);
+    };
+    let actions = |out: &mut dyn Write| {
+        let entry = |index| {
+            let trigger = format!(r#"{{"triggering_resource_address":"a.b[{index}]"}}"#);
+            format!(r#"{{"address":"action.a.b{index}","lifecycle_action_trigger":{trigger}}}"#)
+        };
+        entries(out, [r#","action_invocations":["#, "]"], 500_000, entry);
+    };
+    let cases: [(&str, &[&str], Part<'_>); 5] = [
+        ("drift", &["300,000 resources were changed outside", "gone     a.b[299999]", "and 299,970 more"], &drift),
+        ("outputs", &["400,000 outputs"], &outputs),
+        ("checks", &["**400,000 checks did not pass**", "`check.c0`", "and 399,970 more"], &checks),
+        ("deferred", &["incomplete", "deferred `a.b[0]`", "and 599,970 more"], &deferred),
+        ("actions", &["**500,000 actions will be invoked**", "and 499,970 more"], &actions),
+    ];
+    for (name, expected, part) in cases {
+        let told = little(name, &[], &[&none, part]);
+        for words in expected {
+            assert!(told.contains(words), "{name}: {words}: {told}");
+        }
+    }
+}
+
+#[test]
+fn many_variables_and_sensitive_values_need_little_memory_and_none_is_shown() {
+    let shows = changes(1, |_| {
+        r#"{"address":"a.b","change":{"actions":["update"],"before":{"x":"secret-7"},"after":{"x":"secret-77777"}}}"#
+            .to_owned()
+    });
+    let values = |number| {
+        move |out: &mut dyn Write| {
+            let entry = |index| format!(r#""v{index}":{{"value":"secret-{index}"}}"#);
+            entries(out, [r#","variables":{"#, "}"], number, entry);
+        }
+    };
+    let sensitive = |number| {
+        move |out: &mut dyn Write| {
+            let open = r#","configuration":{"root_module":{"variables":{"#;
+            entries(out, [open, "}}}"], number, |index| format!(r#""v{index}":{{"sensitive":true}}"#));
+        }
+    };
+    let given = |out: &mut dyn Write| {
+        let open = r#","configuration":{"root_module":{"module_calls":{"m":{"expressions":{"#;
+        entries(out, [open, "},"], MILLION, |index| format!(r#""v{index}":{{"constant_value":"secret-{index}"}}"#));
+        entries(out, [r#""module":{"variables":{"#, "}}}}}}"], 100_000, |index| {
+            format!(r#""v{index}":{{"sensitive":true}}"#)
+        });
+    };
+    let marked = changes(100_000, |index| {
+        let change =
+            format!(r#""before":{{"x":"secret-{index}"}},"after":{{"x":null}},"before_sensitive":{{"x":true}}"#);
+        format!(r#"{{"address":"a.c[{index}]","change":{{"actions":["update"],{change}}}}}"#)
+    });
+    let state = |out: &mut dyn Write| {
+        let entry = |index| {
+            format!(r#"{{"address":"a.d[{index}]","values":{{"x":"secret-{index}"}},"sensitive_values":{{"x":true}}}}"#)
+        };
+        entries(out, [r#","prior_state":{"values":{"root_module":{"resources":["#, "]}}}"], MILLION, entry);
+    };
+    let cases: [(&str, &[Part<'_>]); 5] = [
+        ("variables", &[&values(MILLION), &shows, &sensitive(80_000)]),
+        ("names", &[&sensitive(MILLION), &shows, &values(MILLION)]),
+        ("arguments of a module", &[&shows, &given]),
+        ("resources", &[&marked]),
+        ("resources of the state", &[&shows, &state]),
+    ];
+    for (name, parts) in cases {
+        let told = little(name, &[], parts);
+        assert!(!told.contains("secret-7"), "{name}: {told}");
+    }
+    // Those of which nothing is sensitive hide nothing.
+    let told = little("open variables", &[], &[&values(MILLION), &shows]);
+    assert!(told.contains("secret-77777"), "{told}");
 }

@@ -2,9 +2,7 @@
 
 use super::Report;
 use crate::core::comment::{LockView, Phase};
-use crate::core::harmless;
 use crate::core::lock_info::one_line;
-use crate::core::plan::PlanSummary;
 use crate::shell::runner::Outputs;
 
 /// A job's outputs may have 1 MB in all; the others are small.
@@ -28,7 +26,7 @@ impl Report {
             ] {
                 outputs.set(name, count.to_string());
             }
-            outputs.set("summary-json", summary_json(plan));
+            outputs.set("summary-json", plan.to_summary_json(SUMMARY_JSON_LIMIT));
         }
         if let Some(id) = &self.lock_id {
             outputs.set("lock-id", id);
@@ -48,18 +46,6 @@ impl Report {
             outputs.set("comment-url", &comment.url);
         }
         outputs
-    }
-}
-
-/// What is escaped makes it longer than the summary knows.
-fn summary_json(plan: &PlanSummary) -> String {
-    let mut limit = SUMMARY_JSON_LIMIT;
-    loop {
-        let json = harmless::json(&plan.to_summary_json_within(limit));
-        if json.len() <= SUMMARY_JSON_LIMIT || limit == 0 {
-            return json;
-        }
-        limit /= 2;
     }
 }
 

@@ -35,23 +35,23 @@ pub fn need(plan: &PlanSummary) -> Need {
     if !plan.unknown_actions.is_empty() {
         return approval("the plan holds something that is not known to this version");
     }
-    if !plan.actions.is_empty() {
+    if plan.counts.actions > 0 {
         return approval("it invokes actions of providers");
     }
-    if plan.complete == Some(false) || !plan.deferred.is_empty() {
+    if plan.complete == Some(false) || plan.counts.deferred > 0 {
         return approval("the plan does not cover everything");
     }
-    let kinds = || plan.resources.iter().map(|resource| resource.kind);
-    if kinds().any(|kind| !matches!(kind, Kind::Read | Kind::NoOp)) {
+    let (read, kept) = (plan.kinds.of(Kind::Read), plan.kinds.of(Kind::NoOp));
+    if plan.kinds.total() > read + kept {
         return approval("it changes resources");
     }
-    if kinds().any(|kind| kind == Kind::NoOp) {
+    if kept > 0 {
         return approval("it moves or imports resources, which decides what later plans change");
     }
-    if !plan.outputs.is_empty() || plan.counts.outputs > 0 {
+    if plan.counts.outputs > 0 {
         return approval("it changes outputs, which other configurations and people rely on");
     }
-    if kinds().any(|kind| kind == Kind::Read) {
+    if read > 0 {
         return Need::Nothing { because: "the plan only reads data sources, which changes nothing" };
     }
     if plan.applyable == Some(true) {

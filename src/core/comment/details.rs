@@ -7,7 +7,7 @@ use super::escape::{clip, fence, html, html_code, link, visible};
 use super::ink::Ink;
 use super::view::{CommentView, Phase};
 use super::words::{grouped, listed, many, symbol, verb};
-use crate::core::plan::{Kind, OutputSummary, ResourceSummary};
+use crate::core::plan::{Kind, OutputSummary, PlanSummary, ResourceSummary};
 
 /// Lines of one resource in full, and when there is little room.
 const LINES: usize = 160;
@@ -42,15 +42,15 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     });
     // What is lost is read without a click, as long as that is short.
     let dangerous = order.iter().filter(|resource| resource.kind.is_dangerous()).count();
-    let open = dangerous <= MOST_OPEN && view.phase != Phase::Applied;
+    let open = plan.kinds.dangerous() <= MOST_OPEN && view.phase != Phase::Applied;
     let mut room = Sheet::new(sheet.left().reserving(OMISSION));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
     let (lost, rest) = order.split_at(dangerous);
     push_resources(&mut room, lost, ink, open, &mut left_out);
-    let outputs = outputs(view);
-    let are_told = outputs.is_empty()
+    let (outputs, number) = outputs(view);
+    let are_told = number == 0
         || left_out.is_empty()
-            && [LINES, FEW_LINES].into_iter().any(|most| room.push(&output_changes(outputs, ink, most)));
+            && [LINES, FEW_LINES].into_iter().any(|most| room.push(&output_changes(outputs, number, ink, most)));
     push_resources(&mut room, rest, ink, false, &mut left_out);
     sheet.push(&room.finish());
     let told = plan.resources.len() - left_out.len();
@@ -63,7 +63,7 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     if !legend.is_empty() {
         sheet.push(&format!("{}\n\n", legend.join("\\\n")));
     }
-    push_left_out(sheet, &left_out, if are_told { 0 } else { outputs.len() }, view, ink, place);
+    push_left_out(sheet, plan, &left_out, if are_told { 0 } else { number }, view, ink, place);
 }
 
 fn push_resources<'p>(
@@ -108,19 +108,23 @@ fn fold_out(resource: &ResourceSummary, ink: &Ink<'_>, lines: usize, open: bool)
     format!("<details{open}>\n<summary>{mark}{address}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
-/// The outputs that change; after the apply their real values stand there.
-fn outputs<'p>(view: &CommentView<'p>) -> &'p [OutputSummary] {
+/// The outputs that change, and how many they are in all; after the apply their real values stand
+/// there.
+fn outputs<'p>(view: &CommentView<'p>) -> (&'p [OutputSummary], usize) {
     match view.plan {
-        Some(plan) if view.phase != Phase::Applied || view.outputs.is_empty() => &plan.outputs,
-        _ => &[],
+        Some(plan) if view.phase != Phase::Applied || view.outputs.is_empty() => (&plan.outputs, plan.counts.outputs),
+        _ => (&[], 0),
     }
 }
 
-fn output_changes(outputs: &[OutputSummary], ink: &Ink<'_>, most: usize) -> String {
-    let lines = outputs.iter().flat_map(|output| value_lines(&output.name, output.delta.as_ref(), ink));
-    let lines = first(lines.collect(), most, "      # ");
-    let verb = if outputs.len() == 1 { "changes" } else { "change" };
-    let title = format!("{} {verb}", many(outputs.len(), "output"));
+fn output_changes(outputs: &[OutputSummary], number: usize, ink: &Ink<'_>, most: usize) -> String {
+    let lines = outputs.iter().flat_map(|output| value_lines(&output.name, output.delta.as_deref(), ink));
+    let mut lines = first(lines.collect(), most, "      # ");
+    if number > outputs.len() {
+        lines.push(format!("      # ({} more)", many(number - outputs.len(), "output")));
+    }
+    let verb = if number == 1 { "changes" } else { "change" };
+    let title = format!("{} {verb}", many(number, "output"));
     format!("<details>\n<summary>{title}</summary>\n\n{}\n\n</details>\n\n", fence("diff", &lines))
 }
 
@@ -160,6 +164,7 @@ fn push_outputs_after_apply(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink
 /// What has no fold-out: a list of addresses as far as it goes, then a number.
 fn push_left_out(
     sheet: &mut Sheet,
+    plan: &PlanSummary,
     left_out: &[&ResourceSummary],
     outputs: usize,
     view: &CommentView<'_>,
@@ -167,8 +172,9 @@ fn push_left_out(
     place: Place,
 ) {
     let mut what = Vec::new();
-    if !left_out.is_empty() {
-        what.push(many(left_out.len(), "resource"));
+    let not_kept = plan.kinds.total() - plan.resources.len();
+    if left_out.len() + not_kept > 0 {
+        what.push(many(left_out.len() + not_kept, "resource"));
     }
     if outputs > 0 {
         what.push(many(outputs, "output"));
@@ -176,25 +182,23 @@ fn push_left_out(
     if what.is_empty() {
         return;
     }
-    // The dangerous ones stand in the caution block already.
-    let addresses: Vec<String> = left_out
-        .iter()
-        .filter(|resource| !resource.kind.is_dangerous())
-        .map(|resource| {
-            let address = visible(&clip(&ink.address(&resource.address), ADDRESS));
-            format!("{:<3} {address}", symbol(resource))
-        })
-        .collect();
+    // The dangerous ones stand in the caution block already, or are counted there.
+    let of_no_danger = plan.kinds.total() - plan.kinds.dangerous();
+    let told = plan.resources.iter().filter(|resource| !resource.kind.is_dangerous()).count();
+    let harmless = || left_out.iter().filter(|resource| !resource.kind.is_dangerous());
+    let mut unlisted = of_no_danger - told + harmless().count();
     let wrapper = "<details>\n<summary></summary>\n\n\n\n</details>\n\n".len() + 200;
     let mut room = sheet.left().reserving(OMISSION).reserving(wrapper);
     let mut lines = Vec::new();
-    for line in &addresses {
+    for resource in harmless() {
+        let address = visible(&clip(&ink.address(&resource.address), ADDRESS));
+        let line = format!("{:<3} {address}", symbol(resource));
         let with_break = format!("{line}\n");
         if !room.holds(&with_break) {
             break;
         }
         room = room.less(&with_break);
-        lines.push(line.clone());
+        lines.push(line);
     }
     if !lines.is_empty() {
         let text = format!(
@@ -202,11 +206,10 @@ fn push_left_out(
             html(&format!("{} more", many(lines.len(), "resource"))),
             fence("", &lines)
         );
-        if !sheet.push(&text) {
-            lines.clear();
+        if sheet.push(&text) {
+            unlisted -= lines.len();
         }
     }
-    let unlisted = addresses.len() - lines.len();
     let mut parts = vec![format!("The details of {} are left out for want of room", listed(&what))];
     if unlisted > 0 {
         parts.push(format!("{} of them, none dangerous, are not listed either", grouped(unlisted)));

@@ -55,7 +55,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
         let what = if id.is_empty() { String::new() } else { format!(" from {}", page.quote(id)) };
         page.note(0, &format!("imported{what}"));
     }
-    let block = if resource.mode == "data" { "data" } else { "resource" };
+    let block = if &*resource.mode == "data" { "data" } else { "resource" };
     let title = format!("{block} {} {}", page.quote_name(&resource.r#type), page.quote_name(&resource.name));
     let whole = match resource.kind {
         Kind::Create | Kind::Read => Some(Sign::Added),
@@ -67,7 +67,7 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
         Kind::Update => format!("! ~ {title}"),
         _ => format!("{symbol:<4}{title}"),
     };
-    match (&resource.delta, resource.kind) {
+    match (resource.delta.as_deref(), resource.kind) {
         (_, Kind::Forget) => {
             page.push(open);
             page.note(1, "no longer managed by Terraform; the real object stays");

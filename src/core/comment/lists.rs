@@ -8,7 +8,7 @@ use super::status::{alert, gate_tells_related, items, told};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
-use crate::core::plan::{Kind, PlanSummary, ResourceSummary, Unsearchable};
+use crate::core::plan::{Kind, Kinds, PlanSummary, ResourceSummary, Unsearchable};
 
 /// Characters that the notice about left-out dangers takes at most.
 pub(super) const NOTICE: usize = 400;
@@ -23,13 +23,6 @@ const ENTRIES: usize = 30;
 const PROBLEMS: usize = 5;
 const MESSAGE: usize = 500;
 
-/// A danger in its two lengths.
-pub(super) struct Danger {
-    kind: Kind,
-    full: String,
-    short: String,
-}
-
 /// What fits of the dangers.
 #[derive(Default)]
 pub(super) struct Fitted {
@@ -38,67 +31,50 @@ pub(super) struct Fitted {
     pub(super) block: String,
 }
 
-/// Every destroy, replace and forget, and whatever we do not know, worst first.
-pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Danger> {
-    let Some(plan) = view.plan else { return Vec::new() };
-    let mut dangerous: Vec<&ResourceSummary> =
+/// Every destroy, replace and forget, and whatever we do not know, worst first: all of them with
+/// reasons if that fits, else all by address, else as many as fit and how many not.
+pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>, budget: Budget, place: Place) -> Fitted {
+    let Some(plan) = view.plan.filter(|plan| plan.kinds.dangerous() > 0) else { return Fitted::default() };
+    let mut kept: Vec<&ResourceSummary> =
         plan.resources.iter().filter(|resource| resource.kind.is_dangerous()).collect();
-    dangerous.sort_by_key(|resource| resource.kind);
-    dangerous
-        .into_iter()
-        .map(|resource| {
-            let address = address(&resource.address, ink);
-            let short = format!("> - **{}** {address}\n", verb(resource.kind));
-            let reason = reason(resource, ink);
-            let full = if reason.is_empty() {
-                short.clone()
-            } else {
-                format!("> - **{}** {address}: {reason}\n", verb(resource.kind))
-            };
-            Danger { kind: resource.kind, full, short }
-        })
-        .collect()
-}
-
-/// All of them with reasons if that fits, else all by address, else as many as fit and how many
-/// not.
-pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView<'_>, place: Place) -> Fitted {
-    if dangers.is_empty() {
-        return Fitted::default();
-    }
+    kept.sort_by_key(|resource| resource.kind);
     // What is done is no danger any more.
     let kind = if view.phase == Phase::Applied { "NOTE" } else { "CAUTION" };
-    let head = format!("> [!{kind}]\n> **{}**\n>\n", headline(dangers, view.phase));
-    for with_reason in [true, false] {
-        let text = |danger: &'_ Danger| if with_reason { danger.full.clone() } else { danger.short.clone() };
-        let lines: String = dangers.iter().map(text).collect();
-        let block = format!("{head}{lines}\n");
-        if budget.holds(&block) {
-            return Fitted { notice: String::new(), block };
+    let head = format!("> [!{kind}]\n> **{}**\n>\n", headline(&plan.kinds, view.phase));
+    if kept.len() == plan.kinds.dangerous() {
+        for with_reason in [true, false] {
+            let mut sheet = Sheet::new(budget);
+            let mut lines = kept.iter().map(|resource| danger(resource, ink, with_reason));
+            if sheet.push(&head) && lines.all(|line| sheet.push(&line)) && sheet.push("\n") {
+                return Fitted { notice: String::new(), block: sheet.finish() };
+            }
         }
     }
     let mut sheet = Sheet::new(budget);
-    let mut left_out = Vec::new();
-    let opened = sheet.push(&head);
-    for danger in dangers {
-        if !opened || !left_out.is_empty() || !sheet.push(&danger.short) {
-            left_out.push(danger.kind);
+    let mut told = Kinds::default();
+    if sheet.push(&head) {
+        for resource in kept {
+            if !sheet.push(&danger(resource, ink, false)) {
+                break;
+            }
+            told.add(resource.kind);
         }
     }
-    let count = |wanted: Kind| left_out.iter().filter(|kind| **kind == wanted).count();
+    let left_out = |kind| plan.kinds.of(kind) - told.of(kind);
     let parts: Vec<String> = [Kind::Destroy, Kind::Replace, Kind::Forget, Kind::Unknown]
         .into_iter()
-        .filter(|kind| count(*kind) > 0)
-        .map(|kind| format!("{} to {}", grouped(count(kind)), verb(kind)))
+        .filter(|kind| left_out(*kind) > 0)
+        .map(|kind| format!("{} to {}", grouped(left_out(kind)), verb(kind)))
         .collect();
     let where_else = match place {
         Place::Comment => " The job summary has room for more.",
         Place::Summary => " The plan file has them all.",
     };
+    let total = plan.kinds.dangerous();
     let notice = format!(
         "> [!CAUTION]\n> **{} of {} dangerous changes are not listed here for want of room: {}.**{where_else}\n\n",
-        grouped(left_out.len()),
-        grouped(dangers.len()),
+        grouped(total - told.total()),
+        grouped(total),
         listed(&parts),
     );
     let mut block = sheet.finish();
@@ -106,8 +82,15 @@ pub(super) fn fit_dangers(dangers: &[Danger], budget: Budget, view: &CommentView
     Fitted { notice, block }
 }
 
+fn danger(resource: &ResourceSummary, ink: &Ink<'_>, with_reason: bool) -> String {
+    let address = address(&resource.address, ink);
+    let reason = if with_reason { reason(resource, ink) } else { String::new() };
+    let colon = if reason.is_empty() { "" } else { ": " };
+    format!("> - **{}** {address}{colon}{reason}\n", verb(resource.kind))
+}
+
 /// `2 resources will be destroyed, 1 replaced`; in the tense of where the change stands.
-fn headline(dangers: &[Danger], phase: Phase) -> String {
+fn headline(kinds: &Kinds, phase: Phase) -> String {
     let words = [
         (Kind::Destroy, "destroyed"),
         (Kind::Replace, "replaced"),
@@ -116,7 +99,7 @@ fn headline(dangers: &[Danger], phase: Phase) -> String {
     ];
     let mut out = String::new();
     for (kind, word) in words {
-        let count = dangers.iter().filter(|danger| danger.kind == kind).count();
+        let count = kinds.of(kind);
         if count == 0 {
             continue;
         }
@@ -174,7 +157,11 @@ fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     if plan.unknown_actions.is_empty() {
         return None;
     }
-    let names: Vec<String> = plan.unknown_actions.iter().take(ENTRIES).map(|name| ink.code(name, 80)).collect();
+    let mut names: Vec<String> = plan.unknown_actions.iter().take(ENTRIES).map(|name| ink.code(name, 80)).collect();
+    let more = plan.unknown_actions.len() + plan.unknown_omitted - names.len();
+    if more > 0 {
+        names.push(format!("{} more", grouped(more)));
+    }
     Some(alert(
         "WARNING",
         &[format!(
@@ -193,7 +180,7 @@ fn incomplete(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     let mut lines = Vec::new();
     if plan.errored {
         lines.push("**Planning ended in an error:** what stands here is only a part.".to_owned());
-    } else if plan.complete == Some(false) || !plan.deferred.is_empty() {
+    } else if plan.complete == Some(false) || plan.counts.deferred > 0 {
         lines.push(
             "**The plan is not complete:** it was made with `-target`, or leaves parts for later. \
              After this apply, another plan is needed."
@@ -215,15 +202,15 @@ fn incomplete(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         };
         lines.push(format!("- deferred {address}{why}"));
     }
-    lines.extend(more(plan.deferred.len()));
+    lines.extend(more(plan.counts.deferred));
     Some(alert("WARNING", &lines))
 }
 
 fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
-    if plan.checks.is_empty() {
+    if plan.checks_failed == 0 {
         return None;
     }
-    let failed = many(plan.checks.len(), "check");
+    let failed = many(plan.checks_failed, "check");
     let mut lines = vec![format!("**{failed} did not pass**")];
     for check in plan.checks.iter().take(ENTRIES) {
         let address = address(&check.address, ink);
@@ -240,15 +227,15 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         }
         lines.push(line);
     }
-    lines.extend(more(plan.checks.len()));
+    lines.extend(more(plan.checks_failed));
     Some(alert("WARNING", &lines))
 }
 
 fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
-    if plan.actions.is_empty() {
+    if plan.counts.actions == 0 {
         return None;
     }
-    let mut lines = vec![format!("**{} will be invoked**", many(plan.actions.len(), "action"))];
+    let mut lines = vec![format!("**{} will be invoked**", many(plan.counts.actions, "action"))];
     for action in plan.actions.iter().take(ENTRIES) {
         let mut line = format!("- {}", address(&action.address, ink));
         if let Some(by) = &action.triggered_by {
@@ -259,28 +246,32 @@ fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         }
         lines.push(line);
     }
-    lines.extend(more(plan.actions.len()));
+    lines.extend(more(plan.counts.actions));
     Some(alert("IMPORTANT", &lines))
 }
 
 fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
-    if plan.drift.is_empty() {
+    let total = plan.counts.drift;
+    if total == 0 {
         return None;
     }
-    let mut lines = Vec::new();
-    for resource in plan.drift.iter().take(ENTRIES) {
+    let mut worst: Vec<&ResourceSummary> = plan.drift.iter().collect();
+    worst.sort_by_key(|resource| resource.kind);
+    worst.truncate(ENTRIES);
+    let line = |resource: &&ResourceSummary| {
         let word = match resource.kind {
             Kind::Destroy => "gone    ",
             Kind::Create => "appeared",
             _ => "changed ",
         };
-        lines.push(format!("{word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS))));
+        format!("{word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS)))
+    };
+    let mut lines: Vec<String> = worst.iter().map(line).collect();
+    if total > lines.len() {
+        lines.push(format!("and {} more", grouped(total - lines.len())));
     }
-    if plan.drift.len() > ENTRIES {
-        lines.push(format!("and {} more", grouped(plan.drift.len() - ENTRIES)));
-    }
-    let noun = many(plan.drift.len(), "resource");
-    let verb = if plan.drift.len() == 1 { "was" } else { "were" };
+    let noun = many(total, "resource");
+    let verb = if total == 1 { "was" } else { "were" };
     Some(format!(
         "<details>\n<summary><b>{noun} {verb} changed outside of Terraform</b></summary>\n\n{}\n\n</details>\n\n",
         fence("", &lines)

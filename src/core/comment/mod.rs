@@ -77,8 +77,8 @@ pub fn for_terminal(view: &CommentView<'_>) -> String {
 pub fn verdict_for_terminal(view: &CommentView<'_>) -> String {
     let ink = Ink::new(view.plan);
     let whole = Budget { chars: usize::MAX, bytes: usize::MAX };
-    let dangers = lists::fit_dangers(&lists::dangers(view, &ink), whole, view, Place::Summary);
-    plain::text(&(status::verdict(view, &ink) + &dangers.block))
+    let dangers = lists::dangers(view, &ink, whole, Place::Summary);
+    plain::text(&(status::verdict(view, &ink) + &dangers.notice + &dangers.block))
 }
 
 /// The job summary: the comment without its markers, and Terraform's own text (scrubbed and fenced
@@ -126,15 +126,15 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
         vec![status::next_step(view, &ink)],
     ];
     // The dangers come after these, but must not be crowded out by them.
-    let dangers = lists::dangers(view, &ink);
+    let has_dangers = view.plan.is_some_and(|plan| plan.kinds.dangerous() > 0);
     let spare = sheet.left().reserving(lists::NOTICE).reserving(closing.chars().count());
     let for_states = Budget { chars: spare.chars / 3, bytes: spare.bytes / 3 };
-    let mut told = Sheet::new(if dangers.is_empty() { spare } else { for_states });
+    let mut told = Sheet::new(if has_dangers { for_states } else { spare });
     for ways in &states {
         ways.iter().any(|way| told.push(way));
     }
     let told = told.finish();
-    let fitted = lists::fit_dangers(&dangers, spare.less(&told), view, place);
+    let fitted = lists::dangers(view, &ink, spare.less(&told), place);
     sheet.push(&fitted.notice);
     sheet.push(&told);
     sheet.push(&fitted.block);

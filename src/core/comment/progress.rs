@@ -31,8 +31,12 @@ pub struct Progress {
 
 impl Progress {
     /// Counts the plan's changes that were completed: `completed` has how many steps of each
-    /// address were. A replacement takes two.
+    /// address were. A replacement takes two. Of a plan that was too large to keep whole, it is not
+    /// known.
     pub fn counted(plan: &PlanSummary, completed: &BTreeMap<String, usize>) -> Self {
+        if plan.resources.len() < plan.kinds.total() {
+            return Self::default();
+        }
         let mut left: BTreeMap<&str, usize> =
             completed.iter().map(|(address, steps)| (address.as_str(), *steps)).collect();
         let (mut done, mut all) = (0, 0);
@@ -42,7 +46,7 @@ impl Progress {
                 continue;
             }
             all += 1;
-            if let Some(left) = left.get_mut(resource.address.as_str()).filter(|left| **left >= needed) {
+            if let Some(left) = left.get_mut(&*resource.address).filter(|left| **left >= needed) {
                 *left -= needed;
                 done += 1;
             }

@@ -81,10 +81,7 @@ fn icon(view: &CommentView<'_>) -> &'static str {
 }
 
 fn is_risky(plan: &PlanSummary) -> bool {
-    plan.resources.iter().any(|resource| resource.kind.is_dangerous())
-        || !plan.unknown_actions.is_empty()
-        || plan.errored
-        || plan.complete == Some(false)
+    plan.kinds.dangerous() > 0 || !plan.unknown_actions.is_empty() || plan.errored || plan.complete == Some(false)
 }
 
 fn outcome(view: &CommentView<'_>) -> String {

@@ -162,7 +162,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
     if resource.kind == Kind::Replace && !resource.forced_by.is_empty() {
         parts.push(forced_by(&resource.forced_by, ink));
     }
-    match resource.actions.as_slice() {
+    match &*resource.actions {
         [first, second] if first == "create" && second == "delete" => {
             parts.push("the new one is created first".to_owned());
         }

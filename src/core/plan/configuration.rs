@@ -1,10 +1,10 @@
 //! What the configuration itself declares sensitive: variables, in modules of any depth.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use serde_json::Value;
 
+use super::aside::{Given, Sensitive};
 use super::error::PlanError;
 use super::reader::Document;
 
@@ -19,8 +19,8 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// A module; gives the names of its sensitive variables, of which the defaults are secret.
-    fn configured_module(&mut self, depth: usize) -> Result<HashSet<String>, PlanError> {
-        let mut sensitive = HashSet::new();
+    fn configured_module(&mut self, depth: usize) -> Result<Sensitive, PlanError> {
+        let mut sensitive = Sensitive::default();
         if depth > MAX_DEPTH {
             self.skip()?;
             return Ok(sensitive);
@@ -32,7 +32,7 @@ impl<R: Read> Document<'_, '_, R> {
                 if document.field("sensitive", is_sensitive)? == Some(true) {
                     let default: Option<Value> = document.field("default", default)?;
                     document.marked.add_all(&default.unwrap_or_default());
-                    sensitive.insert(name);
+                    sensitive.add(name, &mut document.put_aside);
                 }
                 document.scanner.let_go();
                 Ok(())
@@ -46,14 +46,14 @@ impl<R: Read> Document<'_, '_, R> {
     /// A call of a module: what it gives to a sensitive variable as it stands is secret.
     fn module_call(&mut self, depth: usize) -> Result<(), PlanError> {
         let put_aside = self.put_aside;
-        let mut given: HashMap<String, Value> = HashMap::new();
-        let mut sensitive = HashSet::new();
+        let mut given = Given::default();
+        let mut sensitive = Sensitive::default();
         self.each_entry(|document| {
             match document.scanner.key() {
                 b"\"expressions\"" => document.each_entry(|document| {
                     let name = document.key_text();
                     let [constant] = document.fields_if_any([b"\"constant_value\""])?;
-                    given.insert(name, document.put_aside(constant)?);
+                    document.put_aside(name, constant, &mut given)?;
                     document.scanner.let_go();
                     Ok(())
                 })?,
@@ -62,9 +62,7 @@ impl<R: Read> Document<'_, '_, R> {
             }
             Ok(())
         })?;
-        for value in sensitive.iter().filter_map(|name| given.get(name)) {
-            self.marked.add_all(value);
-        }
+        given.mark(&sensitive, &mut self.marked);
         self.put_aside = put_aside;
         Ok(())
     }

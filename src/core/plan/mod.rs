@@ -8,16 +8,20 @@ mod reader;
 mod resources;
 mod summary;
 
+mod aside;
 mod change;
 mod configuration;
 mod delta;
 mod encoded;
 mod error;
+mod keeper;
 mod large;
 mod scan;
 mod secrets;
 mod skip;
 mod state;
+mod summary_json;
+mod totals;
 
 #[cfg(test)]
 mod tests;
@@ -32,5 +36,5 @@ pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
 pub use secrets::{Secrets, Unsearchable};
 pub use state::read_state;
 pub use summary::{
-    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary,
+    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary,
 };

@@ -10,13 +10,15 @@ use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::aside::{Given, Sensitive, Used};
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
 use super::large::{MARKED, told_by_size, weight};
 use super::resources::CHANGE;
 use super::scan::{self, Scanner, Span};
 use super::secrets::Marked;
-use super::summary::{CheckSummary, Kind, PlanSummary, Totals};
+use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary};
+use super::totals::{MOST_MESSAGES, Totals};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
@@ -28,6 +30,15 @@ pub trait PlanVisitor {
 
     /// An output of the root module will change.
     fn output_change(&mut self, _name: &str, _change: &Change) {}
+
+    /// A resource is left for a later plan.
+    fn deferred(&mut self, _deferred: &DeferredSummary) {}
+
+    /// The apply will invoke an action of a provider.
+    fn action(&mut self, _action: &ActionSummary) {}
+
+    /// The plan holds something that we do not know; the same can come up again.
+    fn unknown(&mut self, _what: &str) {}
 }
 
 /// Reads a plan from `terraform show -json`, showing each change to the visitors on the way.
@@ -39,22 +50,16 @@ pub fn read_plan(reader: impl Read, visitors: &mut [&mut dyn PlanVisitor]) -> Re
     Document::new(reader, visitors).read()
 }
 
-/// What is put aside of values that may prove to be sensitive, by weight.
-const MOST_PUT_ASIDE: usize = 4 * 1024 * 1024;
-
-/// What is kept of the messages of checks, in bytes; no comment shows more.
-const MOST_MESSAGES: usize = 512 * 1024;
-
 pub(super) struct Document<'v, 'd, R> {
     pub(super) scanner: Scanner<R>,
     pub(super) visitors: &'v mut [&'d mut dyn PlanVisitor],
     pub(super) totals: Totals,
     pub(super) marked: Marked,
     /// The root module's variables, of which the configuration says which are sensitive.
-    variables: Vec<(String, Value)>,
-    pub(super) sensitive_variables: HashSet<String>,
+    variables: Given,
+    pub(super) sensitive_variables: Sensitive,
     /// How much is put aside of values that may prove to be sensitive.
-    pub(super) put_aside: usize,
+    pub(super) put_aside: Used,
     /// How much is kept of the messages of checks.
     messages: usize,
     /// The resources, by the hash of their address, whose values in the prior state are known
@@ -111,9 +116,9 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             visitors,
             totals: Totals::default(),
             marked: Marked::default(),
-            variables: Vec::new(),
-            sensitive_variables: HashSet::new(),
-            put_aside: 0,
+            variables: Given::default(),
+            sensitive_variables: Sensitive::default(),
+            put_aside: Used::default(),
             messages: 0,
             seen: HashSet::new(),
             place: Vec::new(),
@@ -128,15 +133,8 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         signs.verdict(walked.is_ok())?;
         walked.map_err(|error| error.within(&self.path()))?;
         PlanError::check_tail(&mut self.scanner)?;
-        for (name, value) in &self.variables {
-            if self.sensitive_variables.contains(name) {
-                self.marked.add_all(value);
-            }
-        }
-        let mut plan = std::mem::take(&mut self.totals.plan);
-        plan.counts.actions = plan.actions.len();
-        plan.counts.deferred = plan.deferred.len();
-        plan.outputs.sort_by(|one, other| one.name.cmp(&other.name));
+        self.variables.mark(&self.sensitive_variables, &mut self.marked);
+        let mut plan = std::mem::take(&mut self.totals).finish();
         plan.secrets = std::mem::take(&mut self.marked).finish();
         if plan.secrets.withheld().is_some() {
             plan.forget_values();
@@ -231,16 +229,23 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             _ => (self.scanner.value()?.length() <= "[]".len(), 0),
         };
         if (name.ends_with("_changes") || name.ends_with("_invocations")) && !empty {
-            self.totals.unknown(name);
+            self.unknown(name);
         }
         Ok(of_an_output == 2)
+    }
+
+    pub(super) fn unknown(&mut self, what: String) {
+        for visitor in self.visitors.iter_mut() {
+            visitor.unknown(&what);
+        }
+        self.totals.unknown(what);
     }
 
     fn format_version(&mut self, version: Option<String>) {
         if let Some(version) = &version {
             let major = version.split('.').next().unwrap_or_default();
             if !matches!(major, "0" | "1") {
-                self.totals.unknown(format!("format version {version}"));
+                self.unknown(format!("format version {version}"));
             }
         }
         self.totals.plan.format_version = version;
@@ -260,22 +265,21 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     fn variable(&mut self) -> Result<(), PlanError> {
         let name = self.key_text();
         let [value] = self.fields_if_any([b"\"value\""])?;
-        let value = self.put_aside(value)?;
-        self.variables.push((name, value));
+        let mut variables = std::mem::take(&mut self.variables);
+        self.put_aside(name, value, &mut variables)?;
+        self.variables = variables;
         self.scanner.let_go();
         Ok(())
     }
 
     /// Builds a value of which nobody knows yet whether it is sensitive. Of what is too much, only its
     /// size is kept.
-    pub(super) fn put_aside(&mut self, value: Option<Span>) -> Result<Value, PlanError> {
-        let Some(span) = value else { return Ok(Value::Null) };
+    pub(super) fn put_aside(&mut self, name: String, value: Option<Span>, given: &mut Given) -> Result<(), PlanError> {
+        let Some(span) = value.filter(|_| given.takes(&name, &mut self.put_aside)) else { return Ok(()) };
         let weight = weight(self.scanner.bytes(span));
-        if self.put_aside + weight > MOST_PUT_ASIDE {
-            return Ok(told_by_size(span.length()));
-        }
-        self.put_aside += weight;
-        self.parse(span)
+        let fits = self.put_aside.takes(weight);
+        given.put(name, if fits { self.parse(span)? } else { told_by_size(span.length()) });
+        Ok(())
     }
 
     /// The key that was just read.
@@ -418,7 +422,11 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         self.large_change(&spans, &mut change)?;
         self.scanner.let_go();
         self.mark_change(&change);
-        if Kind::of(&change.actions) != Kind::NoOp {
+        let kind = Kind::of(&change.actions);
+        if kind == Kind::Unknown {
+            self.unknown(change.actions.join(", "));
+        }
+        if kind != Kind::NoOp {
             self.totals.output(&name, &change);
             for visitor in self.visitors.iter_mut() {
                 visitor.output_change(&name, &change);
@@ -447,7 +455,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                     let problems: Vec<String> = problems.iter().map(|problem| text(problem, "/message")).collect();
                     self.messages += problems.iter().map(String::len).sum::<usize>();
                     let has_room = self.messages <= MOST_MESSAGES;
-                    self.totals.plan.checks.push(CheckSummary {
+                    self.totals.check(CheckSummary {
                         address: text(instance, "/address/to_display"),
                         status,
                         problems: if has_room { problems } else { Vec::new() },

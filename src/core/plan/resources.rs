@@ -15,10 +15,15 @@ use super::error::PlanError;
 use super::large::MARKED;
 use super::reader::Document;
 use super::scan::Span;
-use super::summary::{ActionSummary, DeferredSummary, Kind, moved};
+use super::summary::{ActionSummary, DeferredSummary, Kind};
+use super::totals::moved;
 
 /// Steps into modules; deeper ones are not searched for secrets.
 const MAX_MODULE_DEPTH: usize = 200;
+
+/// Resources of which it is remembered that their values are known. Of more, those of the prior state
+/// are looked at again.
+const MOST_SEEN: usize = 200_000;
 
 /// Where the fields of an entry are, each as it is named in the document.
 #[derive(Default)]
@@ -60,7 +65,7 @@ impl<R: Read> Document<'_, '_, R> {
         let entry = self.entry()?;
         let [actions, importing, ..] = entry.change;
         let [address, previous_address, ..] = entry.head;
-        if let Some(address) = address {
+        if let Some(address) = address.filter(|_| self.seen.len() < MOST_SEEN) {
             self.seen.insert(hash(self.scanner.bytes(address)));
         }
         let still = actions.is_some_and(|actions| self.scanner.bytes(actions) == b"[\"no-op\"]");
@@ -80,6 +85,10 @@ impl<R: Read> Document<'_, '_, R> {
         } else {
             self.whole_change(&entry, &mut change.change)?;
         }
+        if kind == Kind::Unknown {
+            let words = change.change.actions.join(", ");
+            self.unknown(if words.is_empty() { "no action".to_owned() } else { words });
+        }
         self.totals.resource(&change);
         for visitor in self.visitors.iter_mut() {
             visitor.resource_change(&change);
@@ -90,8 +99,8 @@ impl<R: Read> Document<'_, '_, R> {
     /// An entry of `resource_drift`.
     pub(super) fn drift(&mut self) -> Result<(), PlanError> {
         let entry = self.entry()?;
-        let mut change = self.small_fields(&entry)?;
-        self.whole_change(&entry, &mut change.change)?;
+        let change = self.small_fields(&entry)?;
+        self.mark_entry(&entry)?;
         if Kind::of(&change.change.actions) != Kind::NoOp {
             self.totals.drift(&change);
         }
@@ -114,7 +123,11 @@ impl<R: Read> Document<'_, '_, R> {
         let address = self.small_fields(&entry)?.address;
         self.mark_entry(&entry)?;
         let reason = self.field("reason", reason[0])?.unwrap_or_default();
-        self.totals.plan.deferred.push(DeferredSummary { address, reason });
+        let deferred = DeferredSummary { address, reason };
+        for visitor in self.visitors.iter_mut() {
+            visitor.deferred(&deferred);
+        }
+        self.totals.deferred(deferred);
         Ok(())
     }
 
@@ -144,11 +157,15 @@ impl<R: Read> Document<'_, '_, R> {
         self.mark(values, marks)?;
         let trigger: Option<Value> = self.field("lifecycle_action_trigger", trigger)?;
         let triggered_by = trigger.as_ref().and_then(|trigger| trigger.get("triggering_resource_address"));
-        self.totals.plan.actions.push(ActionSummary {
+        let action = ActionSummary {
             address: self.field("address", address)?.unwrap_or_default(),
             triggered_by: triggered_by.and_then(Value::as_str).map(str::to_owned),
             deferred,
-        });
+        };
+        for visitor in self.visitors.iter_mut() {
+            visitor.action(&action);
+        }
+        self.totals.action(action);
         Ok(())
     }
 

@@ -1,29 +1,37 @@
 //! What a plan does, as far as people and programs are told.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::change::{Change, ResourceChange};
-use super::delta::{self, Delta};
+use super::delta::Delta;
 use super::secrets::Secrets;
 
 /// How many of each; every resource change counts once by its actions, beside `import` and `moved`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are Terraform's")]
 pub struct Counts {
+    // Few plans have any of these two.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub actions: usize,
     pub add: usize,
     pub change: usize,
-    pub replace: usize,
-    pub destroy: usize,
-    pub import: usize,
-    pub moved: usize,
-    pub forget: usize,
-    pub read: usize,
-    pub drift: usize,
-    pub outputs: usize,
-    pub actions: usize,
+    #[serde(skip_serializing_if = "is_zero")]
     pub deferred: usize,
+    pub destroy: usize,
+    pub drift: usize,
+    pub forget: usize,
+    pub import: usize,
+    #[serde(rename = "move")]
+    pub moved: usize,
+    pub outputs: usize,
+    pub read: usize,
+    pub replace: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+pub(super) fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What happens to a resource, most dangerous first.
@@ -69,35 +77,63 @@ impl Kind {
     }
 }
 
-/// A resource that changes, or that drifted.
+/// How many resources there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kinds([usize; 8]);
+
+impl Kinds {
+    /// Counts one more.
+    pub fn add(&mut self, kind: Kind) {
+        if let Some(count) = self.0.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    /// So many are of this kind.
+    pub fn of(&self, kind: Kind) -> usize {
+        self.0.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// So many are dangerous.
+    pub fn dangerous(&self) -> usize {
+        self.0.iter().take(Kind::Unknown as usize + 1).sum()
+    }
+
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+}
+
+/// A resource that changes, or that drifted. Of these there can be very many, so it is small.
 #[derive(Debug, Clone)]
 pub struct ResourceSummary {
     /// The absolute address.
-    pub address: String,
+    pub address: Box<str>,
     /// Where it was, when it moves.
-    pub previous_address: Option<String>,
+    pub previous_address: Option<Box<str>>,
     /// The module's address, `None` for the root module.
-    pub module_address: Option<String>,
+    pub module_address: Option<Arc<str>>,
     /// `managed` or `data`.
-    pub mode: String,
+    pub mode: Arc<str>,
     /// The resource's type.
-    pub r#type: String,
+    pub r#type: Arc<str>,
     /// The resource's name within its module.
-    pub name: String,
+    pub name: Arc<str>,
     /// What happens.
     pub kind: Kind,
     /// Terraform's words for it.
-    pub actions: Vec<String>,
+    pub actions: Arc<[String]>,
     /// Terraform's word for why.
-    pub action_reason: Option<String>,
+    pub action_reason: Option<Arc<str>>,
     /// The attributes that force the replacement, as paths (`tags.Name`, `rule[0].cidr`).
-    pub forced_by: Vec<String>,
+    pub forced_by: Box<[String]>,
     /// The deposed object's key, when it is not the current object.
-    pub deposed: Option<String>,
+    pub deposed: Option<Box<str>>,
     /// What is imported, when something is: the id, or the identity as JSON; empty when unknown.
-    pub importing: Option<String>,
+    pub importing: Option<Box<str>>,
     /// What differs, as long as there was room to keep it.
-    pub(crate) delta: Option<Delta>,
+    pub(crate) delta: Option<Box<Delta>>,
     /// Whether what differs was not kept.
     pub(crate) detail_left_out: bool,
 }
@@ -110,7 +146,7 @@ pub struct OutputSummary {
     /// What happens.
     pub kind: Kind,
     /// What differs.
-    pub(crate) delta: Option<Delta>,
+    pub(crate) delta: Option<Box<Delta>>,
 }
 
 /// A check, precondition or postcondition that did not pass.
@@ -146,6 +182,8 @@ pub struct ActionSummary {
 
 /// A plan, summed up: enough to tell people about it, small whatever the plan's size.
 ///
+/// Its lists hold what the largest text can show, the most dangerous first; numbers are of all.
+///
 /// Its `Debug` tells the counts only: keys and messages can hold a secret's copy.
 #[derive(Clone, Default)]
 pub struct PlanSummary {
@@ -157,23 +195,27 @@ pub struct PlanSummary {
     pub timestamp: Option<String>,
     /// How many of each.
     pub counts: Counts,
+    /// How many resource changes there are of each kind, whether kept or not.
+    pub kinds: Kinds,
     /// The resources that change, in the plan's order.
     pub resources: Vec<ResourceSummary>,
-    /// The outputs that change, by name.
+    /// The outputs that change, by name; `counts.outputs` in all.
     pub outputs: Vec<OutputSummary>,
     /// Resources that do not change.
     pub unchanged: usize,
-    /// What was changed outside of Terraform.
+    /// What was changed outside of Terraform; `counts.drift` in all.
     pub drift: Vec<ResourceSummary>,
     /// What was checked and did not pass.
     pub checks: Vec<CheckSummary>,
+    /// How many checks did not pass.
+    pub checks_failed: usize,
     /// How many checks passed.
     pub checks_passed: usize,
     /// How many checks are known only after the apply.
     pub checks_unknown: usize,
-    /// What is left for a later plan.
+    /// What is left for a later plan; `counts.deferred` in all.
     pub deferred: Vec<DeferredSummary>,
-    /// The provider actions that the apply invokes.
+    /// The provider actions that the apply invokes; `counts.actions` in all.
     pub actions: Vec<ActionSummary>,
     /// Whether the plan covers everything; `None` from a Terraform that does not say.
     pub complete: Option<bool>,
@@ -183,6 +225,8 @@ pub struct PlanSummary {
     pub applyable: Option<bool>,
     /// Actions and parts of the plan that we do not know.
     pub unknown_actions: Vec<String>,
+    /// How often something unknown came up that is not among them.
+    pub unknown_omitted: usize,
     /// The values that must not be shown.
     pub secrets: Secrets,
 }
@@ -197,10 +241,8 @@ impl PlanSummary {
     /// Whether an apply would do anything; what we do not know, or what is missing, counts as
     /// something.
     pub fn has_changes(&self) -> bool {
-        !self.resources.is_empty()
-            || !self.outputs.is_empty()
-            || !self.deferred.is_empty()
-            || !self.actions.is_empty()
+        let counts = &self.counts;
+        self.kinds.total() + counts.outputs + counts.deferred + counts.actions > 0
             || !self.unknown_actions.is_empty()
             || self.errored
             || self.complete == Some(false)
@@ -212,7 +254,7 @@ impl PlanSummary {
         for resource in self.resources.iter_mut().chain(&mut self.drift) {
             resource.delta = None;
             resource.detail_left_out = true;
-            resource.importing = resource.importing.as_ref().map(|_| String::new());
+            resource.importing = resource.importing.as_ref().map(|_| Box::default());
         }
         for output in &mut self.outputs {
             output.delta = None;
@@ -220,74 +262,6 @@ impl PlanSummary {
         for check in &mut self.checks {
             check.problems.clear();
         }
-    }
-
-    /// The JSON of `render --json` and of the step output `summary-json`.
-    pub fn to_summary_json(&self) -> Value {
-        self.summary_json_of(self.resources.len())
-    }
-
-    /// The same in at most `limit` bytes as compact JSON: the least dangerous resources are left
-    /// out first, and `resources_omitted` says how many. The counts are always complete.
-    pub fn to_summary_json_within(&self, limit: usize) -> Value {
-        let mut kept = self.resources.len();
-        loop {
-            let json = self.summary_json_of(kept);
-            if kept == 0 || json.to_string().len() <= limit {
-                return json;
-            }
-            kept /= 2;
-        }
-    }
-
-    fn summary_json_of(&self, kept: usize) -> Value {
-        let counts = &self.counts;
-        let mut order: Vec<&ResourceSummary> = self.resources.iter().collect();
-        if kept < order.len() {
-            order.sort_by_key(|resource| resource.kind);
-            order.truncate(kept);
-        }
-        let resources: Vec<Value> = order
-            .into_iter()
-            .map(|resource| {
-                json!({
-                    "address": self.scrub_address(&resource.address),
-                    "actions": resource.actions,
-                    "reason": resource.action_reason,
-                    "forced_by": resource.forced_by.iter()
-                        .map(|path| self.secrets.scrub_name(path)).collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        let mut json = json!({
-            "counts": {
-                "add": counts.add,
-                "change": counts.change,
-                "replace": counts.replace,
-                "destroy": counts.destroy,
-                "import": counts.import,
-                "move": counts.moved,
-                "forget": counts.forget,
-                "read": counts.read,
-                "drift": counts.drift,
-                "outputs": counts.outputs,
-            },
-            "complete": self.complete.unwrap_or(true) && self.deferred.is_empty(),
-            "errored": self.errored,
-            "unknown_actions": self.unknown_actions,
-            "resources": resources,
-        });
-        // Few plans have any.
-        for (name, count) in [("actions", counts.actions), ("deferred", counts.deferred)] {
-            if let (true, Some(Value::Object(counts))) = (count > 0, json.get_mut("counts")) {
-                counts.insert(name.to_owned(), json!(count));
-            }
-        }
-        let omitted = self.resources.len() - kept;
-        if let (true, Some(map)) = (omitted > 0, json.as_object_mut()) {
-            map.insert("resources_omitted".to_owned(), json!(omitted));
-        }
-        json
     }
 
     /// An address without sensitive values in its keys. Its names stand in the configuration, so
@@ -321,144 +295,4 @@ fn end_of_key(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// How much detail is kept for each kind of change, in bytes: more than a job summary can show.
-const DETAIL_PER_KIND: usize = 256 * 1024;
-
-/// What is kept of one change at most; a larger one would be cut to pieces anyway.
-const LARGEST_DETAIL: usize = DETAIL_PER_KIND / 4;
-
-/// Sums up changes as they come by.
-#[derive(Default)]
-pub(super) struct Totals {
-    pub(super) plan: PlanSummary,
-    kept: [usize; 9],
-}
-
-impl Totals {
-    /// A resource that changes, moves or is imported.
-    pub(super) fn resource(&mut self, change: &ResourceChange) {
-        let kind = Kind::of(&change.change.actions);
-        let counts = &mut self.plan.counts;
-        match kind {
-            Kind::Create => counts.add += 1,
-            Kind::Update => counts.change += 1,
-            Kind::Replace => counts.replace += 1,
-            Kind::Destroy => counts.destroy += 1,
-            Kind::Forget => counts.forget += 1,
-            Kind::Read => counts.read += 1,
-            Kind::NoOp => self.plan.unchanged += 1,
-            Kind::Unknown => {
-                let words = change.change.actions.join(", ");
-                self.unknown(if words.is_empty() { "no action".to_owned() } else { words });
-            }
-        }
-        let counts = &mut self.plan.counts;
-        counts.moved += usize::from(moved(change));
-        counts.import += usize::from(change.change.importing.is_some());
-        let summary = self.resource_summary(change, kind, kind as usize);
-        self.plan.resources.push(summary);
-    }
-
-    /// A resource that somebody changed outside of Terraform.
-    pub(super) fn drift(&mut self, change: &ResourceChange) {
-        self.plan.counts.drift += 1;
-        let summary = self.resource_summary(change, Kind::of(&change.change.actions), 8);
-        self.plan.drift.push(summary);
-    }
-
-    pub(super) fn output(&mut self, name: &str, change: &Change) {
-        self.plan.counts.outputs += 1;
-        let kind = Kind::of(&change.actions);
-        if kind == Kind::Unknown {
-            self.unknown(change.actions.join(", "));
-        }
-        let (delta, _) = self.keep(change, 8);
-        self.plan.outputs.push(OutputSummary { name: name.to_owned(), kind, delta });
-    }
-
-    pub(super) fn unknown(&mut self, what: String) {
-        if !self.plan.unknown_actions.contains(&what) {
-            self.plan.unknown_actions.push(what);
-        }
-    }
-
-    fn resource_summary(&mut self, change: &ResourceChange, kind: Kind, drawer: usize) -> ResourceSummary {
-        let (delta, detail_left_out) = self.keep(&change.change, drawer);
-        ResourceSummary {
-            address: change.address.clone(),
-            previous_address: change.previous_address.clone().filter(|_| moved(change)),
-            module_address: change.module_address.clone().filter(|module| !module.is_empty()),
-            mode: change.mode.clone(),
-            r#type: change.r#type.clone(),
-            name: change.name.clone(),
-            kind,
-            actions: change.change.actions.clone(),
-            action_reason: change.action_reason.clone(),
-            forced_by: change.change.replace_paths.iter().map(|path| path_text(path)).collect(),
-            deposed: change.deposed.clone().filter(|key| !key.is_empty()),
-            importing: change.change.importing.as_ref().map(import_text),
-            delta,
-            detail_left_out,
-        }
-    }
-
-    fn keep(&mut self, change: &Change, drawer: usize) -> (Option<Delta>, bool) {
-        let Some(used) = self.kept.get_mut(drawer) else { return (None, true) };
-        if *used >= DETAIL_PER_KIND {
-            return (None, true);
-        }
-        let delta = match delta::delta(change, LARGEST_DETAIL) {
-            Ok(Some(delta)) => delta,
-            Ok(None) => return (None, false),
-            Err(delta::NoRoom) => return (None, true),
-        };
-        let size = delta::size(&delta);
-        if size > LARGEST_DETAIL {
-            return (None, true);
-        }
-        // One that did not fit closes the drawer: from then on nothing is built for it.
-        *used += size;
-        if *used > DETAIL_PER_KIND { (None, true) } else { (Some(delta), false) }
-    }
-
-    /// Whether the detail of another change of this kind may be kept.
-    pub(super) fn has_room(&self, kind: Kind) -> bool {
-        self.kept.get(kind as usize).is_some_and(|used| *used < DETAIL_PER_KIND)
-    }
-}
-
-pub(super) fn moved(change: &ResourceChange) -> bool {
-    change.previous_address.as_ref().is_some_and(|previous| *previous != change.address)
-}
-
-fn import_text(importing: &Value) -> String {
-    match (importing.get("id"), importing.get("identity")) {
-        (Some(Value::String(id)), _) => id.clone(),
-        (_, Some(identity)) if !identity.is_null() => identity.to_string(),
-        _ => String::new(),
-    }
-}
-
-/// A path as one would write it in a configuration.
-fn path_text(path: &[Value]) -> String {
-    let mut out = String::new();
-    for step in path {
-        match step {
-            Value::String(name) if is_name(name) => {
-                if !out.is_empty() {
-                    out.push('.');
-                }
-                out.push_str(name);
-            }
-            Value::String(key) => write!(out, "[{key:?}]").unwrap_or_default(),
-            other => write!(out, "[{other}]").unwrap_or_default(),
-        }
-    }
-    out
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }

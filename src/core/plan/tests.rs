@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 
@@ -25,6 +25,10 @@ fn fails(bytes: &[u8]) -> PlanError {
 /// A plan with these resource changes and nothing else.
 fn plan_of(changes: &Value) -> PlanSummary {
     read(&json!({"format_version": "1.2", "resource_changes": changes}).to_string())
+}
+
+fn summary_of(plan: &PlanSummary, limit: usize) -> Value {
+    serde_json::from_str(&plan.to_summary_json(limit)).unwrap()
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn counts_what_terraform_counts() {
 
 #[test]
 fn the_summary_follows_the_contract() {
-    let summary = read(EVERYTHING).to_summary_json();
+    let summary = summary_of(&read(EVERYTHING), usize::MAX);
     assert_eq!(summary["counts"]["replace"], 3);
     assert_eq!(summary["counts"]["move"], 1);
     assert_eq!(summary["counts"]["drift"], 0);
@@ -89,8 +93,8 @@ fn a_summary_within_a_limit_keeps_the_dangerous_and_says_what_it_left_out() {
         })
         .collect();
     let plan = plan_of(&json!(changes));
-    let summary = plan.to_summary_json_within(10_000);
-    assert!(summary.to_string().len() <= 10_000);
+    assert!(plan.to_summary_json(10_000).len() <= 10_000);
+    let summary = summary_of(&plan, 10_000);
     let kept = summary["resources"].as_array().unwrap();
     assert_eq!(kept[0]["address"], "a.b[700]");
     assert_eq!(summary["resources_omitted"], 1000 - kept.len());
@@ -188,15 +192,15 @@ impl Read for Dripping<'_> {
 
 #[test]
 fn the_form_of_the_document_does_not_matter() {
-    let expected = read(EVERYTHING).to_summary_json();
+    let expected = read(EVERYTHING).to_summary_json(usize::MAX);
     let dripping = read_plan(Dripping(EVERYTHING.as_bytes()), &mut []).unwrap();
-    assert_eq!(dripping.to_summary_json(), expected);
+    assert_eq!(dripping.to_summary_json(usize::MAX), expected);
 
     // Keys in another order (configuration before variables), with white space and a byte-order mark.
     let value: Value = serde_json::from_str(EVERYTHING).unwrap();
     let pretty = format!("\u{feff}{}\n", serde_json::to_string_pretty(&value).unwrap());
     let pretty = read(&pretty);
-    assert_eq!(pretty.to_summary_json(), expected);
+    assert_eq!(pretty.to_summary_json(usize::MAX), expected);
     assert_eq!(pretty.unchanged, read(EVERYTHING).unchanged);
     assert!(pretty.secrets.scrub("hunter2-after").contains(SENSITIVE));
 }
@@ -401,4 +405,29 @@ fn what_is_too_large_does_not_depend_on_how_it_arrives_and_leaves_positions_righ
             }
         }
     }
+}
+
+#[test]
+fn of_too_many_variables_none_is_shown_that_may_be_sensitive() {
+    let plan = |variables: usize, sensitive: &[usize]| {
+        let values = (0..variables).map(|index| (format!("v{index}"), json!({"value": format!("secret-{index}")})));
+        let marks = sensitive.iter().map(|index| (format!("v{index}"), json!({"sensitive": true})));
+        let (values, marks): (Map<_, _>, Map<_, _>) = (values.collect(), marks.collect());
+        read(&format!(
+            r#"{{"format_version":"1.2","variables":{},"resource_changes":[],"configuration":{}}}"#,
+            json!(values),
+            json!({"root_module": {"variables": marks}})
+        ))
+        .secrets
+    };
+    // In the order of their names, `v0` is among the first and `v9999` the last.
+    let known = plan(60_000, &[0]);
+    assert_eq!(known.withheld(), None);
+    assert_eq!(known.scrub("secret-0 secret-1"), "(sensitive value) secret-1");
+    assert_eq!(plan(60_000, &[0, 9999]).withheld(), Some(Unsearchable::Together));
+    assert_eq!(plan(60_000, &[]).withheld(), None);
+    // When even the names are too many, each variable counts as one of them.
+    let names: Vec<usize> = (0..30_000).collect();
+    let all = plan(30, &names);
+    assert_eq!((all.withheld(), &*all.scrub("secret-29")), (None, SENSITIVE));
 }

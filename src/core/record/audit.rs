@@ -64,7 +64,7 @@ pub fn applied(plan: &PlanSummary, plan_args: &[String]) -> &'static str {
         let of_target = name.starts_with("target") || name.starts_with("exclude");
         word.starts_with('-') && (of_target || name.starts_with("refresh-only") || name.starts_with("destroy"))
     };
-    let is_part = plan.complete == Some(false) || !plan.deferred.is_empty() || plan_args.iter().any(narrows);
+    let is_part = plan.complete == Some(false) || plan.counts.deferred > 0 || plan_args.iter().any(narrows);
     if is_part { APPLIED_IN_PART } else { APPLIED }
 }
 

@@ -6,7 +6,7 @@
 //! counts as unknown. Not counted: attributes that stay as they are, Terraform's reason, the order
 //! of the changes, and drift that leads to no change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,9 @@ use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
-use crate::core::plan::{Change, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
+use crate::core::plan::{
+    ActionSummary, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange,
+};
 
 /// How many digits of a fingerprint people are shown.
 pub const SHORT: usize = 12;
@@ -89,6 +91,8 @@ pub struct Fingerprinter {
     attribute_start: Hmac<Sha256>,
     resources: Vec<Pending>,
     outputs: Vec<Pending>,
+    other: Vec<String>,
+    unknown: BTreeSet<String>,
     attributes: usize,
     masked: bool,
 }
@@ -112,29 +116,22 @@ impl Fingerprinter {
             key,
             resources: Vec::new(),
             outputs: Vec::new(),
+            other: Vec::new(),
+            unknown: BTreeSet::new(),
             attributes: 0,
             masked: false,
         }
     }
 
-    /// Ends with what the whole plan says: when it was made, whether it covers everything, and
-    /// the parts of it that are neither resource changes nor outputs.
+    /// Ends with what the whole plan says: when it was made, and whether it covers everything.
     pub fn finish_plan(self, plan: &PlanSummary) -> PlanFingerprint {
-        let deferred = plan.deferred.iter().map(|part| format!("{} is deferred ({})", part.address, part.reason));
-        let actions = plan.actions.iter().map(|part| {
-            let by = part.triggered_by.as_deref().map(|address| format!(" (by {address})")).unwrap_or_default();
-            format!("the action {} is invoked{by}{}", part.address, if part.deferred { ", later" } else { "" })
-        });
-        let unknown = plan.unknown_actions.iter().map(|part| format!("unknown: {part}"));
-        let other: Vec<String> = deferred.chain(actions).chain(unknown).collect();
-        self.finish(plan.timestamp.as_deref(), plan.complete != Some(false), &other)
+        self.finish(plan.timestamp.as_deref(), plan.complete != Some(false))
     }
 
     /// Ends with what is known only after the whole plan was read.
     ///
-    /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name, and `other`
-    /// the parts of it that are neither resource changes nor outputs.
-    pub fn finish(self, plan_time: Option<&str>, complete: bool, other: &[String]) -> PlanFingerprint {
+    /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name.
+    fn finish(self, plan_time: Option<&str>, complete: bool) -> PlanFingerprint {
         let mut resources: Vec<ResourceChange> = self
             .resources
             .into_iter()
@@ -153,7 +150,8 @@ impl Fingerprinter {
             })
             .collect();
         outputs.sort();
-        let mut other = other.to_vec();
+        let unknown = self.unknown.into_iter().map(|part| format!("unknown: {part}"));
+        let mut other: Vec<String> = self.other.into_iter().chain(unknown).collect();
         other.sort();
 
         let mut whole = Canon::new(self.key.start("plan"), true);
@@ -297,6 +295,20 @@ impl PlanVisitor for Fingerprinter {
         };
         let pending = if change.actions == ["no-op"] { pending } else { self.change(pending, change, true) };
         self.resources.push(pending);
+    }
+
+    fn deferred(&mut self, deferred: &DeferredSummary) {
+        self.other.push(format!("{} is deferred ({})", deferred.address, deferred.reason));
+    }
+
+    fn action(&mut self, action: &ActionSummary) {
+        let by = action.triggered_by.as_deref().map(|address| format!(" (by {address})")).unwrap_or_default();
+        let later = if action.deferred { ", later" } else { "" };
+        self.other.push(format!("the action {} is invoked{by}{later}", action.address));
+    }
+
+    fn unknown(&mut self, what: &str) {
+        self.unknown.insert(what.to_owned());
     }
 
     fn output_change(&mut self, name: &str, change: &Change) {

@@ -459,3 +459,20 @@ fn every_byte_of_what_is_too_large_to_be_kept_counts() {
         assert_eq!(unkeyed, of(&json!(1), &other, None, &marks));
     }
 }
+
+#[test]
+fn every_part_counts_however_many_there_are() {
+    let of = |last: &str| {
+        let address = |index| if index == 4_999 { format!("a.{last}") } else { format!("a.b[{index}]") };
+        let entry = |index| json!({"address": address(index), "change": {"actions": [address(index)]}});
+        let entries: Vec<Value> = (0..5_000).map(entry).collect();
+        let mut plan = plan(&entries, &json!({}), "2026-11-20T12:00:00Z");
+        plan["deferred_changes"] = entries.iter().map(|entry| json!({"resource_change": entry})).collect();
+        plan["action_invocations"] = json!(entries);
+        fingerprint_of(Some(LINEAGE), &plan)
+    };
+    let (one, other) = (of("c"), of("d")); // each deferred, invoked, and a word that is not known
+    assert_eq!((one.resources.len(), one.other.len()), (5_000, 15_000));
+    let differ = one.other.iter().filter(|part| !other.other.contains(part)).count();
+    assert!(differ == 3 && one.fingerprint != other.fingerprint, "{differ}");
+}
