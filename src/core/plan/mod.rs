@@ -11,6 +11,7 @@ mod summary;
 mod change;
 mod configuration;
 mod delta;
+mod differing;
 mod encoded;
 mod error;
 mod large;

@@ -50,6 +50,9 @@ pub(super) struct Document<'v, 'd, R> {
     pub(super) visitors: &'v mut [&'d mut dyn PlanVisitor],
     pub(super) totals: Totals,
     pub(super) marked: Marked,
+    /// The marks of the last resource as they were written, and as they are built; those of the next are
+    /// mostly the same.
+    pub(super) last_marks: (Vec<u8>, Value),
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Vec<(String, Value)>,
     pub(super) sensitive_variables: HashSet<String>,
@@ -111,6 +114,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             visitors,
             totals: Totals::default(),
             marked: Marked::default(),
+            last_marks: (Vec::new(), Value::Null),
             variables: Vec::new(),
             sensitive_variables: HashSet::new(),
             put_aside: 0,
@@ -287,7 +291,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     pub(super) fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
         let bytes = self.scanner.bytes(span);
         let reduced;
-        let bytes = if !span.reduced && memmem::find(bytes, MARKED).is_some() {
+        let bytes = if self.has_marked(span) {
             reduced = scan::reduced(bytes)?;
             &reduced
         } else {
@@ -301,6 +305,11 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 PlanError::wrong_value(self.scanner.position_of(span), &path, error.inner())
             })
         })
+    }
+
+    /// Whether a string in what was kept begins like a stand-in and is none.
+    pub(super) fn has_marked(&self, span: Span) -> bool {
+        !span.reduced && memmem::find(self.scanner.bytes(span), MARKED).is_some()
     }
 
     /// Walks over an array, or `null`.
