@@ -61,7 +61,7 @@ pub struct Change {
     pub replace_paths: Vec<Vec<Value>>,
     /// Present when the object is imported first; `id` or `identity` say what.
     pub importing: Option<Value>,
-    /// How many attributes stay that were left out of `before` and `after`; a visitor sees them all.
+    /// How many attributes stay that were left out of `before` and `after`.
     #[serde(skip)]
     pub unchanged: usize,
 }

@@ -20,7 +20,8 @@ use super::summary::{CheckSummary, Kind, PlanSummary, Totals};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
-/// A resource that does not change (`no-op`, neither moved nor imported) is not shown.
+/// A resource that does not change (`no-op`, neither moved nor imported) is not shown, and of one that
+/// does, attributes that stay may be left out, except for its `id`.
 pub trait PlanVisitor {
     /// A resource will be created, updated, replaced, destroyed, forgotten, read, moved, imported,
     /// or will have something done to it that we do not know.

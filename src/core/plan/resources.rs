@@ -79,12 +79,10 @@ impl<R: Read> Document<'_, '_, R> {
             self.totals.plan.unchanged += 1;
             return self.mark_entry(&entry);
         }
-        if !self.visitors.is_empty() {
-            self.whole_change(&entry, &mut change.change)?;
-        } else if self.totals.has_room(kind) {
-            self.differing_change(&entry, &mut change.change)?;
-        } else {
+        if self.visitors.is_empty() && !self.totals.has_room(kind) {
             self.mark_entry(&entry)?;
+        } else {
+            self.differing_change(&entry, &mut change.change)?;
         }
         self.totals.resource(&change);
         for visitor in self.visitors.iter_mut() {
