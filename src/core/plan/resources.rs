@@ -252,7 +252,8 @@ impl<R: Read> Document<'_, '_, R> {
             && !self.has_marked(after)
             && build_differing(self.scanner.bytes(before), self.scanner.bytes(after), change)
         {
-            return self.mark_entry(entry);
+            self.mark_change(change);
+            return Ok(());
         }
         self.whole_change(entry, change)
     }
