@@ -61,6 +61,9 @@ pub struct Change {
     pub replace_paths: Vec<Vec<Value>>,
     /// Present when the object is imported first; `id` or `identity` say what.
     pub importing: Option<Value>,
+    /// How many attributes stay that were left out of `before` and `after`.
+    #[serde(skip)]
+    pub unchanged: usize,
 }
 
 /// `null` reads as nothing given.

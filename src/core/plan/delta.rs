@@ -80,7 +80,10 @@ pub(super) fn delta(change: &Change, room: usize) -> Result<Option<Delta>, NoRoo
     let room = Cell::new(room);
     let before = Side { value: &change.before, marks: &change.before_sensitive, room: &room };
     let after = Side { value: &change.after, marks: &change.after_sensitive, room: &room };
-    let delta = compare(before, after, &change.after_unknown);
+    let mut delta = compare(before, after, &change.after_unknown);
+    if let Some(Delta::Object { unchanged, .. }) = &mut delta {
+        *unchanged += change.unchanged;
+    }
     if room.get() == 0 { Err(NoRoom) } else { Ok(delta) }
 }
 

@@ -12,6 +12,7 @@ mod aside;
 mod change;
 mod configuration;
 mod delta;
+mod differing;
 mod encoded;
 mod error;
 mod keeper;

@@ -22,7 +22,8 @@ use super::totals::{MOST_MESSAGES, Totals};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
-/// A resource that does not change (`no-op`, neither moved nor imported) is not shown.
+/// A resource that does not change (`no-op`, neither moved nor imported) is not shown, and of one that
+/// does, attributes that stay may be left out, except for its `id`.
 pub trait PlanVisitor {
     /// A resource will be created, updated, replaced, destroyed, forgotten, read, moved, imported,
     /// or will have something done to it that we do not know.
@@ -55,6 +56,9 @@ pub(super) struct Document<'v, 'd, R> {
     pub(super) visitors: &'v mut [&'d mut dyn PlanVisitor],
     pub(super) totals: Totals,
     pub(super) marked: Marked,
+    /// The marks of the last resource as they were written, and as they are built; those of the next are
+    /// mostly the same.
+    pub(super) last_marks: (Vec<u8>, Value),
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Given,
     pub(super) sensitive_variables: Sensitive,
@@ -116,6 +120,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             visitors,
             totals: Totals::default(),
             marked: Marked::default(),
+            last_marks: (Vec::new(), Value::Null),
             variables: Given::default(),
             sensitive_variables: Sensitive::default(),
             put_aside: Used::default(),
@@ -291,7 +296,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     pub(super) fn parse<T: DeserializeOwned>(&self, span: Span) -> Result<T, PlanError> {
         let bytes = self.scanner.bytes(span);
         let reduced;
-        let bytes = if !span.reduced && memmem::find(bytes, MARKED).is_some() {
+        let bytes = if self.has_marked(span) {
             reduced = scan::reduced(bytes)?;
             &reduced
         } else {
@@ -305,6 +310,11 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 PlanError::wrong_value(self.scanner.position_of(span), &path, error.inner())
             })
         })
+    }
+
+    /// Whether a string in what was kept begins like a stand-in and is none.
+    pub(super) fn has_marked(&self, span: Span) -> bool {
+        !span.reduced && memmem::find(self.scanner.bytes(span), MARKED).is_some()
     }
 
     /// Walks over an array, or `null`.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::change::{Change, ResourceChange};
+use super::differing::build_differing;
 use super::error::PlanError;
 use super::large::MARKED;
 use super::reader::Document;
@@ -24,6 +25,9 @@ const MAX_MODULE_DEPTH: usize = 200;
 /// Resources of which it is remembered that their values are known. Of more, those of the prior state
 /// are looked at again.
 const MOST_SEEN: usize = 200_000;
+
+/// Larger marks are not remembered for the next resource, in bytes.
+const MOST_REMEMBERED: usize = 16 * 1024;
 
 /// Where the fields of an entry are, each as it is named in the document.
 #[derive(Default)]
@@ -83,7 +87,7 @@ impl<R: Read> Document<'_, '_, R> {
         if self.visitors.is_empty() && !self.totals.has_room(kind) {
             self.mark_entry(&entry)?;
         } else {
-            self.whole_change(&entry, &mut change.change)?;
+            self.differing_change(&entry, &mut change.change)?;
         }
         if kind == Kind::Unknown {
             let words = change.change.actions.join(", ");
@@ -235,10 +239,16 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// The values, which can be large.
     pub(super) fn large_change(&self, spans: &[Option<Span>; 8], change: &mut Change) -> Result<(), PlanError> {
-        let [_, _, _, before, before_sensitive, after, after_sensitive, after_unknown] = *spans;
+        let [_, _, _, before, _, after, ..] = *spans;
         change.before = self.field("before", before)?.unwrap_or_default();
-        change.before_sensitive = self.field("before_sensitive", before_sensitive)?.unwrap_or_default();
         change.after = self.field("after", after)?.unwrap_or_default();
+        self.marks_of_change(spans, change)
+    }
+
+    /// What is sensitive or unknown of the values.
+    fn marks_of_change(&self, spans: &[Option<Span>; 8], change: &mut Change) -> Result<(), PlanError> {
+        let [_, _, _, _, before_sensitive, _, after_sensitive, after_unknown] = *spans;
+        change.before_sensitive = self.field("before_sensitive", before_sensitive)?.unwrap_or_default();
         change.after_sensitive = self.field("after_sensitive", after_sensitive)?.unwrap_or_default();
         change.after_unknown = self.field("after_unknown", after_unknown)?.unwrap_or_default();
         Ok(())
@@ -249,6 +259,20 @@ impl<R: Read> Document<'_, '_, R> {
         self.large_change(&entry.change, change).map_err(|error| error.within("change"))?;
         self.mark_change(change);
         Ok(())
+    }
+
+    /// The same without the attributes that stay, where these can be told before anything is built.
+    fn differing_change(&mut self, entry: &Entry, change: &mut Change) -> Result<(), PlanError> {
+        self.marks_of_change(&entry.change, change).map_err(|error| error.within("change"))?;
+        if let [_, _, _, Some(before), _, Some(after), ..] = entry.change
+            && !self.has_marked(before)
+            && !self.has_marked(after)
+            && build_differing(self.scanner.bytes(before), self.scanner.bytes(after), change)
+        {
+            self.mark_change(change);
+            return Ok(());
+        }
+        self.whole_change(entry, change)
     }
 
     pub(super) fn field<T: DeserializeOwned>(&self, name: &str, span: Option<Span>) -> Result<Option<T>, PlanError> {
@@ -269,14 +293,20 @@ impl<R: Read> Document<'_, '_, R> {
     fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
         let (Some(value), Some(marks)) = (value, marks) else { return Ok(()) };
         let written = self.scanner.bytes(marks);
-        if memmem::find(written, b"true").is_none() && memmem::find(written, MARKED).is_none() {
-            return Ok(());
+        if written != self.last_marks.0 {
+            if memmem::find(written, b"true").is_none() && memmem::find(written, MARKED).is_none() {
+                return Ok(());
+            }
+            let built = self.parse(marks)?;
+            self.last_marks = (self.scanner.bytes(marks).to_vec(), built);
         }
-        let marks: Value = self.parse(marks)?;
-        if self.marked.add_json(self.scanner.bytes(value), &marks).is_err() {
+        if self.marked.add_json(self.scanner.bytes(value), &self.last_marks.1).is_err() {
             // Whatever is wrong, the usual way finds out where.
             let value: Value = self.parse(value)?;
-            self.marked.add(&value, &marks);
+            self.marked.add(&value, &self.last_marks.1);
+        }
+        if self.last_marks.0.len() > MOST_REMEMBERED {
+            self.last_marks = (Vec::new(), Value::Null);
         }
         Ok(())
     }

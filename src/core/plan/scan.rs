@@ -10,7 +10,7 @@ use std::io::Read;
 
 use memchr::{memchr_iter, memmem, memrchr};
 
-use super::skip::{Advance, Skip};
+use super::skip::{Advance, Skip, quote_or_backslash};
 
 pub(super) use reduce::reduced;
 
@@ -19,6 +19,9 @@ const CHUNK: usize = 128 * 1024;
 
 /// A value that is kept and longer than this is reduced to what can be dealt with in little memory.
 const LARGE: usize = 64 * 1024;
+
+/// A longer key is not looked for at one glance, in bytes.
+const LONGEST_PLAIN_KEY: usize = 128;
 
 /// What is kept at once, in bytes: several values, each reduced. No plan of Terraform's comes near.
 const MOST_KEPT: usize = 24 * 1024 * 1024;
@@ -137,6 +140,10 @@ impl<R: Read> Scanner<R> {
 
     /// Moves to an object's next entry, over its key and colon; `false` after its last.
     pub(super) fn next_key(&mut self, first: &mut bool) -> Result<bool, ScanError> {
+        if self.plain_key(*first) {
+            *first = false;
+            return Ok(true);
+        }
         if !self.next_item(b'}', first)? {
             return Ok(false);
         }
@@ -155,6 +162,25 @@ impl<R: Read> Scanner<R> {
         }
         self.expect(b':', "`:`")?;
         Ok(true)
+    }
+
+    /// The same for a key as Terraform writes it: nothing between it and the comma before and the colon
+    /// behind, and all of it at hand.
+    fn plain_key(&mut self, first: bool) -> bool {
+        let unread = self.unread();
+        let key = if first { Some(unread) } else { unread.strip_prefix(b",") };
+        let Some(inside) = key.and_then(|key| key.strip_prefix(b"\"")) else { return false };
+        let inside = inside.get(..LONGEST_PLAIN_KEY).unwrap_or(inside);
+        let Some(length) = quote_or_backslash(inside) else { return false };
+        if inside.get(length..length + 2) != Some(b"\":") {
+            return false;
+        }
+        let start = self.next + usize::from(!first);
+        let end = start + length + 2;
+        self.key.clear();
+        self.key.extend_from_slice(self.buffer.get(start..end).unwrap_or_default());
+        self.next = end + 1;
+        true
     }
 
     /// The key that [`Self::next_key`] moved over, as it stands in the document.

@@ -2,9 +2,10 @@
 //!
 //! Objects and arrays are walked 64 bytes at once: a bit for each quote, then, by a running exclusive
 //! or, a bit for each byte inside a string, and what is left are the brackets. The way is simdjson's
-//! (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019), in plain integers.
+//! (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019), in safe code.
 
 use memchr::memchr2;
+use wide::u8x64;
 
 /// Deeper than any plan; Terraform's own types cannot nest like this.
 const MAX_DEPTH: usize = 1024;
@@ -22,22 +23,59 @@ pub(super) enum Advance {
 /// A walk over a string, an object or an array that can be interrupted anywhere.
 #[derive(Default)]
 pub(super) struct Skip {
-    /// The brackets that must still close, innermost last.
-    open: Vec<u8>,
+    open: Open,
     in_string: bool,
     /// The last byte was a backslash that takes away the meaning of the next.
     escaped: bool,
 }
 
+/// The brackets that must still close.
+#[derive(Default)]
+struct Open {
+    depth: usize,
+    /// A bit for each, the innermost lowest: whether it is a curly one. Those of the outer ones, 64 to a
+    /// word.
+    inner: u64,
+    outer: Vec<u64>,
+}
+
+impl Open {
+    fn push(&mut self, curly: bool) {
+        if self.depth.is_multiple_of(64) && self.depth > 0 {
+            self.outer.push(self.inner);
+        }
+        self.inner = self.inner << 1 | u64::from(curly);
+        self.depth += 1;
+    }
+
+    /// Whether one such is open, which is closed then.
+    fn pop(&mut self, curly: bool) -> bool {
+        if self.depth == 0 || (self.inner & 1 == 1) != curly {
+            return false;
+        }
+        self.inner >>= 1;
+        self.depth -= 1;
+        if self.depth.is_multiple_of(64) {
+            self.inner = self.outer.pop().unwrap_or_default();
+        }
+        true
+    }
+}
+
 impl Skip {
-    /// In the middle of a value, with these brackets to close and outside a string.
-    pub(super) fn inside(open: Vec<u8>) -> Self {
-        Self { open, ..Self::default() }
+    /// In the middle of a value, outside a string, with brackets open that these close, the innermost
+    /// last.
+    pub(super) fn inside(close: &[u8]) -> Self {
+        let mut skip = Self::default();
+        for bracket in close {
+            skip.open.push(*bracket == b'}');
+        }
+        skip
     }
 
     /// Goes on over `bytes`, which follow those of the last call.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Advance {
-        if self.open.is_empty() && (self.in_string || bytes.first() == Some(&b'"')) {
+        if self.open.depth == 0 && (self.in_string || bytes.first() == Some(&b'"')) {
             return self.string(bytes);
         }
         let (blocks, rest) = bytes.as_chunks::<64>();
@@ -128,20 +166,17 @@ impl Skip {
         while brackets != 0 {
             let place = brackets.trailing_zeros() as usize;
             brackets &= brackets - 1;
-            match block.get(place) {
-                Some(b'{') => self.open.push(b'}'),
-                Some(b'[') => self.open.push(b']'),
-                close => {
-                    if self.open.pop().as_ref() != close {
-                        return Some(Advance::Wrong(at + place, "the bracket that closes the last one opened"));
-                    }
-                    if self.open.is_empty() {
-                        return Some(Advance::Done(at + place + 1));
-                    }
+            let bracket = block.get(place).copied().unwrap_or_default();
+            let curly = matches!(bracket, b'{' | b'}');
+            if matches!(bracket, b'{' | b'[') {
+                self.open.push(curly);
+                if self.open.depth > MAX_DEPTH {
+                    return Some(Advance::Wrong(at + place, "less nesting"));
                 }
-            }
-            if self.open.len() > MAX_DEPTH {
-                return Some(Advance::Wrong(at + place, "less nesting"));
+            } else if !self.open.pop(curly) {
+                return Some(Advance::Wrong(at + place, "the bracket that closes the last one opened"));
+            } else if self.open.depth == 0 {
+                return Some(Advance::Done(at + place + 1));
             }
         }
         None
@@ -164,26 +199,16 @@ struct Masks {
 
 impl Masks {
     fn of(block: &[u8; 64]) -> Self {
+        let bytes = u8x64::new(*block);
         // The opening and the closing brackets differ in one bit each: `[` and `{`, `]` and `}`.
-        let bracket = |byte: u8| matches!(byte | 0x20, b'{' | b'}');
+        let curly = bytes | u8x64::splat(0x20);
+        let each = |bytes: u8x64, wanted: u8| bytes.simd_eq(u8x64::splat(wanted));
         Masks {
-            quotes: bits(block, |byte| byte == b'"'),
-            backslashes: bits(block, |byte| byte == b'\\'),
-            brackets: bits(block, bracket),
+            quotes: each(bytes, b'"').to_bitmask(),
+            backslashes: each(bytes, b'\\').to_bitmask(),
+            brackets: (each(curly, b'{') | each(curly, b'}')).to_bitmask(),
         }
     }
-}
-
-/// A bit for each byte that is wanted. Written so that compilers use the processor's vectors.
-fn bits(block: &[u8; 64], wanted: impl Fn(u8) -> bool) -> u64 {
-    let mut own = [0; 64];
-    for (at, (own, byte)) in own.iter_mut().zip(block).enumerate() {
-        *own = if wanted(*byte) { 1 << (at % 8) } else { 0_u8 };
-    }
-    let (words, _) = own.as_chunks::<8>();
-    // Each byte has a bit of its own, so the sum of eight, in the highest byte of the product, has all.
-    let sums = words.iter().map(|word| u64::from_le_bytes(*word).wrapping_mul(EACH) >> 56);
-    sums.rev().fold(0, |all, sum| all << 8 | sum)
 }
 
 const EACH: u64 = u64::from_le_bytes([1; 8]);
@@ -196,7 +221,7 @@ fn zeros(word: u64) -> u64 {
 
 /// The first quote or backslash. Most strings of a plan are short, so the first bytes are looked at
 /// here, eight at once, before a search that is made for long ones.
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+pub(super) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<8>();
     let mut at = 0;
     for word in words.iter().take(4) {
@@ -255,6 +280,26 @@ mod tests {
             }
         }
         None
+    }
+
+    proptest! {
+        #[test]
+        fn brackets_close_at_any_depth(open in prop::collection::vec(any::<bool>(), 0..300), close in 0_usize..300) {
+            let (mut bits, mut stack) = (Open::default(), Vec::new());
+            for curly in open.iter().chain(&open) {
+                bits.push(*curly);
+                stack.push(*curly);
+            }
+            for at in 0..close {
+                let curly = at != 250 && stack.last().copied().unwrap_or_default();
+                let closes = stack.last() == Some(&curly);
+                prop_assert_eq!(bits.pop(curly), closes);
+                if closes {
+                    stack.pop();
+                }
+            }
+            prop_assert_eq!(bits.depth, stack.len());
+        }
     }
 
     proptest! {

@@ -135,7 +135,7 @@ impl<R: Read> Scanner<R> {
         at: (usize, usize),
         depth: usize,
     ) -> Result<(), ScanError> {
-        let skip = Skip::inside(value.open.split_off(depth));
+        let skip = Skip::inside(&value.open.split_off(depth));
         self.replace_rest(start, value, at, skip)
     }
 

@@ -99,7 +99,9 @@ impl Patterns {
         if length < least || COMMON.iter().any(|common| common.eq_ignore_ascii_case(text)) {
             return;
         }
-        for quoting in Quoting::ALL {
+        // Most texts are the same between quotation marks.
+        let is_quoted = text.contains(['\\', '"', '\n', '\r', '\t', '<', '>', '&', '$', '%']);
+        for quoting in Quoting::ALL.into_iter().filter(|_| is_quoted) {
             let once = quoted(text, quoting);
             if once != text {
                 // JSON stands in strings too, which are quoted again. What has many lines is found
