@@ -8,11 +8,11 @@ pub mod core;
 mod hostile;
 
 use self::core::backend::Backend;
-use self::core::comment::{COMMENT_BUDGET, CommentView, LockView, Phase, comment, for_terminal};
+use self::core::comment::{COMMENT_BUDGET, CommentView, LockView, Phase, Step, comment, for_terminal};
 use self::core::diagnostic::{Severity, annotations};
 use self::core::lock_info::{LockInfo, RunRef, one_line};
 use self::core::plan::{PlanSummary, read_plan};
-use self::core::transcript::{Said, Transcript};
+use self::core::transcript::{Dump, Said, Transcript};
 use serde_json::{Value, json};
 
 /// A plan is refused or told whole: within the budget, each destroyed address named or counted, and
@@ -61,8 +61,11 @@ pub fn lines(text: &str) {
     let mut transcript = Transcript::new(Some("environments/prod".to_owned()));
     for line in text.lines() {
         let said = transcript.hear(line);
-        if let Some(state) = transcript.take_state() {
-            assert!(said == Said::Nothing && line.contains(&state), "{said:?}");
+        match transcript.take_state() {
+            Some(Dump::Whole(state)) => assert!(said == Said::Nothing && line.contains(&state), "{said:?}"),
+            // Of a line that was cut off, what there is of the state; the line itself is not told.
+            Some(Dump::Cut(state)) => assert!(line.ends_with(&state) && said != Said::Text(line.to_owned())),
+            None => {}
         }
     }
     for severity in [Severity::Error, Severity::Warning] {
@@ -128,6 +131,8 @@ fn view(plan: &PlanSummary) -> CommentView<'_> {
         head_sha: None,
         fingerprint: None,
         plan: Some(plan),
+        step: Step::Planning,
+        progress: None,
         phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
         lock: LockView::NotTaken,
         gate: None,
