@@ -253,6 +253,12 @@ impl Error {
         }
     }
 
+    /// Whether only the program around an apply was killed, and Terraform itself came to its end.
+    pub fn is_of_wrapper(&self) -> bool {
+        let Error::Terraform(TerraformError::Failed { command, exit, .. }) = self else { return false };
+        exit.signal().is_some() && command.ends_with(" apply")
+    }
+
     /// What to do next, in sentences.
     pub fn hint(&self) -> String {
         sentence(&self.remedy())

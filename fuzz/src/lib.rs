@@ -8,7 +8,7 @@ pub mod core;
 mod hostile;
 
 use self::core::backend::Backend;
-use self::core::comment::{COMMENT_BUDGET, CommentView, LockView, Phase, Step, comment, for_terminal};
+use self::core::comment::{COMMENT_BUDGET, CommentView, comment, for_terminal};
 use self::core::diagnostic::{Severity, annotations};
 use self::core::lock_info::{LockInfo, RunRef, one_line};
 use self::core::plan::{PlanSummary, read_plan};
@@ -125,28 +125,7 @@ fn view(plan: &PlanSummary) -> CommentView<'_> {
     CommentView {
         comment_id: "environments/prod@default",
         root: "environments/prod",
-        workspace: "default",
-        environment: None,
-        pull_request: None,
-        head_sha: None,
-        fingerprint: None,
-        plan: Some(plan),
-        step: Step::Planning,
-        progress: None,
-        phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
-        lock: LockView::NotTaken,
-        gate: None,
-        waits_until: None,
-        difference: Vec::new(),
-        failure: None,
-        warnings: Vec::new(),
-        history: Vec::new(),
-        run_url: None,
-        outputs: Vec::new(),
-        next_step: None,
-        related: Vec::new(),
-        notes: Vec::new(),
-        now: hostile::at("09:40:00"),
+        ..CommentView::of_plan(plan, hostile::at("09:40:00"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::core::comment::{CommentView, LockView, Phase, Step, comment};
+use crate::core::comment::{CommentView, comment};
 use crate::core::plan::{PlanError, read_plan};
 
 /// What `render` is asked for.
@@ -42,26 +42,7 @@ pub fn render(reader: impl Read, options: &RenderOptions<'_>) -> Result<String, 
         root: options.root,
         workspace: options.workspace,
         environment: options.environment,
-        pull_request: None,
-        head_sha: None,
-        fingerprint: None,
-        plan: Some(&plan),
-        phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
-        step: Step::Planning,
-        progress: None,
-        lock: LockView::NotTaken,
-        waits_until: None,
-        gate: None,
-        difference: Vec::new(),
-        failure: None,
-        warnings: Vec::new(),
-        history: Vec::new(),
-        run_url: None,
-        outputs: Vec::new(),
-        next_step: None,
-        related: Vec::new(),
-        notes: Vec::new(),
-        now: options.now,
+        ..CommentView::of_plan(&plan, options.now)
     };
     Ok(comment(&view, options.budget))
 }

@@ -197,8 +197,12 @@ impl Report {
         let is_cancelled = self.phase == Phase::Cancelled;
         let is_kept = matches!(self.lock, LockView::Kept { .. });
         // What the apply has done by then is not in the plan that was reviewed.
-        let broke_off = self.step == Step::Applying && matches!(error, Error::Terraform(_) | Error::Cancelled);
-        let hint = if broke_off && !is_kept { self.after_half_way(session) } else { session.scrub(&error.hint()) };
+        let is_apply = self.step == Step::Applying && matches!(error, Error::Terraform(_) | Error::Cancelled);
+        let hint = if is_apply && !is_kept && !error.is_of_wrapper() {
+            self.after_half_way(session)
+        } else {
+            session.scrub(&error.hint())
+        };
         // What the verdict, the gate or the difference tells already needs no failure block.
         if matches!(phase, None | Some(Phase::Failed)) {
             let mut errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);

@@ -36,7 +36,7 @@ pub(super) fn terraform_hint(error: &TerraformError) -> String {
 const KILLED: &str = "Nothing was changed: that command writes no state, and the lock is released. Look for what killed it (memory above all: a larger runner, or `-parallelism=2`), then run again.";
 
 /// Of a program that was started as Terraform, and whose Terraform went on and told its own end.
-const KILLED_WRAPPER: &str = "Terraform itself came to its end, and the state says what is applied. Look for what killed the program that was started in its place, then run again.";
+const KILLED_WRAPPER: &str = "Terraform itself came to its end, and the state says what is applied. Look for what killed the program that was started in its place. Where something is left to apply, run the plan again, then the apply.";
 
 /// What usually mends it when `terraform` itself failed. Terraform's words decide only what is told.
 fn failed_hint(command: &str, stderr: &str) -> &'static str {

@@ -57,20 +57,23 @@ fn a_plan_and_an_apply_ask_for_little() {
     let (s3, hub) = (proxy.seen().len(), world.github.requests().len());
     Step::apply(&world, &push).run().exits(0);
     let apply = (ours(&proxy, s3), github(&world, hub));
-    // One PUT and one DELETE are the lock's; the other two ask, beside the plan, whether this store
-    // keeps its conditions, and Amazon S3 itself is not asked.
-    let lock = ["DELETE lock", "DELETE lock"];
+    // One PUT and one DELETE are the lock's; so is, on the way, the DELETE that asks whether it may be
+    // deleted at all. The others ask whether this store keeps its conditions; Amazon S3 itself is not asked.
+    let lock = ["DELETE lock", "DELETE lock", "DELETE lock"];
     let put = ["PUT lock", "PUT lock"];
     // The list looks for other pull requests' records; the record that is read, beside the plan's
     // JSON, is what was planned of this commit before.
-    assert_eq!(plan.0, [&lock[..], &["GET list", "GET record", "GET state"], &put, &["PUT record"]].concat());
+    assert_eq!(
+        plan.0,
+        [&lock[..], &["GET list", "GET lock", "GET record", "GET state"], &put, &["PUT record"]].concat()
+    );
     let comments = "/repos/acme/infra/issues/42/comments";
     let expected =
         ["POST /graphql".to_owned(), format!("GET {comments}"), format!("POST {comments}"), format!("GET {comments}")];
     assert_eq!(plan.1, expected);
     // The lock is read just before the apply and just after it; the list looks for the last apply and
     // for records of what is merged and not applied yet.
-    let reads = ["GET list", "GET lock", "GET lock", "GET record", "GET state", "PUT audit"];
+    let reads = ["GET list", "GET lock", "GET lock", "GET lock", "GET record", "GET state", "PUT audit"];
     assert_eq!(apply.0, [&lock[..], &reads, &put].concat());
     // The gate is asked three times, with two requests each: before the lock, before the comment says
     // that it is applied, and after that.

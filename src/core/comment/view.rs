@@ -60,6 +60,38 @@ pub struct CommentView<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> CommentView<'a> {
+    /// A plan and nothing that stands around it.
+    pub fn of_plan(plan: &'a PlanSummary, now: Timestamp) -> Self {
+        CommentView {
+            comment_id: ".@default",
+            root: ".",
+            workspace: "default",
+            environment: None,
+            pull_request: None,
+            head_sha: None,
+            fingerprint: None,
+            plan: Some(plan),
+            phase: if plan.has_changes() { Phase::Planned } else { Phase::NoChanges },
+            step: Step::Planning,
+            progress: None,
+            lock: LockView::NotTaken,
+            waits_until: None,
+            gate: None,
+            difference: Vec::new(),
+            failure: None,
+            warnings: Vec::new(),
+            history: Vec::new(),
+            run_url: None,
+            outputs: Vec::new(),
+            next_step: None,
+            related: Vec::new(),
+            notes: Vec::new(),
+            now,
+        }
+    }
+}
+
 /// Where a change stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {

@@ -127,7 +127,9 @@ impl AwsError {
     pub fn hint(&self) -> String {
         let resource = &self.resource;
         match &self.kind {
-            AwsErrorKind::AccessDenied(denial) => denial.remedy(&self.action(), &self.arn()),
+            AwsErrorKind::AccessDenied(denial) => {
+                format!("{}{}", denial.remedy(&self.action(), &self.arn()), self.what_a_lock_takes())
+            }
             AwsErrorKind::BadCredentials(code) => Refusal::BadCredentials(code.clone()).hint(),
             AwsErrorKind::Account(_) => Refusal::Account.hint(),
             AwsErrorKind::Role(_) => Refusal::Role.hint(),
@@ -165,6 +167,19 @@ impl AwsError {
             "GetItem" | "PutItem" | "DeleteItem" => format!("dynamodb:{}", self.operation),
             "GetCallerIdentity" => "sts:GetCallerIdentity".to_owned(),
             operation => format!("s3:{operation}"),
+        }
+    }
+
+    /// So that nobody who allows one action is denied the next.
+    fn what_a_lock_takes(&self) -> &'static str {
+        match self.operation {
+            "GetObject" | "PutObject" | "DeleteObject" if self.resource.ends_with(".tflock") => {
+                "; a lock takes `s3:GetObject`, `s3:PutObject` and `s3:DeleteObject`"
+            }
+            "GetItem" | "PutItem" | "DeleteItem" => {
+                "; a lock takes `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:DeleteItem`"
+            }
+            _ => "",
         }
     }
 

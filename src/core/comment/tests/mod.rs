@@ -8,6 +8,8 @@ mod look;
 mod standing;
 mod warnings;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use self::hostile::{RUN, at, warning};
@@ -29,31 +31,17 @@ fn plan_of(plan: &Value) -> PlanSummary {
 
 /// A plan in a pull request, as calm as can be.
 fn view(plan: Option<&PlanSummary>) -> CommentView<'_> {
+    static NONE: LazyLock<PlanSummary> = LazyLock::new(PlanSummary::default);
     CommentView {
         comment_id: "environments/prod@default",
         root: "environments/prod",
-        workspace: "default",
-        environment: None,
         pull_request: Some(42),
         head_sha: Some("4f0c1d2e9ab84c7753d1aa02c6f4e1d80b7a9e55"),
         fingerprint: Some("9c1f4e77ab02d3e8"),
         plan,
         phase: Phase::Planned,
-        step: Step::Planning,
-        progress: None,
-        lock: LockView::NotTaken,
-        waits_until: None,
-        gate: None,
-        difference: Vec::new(),
-        failure: None,
-        warnings: Vec::new(),
-        history: Vec::new(),
         run_url: Some(RUN),
-        outputs: Vec::new(),
-        next_step: None,
-        related: Vec::new(),
-        notes: Vec::new(),
-        now: at("09:40:00"),
+        ..CommentView::of_plan(plan.unwrap_or(&NONE), at("09:40:00"))
     }
 }
 

@@ -34,9 +34,14 @@ fn an_audit_record_has_the_contracts_fields() {
         commit: None,
         result: "removed".to_owned(),
     };
-    let fields: Value = serde_json::from_str(&audit.to_json()).unwrap();
-    let names: Vec<&String> = fields.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["action", "actor", "at", "commit", "lock", "pull_request", "reason", "result", "run_url"]);
+    let fields = |audit: &AuditRecord| -> Vec<String> {
+        let fields: Value = serde_json::from_str(&audit.to_json()).unwrap();
+        fields.as_object().unwrap().keys().cloned().collect()
+    };
+    let contract = ["action", "actor", "at", "lock", "pull_request", "reason", "result", "run_url"];
+    assert_eq!(fields(&audit), contract);
+    let applied = AuditRecord { commit: Some("c0ffee".to_owned()), ..audit.clone() };
+    assert_eq!(fields(&applied).len(), contract.len() + 1, "the commit stands there where it is known");
     assert_eq!(audit.object_key("k"), "stategate/k/audit/2026-11-20T12:00:00.500000000Z-break-stale-lock.json");
 }
 

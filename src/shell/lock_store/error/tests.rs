@@ -169,6 +169,7 @@ async fn a_denial_names_the_policy_the_action_and_the_resource() {
         let AwsErrorKind::AccessDenied(denial) = &error.kind else { panic!("{error:?}") };
         assert_eq!(denial.by, policy, "{message}");
         assert!(error.hint().starts_with(&hint), "{}", error.hint());
+        assert!(error.hint().ends_with("`s3:GetObject`, `s3:PutObject` and `s3:DeleteObject`"), "{}", error.hint());
     }
     // A `HEAD` has no body: status alone, and the operation names the action.
     let kind = meaning(403, "", "", None);
@@ -177,6 +178,7 @@ async fn a_denial_names_the_policy_the_action_and_the_resource() {
     let table =
         AwsError::new("PutItem", "DynamoDB table locks".into(), meaning(400, "AccessDeniedException", "no", None));
     assert!(table.hint().contains("`dynamodb:PutItem` on the DynamoDB table locks"), "{}", table.hint());
+    assert!(table.hint().contains("`dynamodb:DeleteItem`"), "{}", table.hint());
 }
 
 #[test]
