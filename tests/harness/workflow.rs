@@ -94,6 +94,8 @@ pub struct Strategy {
 pub struct WorkflowStep {
     pub name: Option<String>,
     pub id: Option<String>,
+    #[serde(rename = "if")]
+    pub condition: Option<String>,
     pub uses: String,
     #[serde(default)]
     pub with: BTreeMap<String, Value>,
@@ -214,15 +216,20 @@ impl Workflow {
                 let may = |scope: &str| permissions.get(scope).map_or("none", String::as_str);
                 // A machine of one's own brings a role.
                 let (mut is_checked_out, mut has_credentials) = (false, job.is_self_hosted());
-                for step in &job.steps {
+                let trusted = is_trusted(event);
+                let runs = |step: &&WorkflowStep| step.condition.as_ref().is_none_or(|text| expressions.holds(text));
+                for step in job.steps.iter().filter(runs).collect::<Vec<_>>() {
                     let inputs = step.with.iter();
-                    let token = world.github.workflow_token(&scopes(&permissions));
+                    let token = world.github.workflow_token(&scopes(&permissions, trusted));
                     expressions.token.clone_from(&token);
                     let inputs: BTreeMap<String, String> =
                         inputs.map(|(name, value)| (name.clone(), expressions.fill(&text(value)))).collect();
                     match step.uses().unwrap_or_else(|problem| panic!("{problem}")) {
                         Uses::Checkout => is_checked_out = may("contents") != "none",
-                        Uses::Credentials => has_credentials = may("id-token") == "write",
+                        Uses::Credentials => {
+                            assert!(trusted, "{}: GitHub gives no token for AWS, so this step fails", self.name);
+                            has_credentials = may("id-token") == "write";
+                        }
                         // The harness's Terraform is on the PATH.
                         Uses::Terraform | Uses::OpenTofu => {}
                         Uses::Stategate => {
@@ -280,8 +287,15 @@ fn step_of<'a>(
     step
 }
 
-/// A token's scopes; each may see that the repository is there.
-fn scopes(permissions: &Permissions) -> Vec<(&'static str, &'static str)> {
+/// Whether GitHub gives the run more than a token that reads.
+fn is_trusted(event: &Event) -> bool {
+    let head = &event.payload["pull_request"]["head"]["repo"]["full_name"];
+    let is_fork = head.is_string() && *head != event.payload["repository"]["full_name"];
+    !is_fork && event.payload["sender"]["login"] != "dependabot[bot]"
+}
+
+/// A token's scopes; each may see that the repository is there. An outsider's only reads.
+fn scopes(permissions: &Permissions, trusted: bool) -> Vec<(&'static str, &'static str)> {
     let known = |scope: &str| match scope {
         "contents" => Some("contents"),
         "actions" => Some("actions"),
@@ -290,7 +304,7 @@ fn scopes(permissions: &Permissions) -> Vec<(&'static str, &'static str)> {
         "id-token" => None,
         other => panic!("the harness does not know the permission {other}"),
     };
-    let level = |level: &str| if level == "write" { "write" } else { "read" };
+    let level = |level: &str| if level == "write" && trusted { "write" } else { "read" };
     let given = permissions.iter().filter_map(|(scope, at)| Some((known(scope)?, level(at))));
     given.chain([("metadata", "read")]).collect()
 }
@@ -373,6 +387,15 @@ impl Job {
     }
 }
 
+/// What an expression makes of a part of the event; of what is not there, nothing.
+fn as_text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
 /// Enough of GitHub's expressions: a name in `${{ }}`, anywhere in a text.
 struct Expressions<'a> {
     event: &'a Event,
@@ -392,11 +415,18 @@ impl<'a> Expressions<'a> {
         format!("{before}{}{}", self.value(expression.trim()), self.fill(after))
     }
 
-    /// A job's condition: one comparison of a name with a text.
+    /// A condition: comparisons of names and texts, with `&&` before `||`.
     fn holds(&self, condition: &str) -> bool {
-        let (name, wanted) = condition.split_once(" == ").expect("the harness knows no other condition than ==");
-        let wanted = wanted.strip_prefix('\'').and_then(|wanted| wanted.strip_suffix('\'')).expect("a text in quotes");
-        self.value(name.trim()) == wanted
+        let operand = |text: &str| match text.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+            Some(text) => text.to_owned(),
+            None => self.value(text.trim()),
+        };
+        let compares = |text: &str| match (text.split_once(" == "), text.split_once(" != ")) {
+            (Some((one, other)), None) => operand(one) == operand(other),
+            (None, Some((one, other))) => operand(one) != operand(other),
+            _ => panic!("the harness does not know the condition {text:?}"),
+        };
+        condition.split(" || ").any(|all| all.split(" && ").all(compares))
     }
 
     fn value(&self, expression: &str) -> String {
@@ -405,6 +435,11 @@ impl<'a> Expressions<'a> {
             Some(("inputs", name)) => self.inputs.get(name).cloned(),
             Some(("github", "token")) => Some(self.token.clone()),
             Some(("github", "ref")) => Some(self.event.git_ref.clone()),
+            Some(("github", "repository")) => Some(as_text(&self.event.payload["repository"]["full_name"])),
+            Some(("github", name)) if name.starts_with("event.") => {
+                let path = format!("/{}", name.trim_start_matches("event.").replace('.', "/"));
+                Some(self.event.payload.pointer(&path).map(as_text).unwrap_or_default())
+            }
             Some(("github", "event_name")) => Some(self.event.name.to_owned()),
             _ => None,
         };

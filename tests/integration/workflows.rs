@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use crate::harness::files::{DEV, PROD, PROD_LOCK};
-use crate::harness::github::events::Event;
+use crate::harness::github::events::{Checkout, Event};
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::workflow::Workflow;
 use crate::harness::world::World;
@@ -65,6 +65,27 @@ fn left_behind() -> (World, Outcome, String) {
     sign.go_on();
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
     (world, dead, id)
+}
+
+#[test]
+fn outsiders_stay_green_with_every_printed_plan() {
+    let world = World::applied();
+    let fork = world.github.open_pull_request_from("hubot", "hubot", "patch-1", "From a fork");
+    let bump = world.github.open_pull_request("dependabot[bot]", "dependabot/terraform/aws-6.1.0", "Bump aws");
+    let mut names = Vec::new();
+    for (_, workflow) in [README, VARIANTS].into_iter().flat_map(Workflow::all) {
+        if !workflow.on.contains_key("pull_request") {
+            continue;
+        }
+        for number in [fork, bump] {
+            let event = Event { checkout: Checkout::Main, ..world.github.pull_request_event(number, "opened") };
+            for step in workflow.steps(&world, &event) {
+                assert_eq!(step.run().exits(0).output("result"), "skipped", "{}", workflow.name);
+            }
+        }
+        names.push(workflow.name);
+    }
+    assert_eq!(names.len(), 6, "{names:?}");
 }
 
 #[test]
