@@ -30,8 +30,11 @@ case $target in
     ln -sfn "$asm" "$kernel/asm"
     export TARGET_CC=musl-gcc
     flags="$flags -isystem $kernel"
-    # Half a megabyte less: the addresses to relocate as a bitmap.
-    remap="$remap -Clink-arg=-Wl,-z,pack-relative-relocs"
+    # Half a megabyte less: the addresses to relocate as a bitmap, and of equal functions only one,
+    # which the linker that comes with Rust can do.
+    host=$(rustc --version --verbose | sed -n 's/^host: //p')
+    remap="$remap -Clink-arg=-fuse-ld=lld -Clink-arg=-B$(rustc --print sysroot)/lib/rustlib/$host/bin/gcc-ld"
+    remap="$remap -Clink-arg=-Wl,-z,pack-relative-relocs,--icf=all"
     ;;
   *-apple-darwin) export MACOSX_DEPLOYMENT_TARGET=13.0 ;;
   *) echo "build.sh: no release is built for $target" >&2 && exit 2 ;;
