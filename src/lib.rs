@@ -5,6 +5,9 @@
 //! world and decides nothing, over [`net`]; [`commands`] gather facts, ask the core and act. `ARCHITECTURE.md`
 //! names the invariants.
 
+#[macro_use]
+mod detail;
+
 pub mod cli;
 pub mod commands;
 pub mod core;

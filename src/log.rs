@@ -1,7 +1,6 @@
 //! The log on standard error: one line for each thing that happened, and Terraform's own lines set
 //! apart. The time stands on each line but on GitHub, which adds its own; colours are for a
-//! terminal. `RUNNER_DEBUG=1` shows more of ours, never of the AWS SDK's: its debug output can hold
-//! signed headers.
+//! terminal. `RUNNER_DEBUG=1` shows more of ours, and nothing of the AWS SDK's.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -21,15 +20,16 @@ use crate::core::diagnostic::{Annotation, Severity};
 use crate::core::harmless::without_active;
 use crate::core::redact::redact;
 use crate::core::wrapped::wrapped;
+use crate::detail;
 use crate::error::Error;
 use crate::shell::runner::{LogWriter, annotate, columns, in_actions, variable};
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {
     let debug = variable("RUNNER_DEBUG").as_deref() == Some("1");
-    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let ours =
-        tracing_subscriber::filter::Targets::new().with_target("stategate", level).with_target("terraform", level);
+    let ours = [("stategate", true), ("terraform", true), (detail::TARGET, debug)];
+    let ours = ours.map(|(target, is_shown)| (target, if is_shown { LevelFilter::INFO } else { LevelFilter::OFF }));
+    let ours = tracing_subscriber::filter::Targets::new().with_targets(ours);
     let layer = tracing_subscriber::fmt::layer().event_format(Look::here()).with_writer(|| LogWriter);
     // Only a second start fails, and then the first one's log goes on.
     drop(tracing_subscriber::registry().with(layer).with(ours).try_init());
@@ -120,8 +120,8 @@ impl Look {
         let code = match level {
             Level::ERROR => RED,
             Level::WARN => YELLOW,
-            Level::INFO => "",
-            _ => DIM,
+            _ if target == detail::TARGET => DIM,
+            _ => "",
         };
         let message = harmless(message);
         if target == "terraform" {
@@ -131,7 +131,7 @@ impl Look {
         match level {
             Level::ERROR => format!("{time}{} {message}", self.paint(code, "error:")),
             Level::WARN => format!("{time}{} {message}", self.paint(code, "warning:")),
-            Level::INFO => format!("{time}{message}"),
+            _ if code.is_empty() => format!("{time}{message}"),
             _ => format!("{time}{}", self.paint(code, &message)),
         }
     }

@@ -131,7 +131,7 @@ async fn wait_and_tell(
             return;
         }
         if sender.send((by.to_vec(), left)).is_err() {
-            tracing::debug!("nobody listens to the waiting any more");
+            detail!("nobody listens to the waiting any more");
         }
     });
     let telling = async {

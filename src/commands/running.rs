@@ -206,7 +206,6 @@ pub(super) fn log_lines(level: Level, text: &str) {
         match level {
             Level::ERROR => tracing::error!(target: "terraform", "{line}"),
             Level::WARN => tracing::warn!(target: "terraform", "{line}"),
-            Level::DEBUG => tracing::debug!(target: "terraform", "{line}"),
             _ => tracing::info!(target: "terraform", "{line}"),
         }
     }

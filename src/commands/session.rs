@@ -15,6 +15,7 @@ use crate::core::network::Network;
 use crate::core::plan::Secrets;
 use crate::core::redact::{credentials_in, is_open_part, redact};
 use crate::core::refusal::Refusal;
+use crate::detail;
 use crate::error::Error;
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
@@ -268,9 +269,8 @@ async fn run_init(
     tracing::info!("{title}");
     let mut lines = Vec::new();
     let finished = terraform.run(arguments, session.cancel.wait(), |_| {}, |line| lines.push(scrub(line))).await?;
-    let level = if finished.status.success() { Level::DEBUG } else { Level::INFO };
-    if !finished.status.success() || tracing::enabled!(target: "terraform", Level::DEBUG) {
-        quote(None, level, &lines.join("\n"))?;
+    if !finished.status.success() || detail::is_shown() {
+        quote(None, Level::INFO, &lines.join("\n"))?;
     }
     Ok(finished)
 }

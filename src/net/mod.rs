@@ -96,7 +96,7 @@ impl Exchange {
     fn tell(&mut self, how: &dyn std::fmt::Display) {
         self.is_told = true;
         let Exchange { request, attempt, since, .. } = self;
-        tracing::debug!("{request}: {how} in {} ms, attempt {attempt}", since.elapsed().as_millis());
+        detail!("{request}: {how} in {} ms, attempt {attempt}", since.elapsed().as_millis());
     }
 }
 

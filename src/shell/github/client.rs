@@ -310,7 +310,7 @@ impl GitHub {
             };
             match pauses.next() {
                 Some(pause) if call.method.may_repeat() && !is_final => {
-                    tracing::debug!(path = call.path, %error, "asking GitHub again");
+                    detail!(path = call.path, %error, "asking GitHub again");
                     tokio::time::sleep(*pause).await;
                 }
                 _ => return Err(error),

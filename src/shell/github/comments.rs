@@ -244,7 +244,7 @@ impl GitHub {
                         | GitHubError::RateLimited { .. }),
                     ) => Err(error),
                     Err(error) => {
-                        tracing::debug!(%error, "whose token this is was not told");
+                        detail!(%error, "whose token this is was not told");
                         Ok(None)
                     }
                 }

@@ -121,7 +121,7 @@ impl GitHub {
             Ok(reply) => reply,
             // An older server, or a token that may not see the queue.
             Err(error) if error.is_not_told() => {
-                tracing::debug!("the merge queue is not told: {error}");
+                detail!("the merge queue is not told: {error}");
                 return Ok(Vec::new());
             }
             Err(error) => return Err(error),

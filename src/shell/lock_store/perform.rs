@@ -109,7 +109,7 @@ impl<'a> Performer<'a> {
 
     fn note(&mut self, error: AwsError) -> Answer<String, String> {
         let answer = if error.kind.is_unclear() { Answer::Unclear } else { Answer::Refused };
-        tracing::debug!(%error, ?answer, "a request for the lock failed");
+        detail!(%error, ?answer, "a request for the lock failed");
         self.last_error = Some(error);
         answer
     }
