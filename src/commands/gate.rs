@@ -271,6 +271,8 @@ pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, r
                 _ => "its base",
             };
             let notes = older_than_plan(&tally, record).into_iter().map(Sentence::from).collect();
+            // What a run's environment demands is asked of that run, and not told by now.
+            report.approved = Some(reasons.is_empty() && policy.environment.is_none());
             report.gate = Some(GateView { notes, ..announced(&policy, &tally, &reasons, branch) });
         }
         Ok(None) => {}

@@ -146,7 +146,8 @@ fn place(run: &Run, command: &PlanCommand, report: &mut Report) -> Result<Option
                 return Ok(Some(without_secrets(event.number, "comes from a fork")));
             }
             // Who pushed, not who runs it again: a re-run has no more than the first run had.
-            if event.sender == "dependabot[bot]" {
+            let is_dependabot = |login: &str| login == "dependabot[bot]";
+            if is_dependabot(&event.sender) || run.first_actor.as_deref().is_some_and(is_dependabot) {
                 return Ok(Some(without_secrets(event.number, "was pushed by Dependabot")));
             }
             report.pull_requests = vec![event.number];

@@ -132,8 +132,11 @@ fn lock_json(holder: &Holder) -> Value {
             "version": info.version, "created": info.created, "path": info.path,
             "etag": etag, "age_seconds": age, "run": run, "stale": stale,
         }),
+        // The same names, so that a program need not ask which there are.
         Err(raw) => json!({
-            "store": store, "id": null, "raw": raw, "etag": etag, "age_seconds": age, "run": run, "stale": stale,
+            "store": store, "id": null, "who": null, "operation": null, "info": null,
+            "version": null, "created": null, "path": null,
+            "etag": etag, "age_seconds": age, "run": run, "stale": stale, "raw": raw,
         }),
     }
 }

@@ -309,10 +309,14 @@ impl Running<'_> {
         self.github.finish_run(self.run, conclusion);
         let log =
             format!("{}{}", self.log(), status.signal().map_or(String::new(), |number| format!("(signal {number})")));
+        let outputs = outputs(&read(&self.file(0, "output")));
+        if outputs.contains_key("result") {
+            assert!(outputs.keys().eq(self.action.outputs.keys()), "a result sets every output: {outputs:?}");
+        }
         Outcome {
             code,
             log,
-            outputs: outputs(&read(&self.file(0, "output"))),
+            outputs,
             summary: read(&self.file(0, "summary")),
             cleanup,
             run: self.run,

@@ -139,3 +139,20 @@ fn a_stale_lock_of_a_laptop_is_for_people_to_judge() {
     assert_eq!(status["locks"][0]["stale"], serde_json::Value::Null, "{status}");
     assert_eq!(status["locked"], true);
 }
+
+#[test]
+fn a_lock_that_cannot_be_read_has_the_same_names_for_programs() {
+    let world = World::applied();
+    let laptop = world.laptop();
+    let lock = || {
+        let status = laptop.stategate(&["status", "--json"]).succeeded();
+        serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap()["locks"][0].as_object().unwrap().clone()
+    };
+    laptop.stategate(&["lock", "--reason", "a long night"]).succeeded();
+    let readable = lock();
+    world.bucket.put(PROD_LOCK, b"{\"ID\":");
+    let mut unreadable = lock();
+    assert_eq!(unreadable.remove("raw"), Some("{\"ID\":".into()));
+    assert!(unreadable["id"].is_null() && unreadable["who"].is_null(), "{unreadable:?}");
+    assert!(unreadable.keys().eq(readable.keys()), "{unreadable:?} {readable:?}");
+}

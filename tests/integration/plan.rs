@@ -28,6 +28,7 @@ fn a_pull_request_is_told_what_would_change() {
     let counts = ["add", "change", "replace", "destroy"].map(|name| step.output(name));
     assert_eq!(counts, ["2", "1", "1", "0"]);
     assert_eq!((step.output("result"), step.output("has-changes")), ("planned", "true"));
+    assert_eq!((step.output("approved"), step.output("lock-holder")), ("false", ""));
     assert!(step.output("comment-url").starts_with(&format!("https://github.com/acme/infra/pull/{number}#")));
     let summary: serde_json::Value = serde_json::from_str(step.output("summary-json")).unwrap();
     assert_eq!(summary["counts"]["replace"], 1);

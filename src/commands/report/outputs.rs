@@ -5,12 +5,34 @@ use crate::core::comment::{LockView, Phase};
 use crate::core::lock_info::one_line;
 use crate::shell::runner::Outputs;
 
+/// All of them; what a result does not have is empty.
+const NAMES: [&str; 15] = [
+    "has-changes",
+    "add",
+    "change",
+    "replace",
+    "destroy",
+    "import",
+    "move",
+    "forget",
+    "result",
+    "lock-id",
+    "lock-holder",
+    "fingerprint",
+    "approved",
+    "comment-url",
+    "summary-json",
+];
+
 /// A job's outputs may have 1 MB in all; the others are small.
 const SUMMARY_JSON_LIMIT: usize = 900_000;
 
 impl Report {
     pub(super) fn outputs(&self) -> Outputs {
         let mut outputs = Outputs::default();
+        for name in NAMES {
+            outputs.set(name, "");
+        }
         outputs.set("result", result_word(self.phase));
         if let Some(plan) = &self.plan {
             let counts = &plan.counts;

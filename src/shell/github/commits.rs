@@ -55,8 +55,22 @@ pub(super) const APPROVAL: &str =
 
 impl GitHub {
     /// A commit with its pull requests and all their reviews; `None` when GitHub knows no such
-    /// commit.
+    /// commit. Where GraphQL says that it does not tell, REST may.
     pub(super) async fn commit(&self, repository: &Repository, sha: &str) -> Result<Option<Commit>, GitHubError> {
+        let error = match self.commit_by_graphql(repository, sha).await {
+            Err(error) if error.is_of_this_api() => error,
+            answer => return answer,
+        };
+        match self.commit_by_rest(repository, sha).await {
+            Ok(commit) => Ok(Some(commit)),
+            Err(further) => {
+                tracing::debug!(%further, "REST does not tell it either");
+                Err(error)
+            }
+        }
+    }
+
+    async fn commit_by_graphql(&self, repository: &Repository, sha: &str) -> Result<Option<Commit>, GitHubError> {
         let Some(first) = self.approval_page(repository, sha, None).await? else {
             return Ok(None);
         };

@@ -176,6 +176,12 @@ impl GitHubError {
         }
     }
 
+    /// Whether the same may be asked of GitHub's other API: this one was reached, took the token, and
+    /// has no answer.
+    pub(super) fn is_of_this_api(&self) -> bool {
+        self.is_not_told() || matches!(self, Self::Status { .. } | Self::Unreadable { .. })
+    }
+
     /// Whether GitHub says that this token may not be told.
     pub(super) fn is_not_told(&self) -> bool {
         matches!(self, Self::Forbidden { .. } | Self::NotFound { .. } | Self::GraphQl { .. })

@@ -9,6 +9,7 @@ mod approvals;
 mod client;
 mod comments;
 mod commits;
+mod commits_by_rest;
 mod environments;
 mod error;
 mod people;

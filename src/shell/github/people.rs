@@ -74,35 +74,47 @@ pub struct OpenPullRequest {
     pub head_sha: String,
 }
 
+/// A pull request as REST tells it.
 #[derive(Deserialize)]
-struct WirePullRequest {
-    number: u64,
+pub(super) struct WirePullRequest {
+    pub(super) number: u64,
     #[serde(default)]
     title: String,
     #[serde(default)]
-    html_url: String,
+    pub(super) html_url: String,
     #[serde(default)]
     state: String,
     #[serde(default)]
-    merged: bool,
+    pub(super) merged: bool,
     #[serde(default)]
-    merge_commit_sha: Option<String>,
-    head: WireSide,
-    base: WireSide,
+    pub(super) merge_commit_sha: Option<String>,
+    #[serde(default)]
+    pub(super) user: Option<WireUser>,
+    #[serde(default)]
+    pub(super) merged_by: Option<WireUser>,
+    pub(super) head: WireSide,
+    pub(super) base: WireSide,
 }
 
 #[derive(Deserialize)]
-struct WireSide {
-    r#ref: String,
-    sha: String,
+pub(super) struct WireSide {
+    pub(super) r#ref: String,
+    pub(super) sha: String,
     #[serde(default)]
-    repo: Option<WireRepository>,
+    pub(super) repo: Option<WireRepository>,
 }
 
-#[derive(Deserialize)]
-struct WireRepository {
+#[derive(Deserialize, PartialEq)]
+pub(super) struct WireRepository {
     #[serde(default)]
-    full_name: String,
+    pub(super) full_name: String,
+}
+
+impl WirePullRequest {
+    /// Whether it comes from another repository, or from one that is gone.
+    pub(super) fn is_from_fork(&self) -> bool {
+        self.head.repo != self.base.repo
+    }
 }
 
 impl GitHub {
@@ -234,10 +246,9 @@ impl GitHub {
     pub async fn pull_request(&self, repository: &Repository, number: u64) -> Result<PullRequestDetails, GitHubError> {
         let path = format!("{}/pulls/{number}", repository.path());
         let wire: WirePullRequest = self.get(&path, "pull-requests: read").await?;
-        let here = wire.base.repo.map(|repo| repo.full_name);
-        let from_fork = wire.head.repo.map(|repo| repo.full_name) != here;
         Ok(PullRequestDetails {
             number: wire.number,
+            from_fork: wire.is_from_fork(),
             title: wire.title,
             url: wire.html_url,
             open: wire.state == "open",
@@ -246,7 +257,6 @@ impl GitHub {
             base_branch: wire.base.r#ref,
             base_sha: wire.base.sha,
             merge_commit: wire.merge_commit_sha,
-            from_fork,
         })
     }
 }

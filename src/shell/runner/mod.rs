@@ -40,6 +40,8 @@ pub struct Run {
     pub run_attempt: u32,
     /// Who started this attempt (`GITHUB_TRIGGERING_ACTOR`, else `GITHUB_ACTOR`).
     pub actor: String,
+    /// Who started the first attempt (`GITHUB_ACTOR`): what they may is what every attempt may.
+    pub first_actor: Option<String>,
     /// The event's name, such as `pull_request`.
     pub event_name: String,
     /// The event's payload.
@@ -96,6 +98,7 @@ impl Host {
             actor: variable("GITHUB_TRIGGERING_ACTOR")
                 .or_else(|| variable("GITHUB_ACTOR"))
                 .unwrap_or_else(|| "unknown".to_owned()),
+            first_actor: variable("GITHUB_ACTOR"),
             event,
             event_name,
             sha: variable("GITHUB_SHA").unwrap_or_default(),

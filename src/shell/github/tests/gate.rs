@@ -12,9 +12,9 @@ use crate::core::approval::{
 };
 use crate::shell::github::{GitHubError, Pauses, Wanted};
 
-const HEAD: &str = "1111111111111111111111111111111111111111";
-const MERGE: &str = "2222222222222222222222222222222222222222";
-const BEFORE: &str = "3333333333333333333333333333333333333333";
+pub(super) const HEAD: &str = "1111111111111111111111111111111111111111";
+pub(super) const MERGE: &str = "2222222222222222222222222222222222222222";
+pub(super) const BEFORE: &str = "3333333333333333333333333333333333333333";
 
 pub(super) fn wanted(arrival: Arrival) -> Wanted {
     Wanted {
@@ -28,7 +28,7 @@ pub(super) fn wanted(arrival: Arrival) -> Wanted {
     }
 }
 
-fn pushed() -> Wanted {
+pub(super) fn pushed() -> Wanted {
     wanted(Arrival::Push { before: BEFORE.to_owned(), forced: false })
 }
 
@@ -100,7 +100,7 @@ async fn judged(fake: &Fake, policy: &Policy, wanted: &Wanted) -> Decision {
     decide(policy, &facts)
 }
 
-fn reasons(decision: &Decision) -> Vec<String> {
+pub(super) fn reasons(decision: &Decision) -> Vec<String> {
     decision.reasons().iter().map(Reason::to_string).collect()
 }
 

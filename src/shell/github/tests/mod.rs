@@ -1,6 +1,7 @@
 //! The client against a server of our own: what it sends, what it sends again, what it makes of
 //! the answers.
 
+mod by_rest;
 mod comments;
 mod fake;
 mod gate;
