@@ -1,23 +1,27 @@
 //! What must not be overlooked: the dangers, all of them, and what else is not as it should be.
 
 use super::Place;
-use super::budget::{Budget, Sheet};
+use super::budget::{Budget, Piece, Sheet};
+use super::diff::attribute_lines;
 use super::escape::{clip, code, fence, link, visible};
 use super::ink::Ink;
-use super::status::{alert, gate_tells_related, items, told};
+use super::status::{self, alert, gate_tells_related, items, told};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
 use crate::core::plan::{Kind, Kinds, PlanSummary, ResourceSummary, Unsearchable};
 
-/// Characters that the notice about left-out dangers takes at most.
-pub(super) const NOTICE: usize = 400;
+/// Characters that the notice about left-out dangers takes at most, without its link.
+const NOTICE: usize = 280;
 
 /// Characters of an address.
 const ADDRESS: usize = 300;
 
 /// Entries of the other lists.
 const ENTRIES: usize = 30;
+
+/// Lines of what changed of a resource outside of Terraform, as far as there is room.
+const DRIFT_LINES: [usize; 2] = [12, 0];
 
 /// Messages of a check, and their characters.
 const PROBLEMS: usize = 5;
@@ -50,7 +54,7 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>, budget: Budget, pla
             }
         }
     }
-    let mut sheet = Sheet::new(budget);
+    let mut sheet = Sheet::new(budget.reserving(NOTICE + view.run_url.map_or(0, str::len)));
     let mut told = Kinds::default();
     if sheet.push(&head) {
         for resource in kept {
@@ -64,17 +68,24 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>, budget: Budget, pla
     let parts: Vec<String> = [Kind::Destroy, Kind::Replace, Kind::Forget, Kind::Unknown]
         .into_iter()
         .filter(|kind| left_out(*kind) > 0)
-        .map(|kind| format!("{} to {}", grouped(left_out(kind)), verb(kind)))
+        .map(|kind| match kind {
+            Kind::Unknown => format!("{} unknown", grouped(left_out(kind))),
+            _ => format!("{} to {}", grouped(left_out(kind)), verb(kind)),
+        })
         .collect();
-    let where_else = match place {
-        Place::Comment => " The job summary has room for more.",
-        Place::Summary => " The plan file has them all.",
+    let where_else = match (place, view.run_url) {
+        (Place::Comment, Some(url)) => format!("The {} has room for more.", link("job summary", url)),
+        _ => "`terraform show PLANFILE` has them all.".to_owned(),
     };
     let total = plan.kinds.dangerous();
     let notice = format!(
-        "> [!CAUTION]\n> **{} of {} dangerous changes are not listed here for want of room: {}.**{where_else}\n\n",
+        "> [!CAUTION]\n> **{} of {} not listed here for want of room: {}.** {where_else}\n\n",
         grouped(total - told.total()),
-        grouped(total),
+        if total == 1 {
+            "1 dangerous change is".to_owned()
+        } else {
+            format!("{} are", many(total, "dangerous change"))
+        },
         listed(&parts),
     );
     let mut block = sheet.finish();
@@ -121,36 +132,55 @@ fn headline(kinds: &Kinds, phase: Phase) -> String {
 }
 
 /// What else is not as it should be, each list on its own.
-pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
     let mut lists = Vec::new();
+    let mut add = |what, ways: Vec<String>| lists.push(Piece { what, ways });
     if let Some(plan) = view.plan {
-        lists.extend(unknown(plan, ink));
-        lists.extend(plan.secrets.withheld().map(withheld));
-        lists.extend(incomplete(plan, ink));
-        lists.extend(checks(plan, ink));
+        add("what is not known here", unknown(plan, ink).into_iter().collect());
+        add("why no values are shown", plan.secrets.withheld().map(withheld).into_iter().collect());
+        add("what is deferred", incomplete(plan, ink).into_iter().collect());
+        add("the failed checks", checks(plan, ink).into_iter().collect());
     }
-    lists.extend(warnings(view, ink));
+    if let Some((list, details)) = warnings(view, ink) {
+        add("Terraform's warnings", vec![list]);
+        add("what Terraform warns of", vec![details]);
+    }
     if let Some(plan) = view.plan {
-        lists.extend(actions(plan, ink));
-        lists.extend(drift(plan, ink));
+        add("the actions", actions(plan, ink).into_iter().collect());
+        add("what changed outside of Terraform", drift(plan, ink));
     }
     let related = if gate_tells_related(view) { &[][..] } else { &view.related };
-    let notes = [told(related, view, ink), items(&view.notes, ink)].concat();
+    let notes = [told(related, view, ink, status::ENTRIES), items(&view.notes, ink, status::ENTRIES)].concat();
     if !notes.is_empty() {
-        lists.push(format!("{}\n\n", notes.join("\n")));
+        add("notes", vec![format!("{}\n\n", notes.join("\n"))]);
     }
+    lists.retain(|list| !list.ways.is_empty());
     lists
 }
 
-/// Says that lists did not fit: never silently.
-pub(super) fn left_out(count: usize, view: &CommentView<'_>, place: Place) -> String {
-    let what = many(count, "further block");
+/// Each as it fits; and what did not fit at all, by name: never silently.
+pub(super) fn fitted(pieces: &[Piece], budget: Budget, view: &CommentView<'_>, place: Place) -> String {
+    let mut sheet = Sheet::new(budget);
+    if sheet.push_each(pieces).is_empty() {
+        return sheet.finish();
+    }
+    let longest = left_out(&pieces.iter().collect::<Vec<_>>(), view, place);
+    let mut shorter = Sheet::new(budget.reserving(longest.chars().count()));
+    let untold = shorter.push_each(pieces);
+    let mut sheet = Sheet::new(budget);
+    sheet.push(&shorter.finish());
+    sheet.push(&left_out(&untold, view, place));
+    sheet.finish()
+}
+
+fn left_out(pieces: &[&Piece], view: &CommentView<'_>, place: Place) -> String {
+    let what: Vec<String> = pieces.iter().map(|piece| piece.what.to_owned()).collect();
     let where_else = match (place, view.run_url) {
-        (Place::Comment, Some(url)) => format!("; they stand in the {}", link("job summary", url)),
-        (Place::Comment, None) => "; `terraform show PLANFILE` has them".to_owned(),
-        (Place::Summary, _) => String::new(),
+        (Place::Comment, Some(url)) => format!("the {} has more", link("job summary", url)),
+        (Place::Comment, None) => "`terraform show PLANFILE` has more".to_owned(),
+        (Place::Summary, _) => "the log has more".to_owned(),
     };
-    format!("**{what} (such as failed checks, drift or notes) left out for want of room**{where_else}.\n\n")
+    format!("**Left out for want of room: {}**; {where_else}.\n\n", listed(&what))
 }
 
 fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
@@ -250,32 +280,39 @@ fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     Some(alert("IMPORTANT", &lines))
 }
 
-fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
+/// With what changed of each, and without.
+fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
     let total = plan.counts.drift;
     if total == 0 {
-        return None;
+        return Vec::new();
     }
     let mut worst: Vec<&ResourceSummary> = plan.drift.iter().collect();
     worst.sort_by_key(|resource| resource.kind);
     worst.truncate(ENTRIES);
-    let line = |resource: &&ResourceSummary| {
-        let word = match resource.kind {
-            Kind::Destroy => "gone    ",
-            Kind::Create => "appeared",
-            _ => "changed ",
-        };
-        format!("{word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS)))
-    };
-    let mut lines: Vec<String> = worst.iter().map(line).collect();
-    if total > lines.len() {
-        lines.push(format!("and {} more", grouped(total - lines.len())));
-    }
     let noun = many(total, "resource");
     let verb = if total == 1 { "was" } else { "were" };
-    Some(format!(
-        "<details>\n<summary><b>{noun} {verb} changed outside of Terraform</b></summary>\n\n{}\n\n</details>\n\n",
-        fence("", &lines)
-    ))
+    let folded = |most: usize| {
+        let mut lines = Vec::new();
+        for resource in &worst {
+            let word = match resource.kind {
+                Kind::Destroy => "gone    ",
+                Kind::Create => "appeared",
+                _ => "changed ",
+            };
+            lines.push(format!("  {word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS))));
+            if resource.kind == Kind::Update {
+                lines.extend(attribute_lines(resource, ink, most));
+            }
+        }
+        if total > worst.len() {
+            lines.push(format!("  and {} more", grouped(total - worst.len())));
+        }
+        format!(
+            "<details>\n<summary><b>{noun} {verb} changed outside of Terraform</b></summary>\n\n{}\n\n</details>\n\n",
+            fence("diff", &lines)
+        )
+    };
+    DRIFT_LINES.map(folded).into()
 }
 
 fn more(total: usize) -> Option<String> {

@@ -22,7 +22,7 @@ fn everything_stands_in_the_order_of_danger() {
             "> - **replace** `terraform_data.database`: `triggers_replace` forces replacement\n",
             "> - **replace** `terraform_data.new_one_first`: `triggers_replace` forces replacement; the new one is created first\n",
             "> - **replace** `terraform_data.tainted`: it is tainted\n",
-            "> - **forget** `terraform_data.handed_over`: no longer in the configuration\n",
+            "> - **forget** `terraform_data.handed_over`: no longer in the configuration; the real object stays\n",
             "> [!WARNING]\n> **1 check did not pass**\n>\n> - `check.hostile`: ",
             "<summary><b>destroy</b> <code>terraform_data.retired</code></summary>",
             "<summary><b>replace</b> <code>terraform_data.database</code></summary>",

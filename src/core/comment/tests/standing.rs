@@ -105,27 +105,36 @@ fn the_history_says_why() {
     };
     let failure = FailureView { what: "terraform plan exited with code 1".to_owned(), ..FailureView::default() };
     let lacking = gate(1, &["too few"]);
+    let blocker = Sentence::default().pull_request(41).words(" has 0 of 1 approval of its head commit");
+    let others = GateView { required: 1, blockers: vec![blocker], ..GateView::default() };
     let rejected = gate(2, &["monalisa requests changes", "moved", "gone"]);
     let difference = ["a.b would be created; the reviewed plan left it alone".to_owned()];
     let none = LockView::NotTaken;
     let cases = [
         (
-            why(Phase::WaitingForLock, &lock, None, &[], None),
+            why(None, Phase::WaitingForLock, &lock, None, &[], None),
             "waiting for the lock (held by hubot for [#41](https://github.com/acme/infra/pull/41))",
         ),
-        (why(Phase::Locked, &lock, None, &[], None), "locked out (held by hubot for"),
-        (why(Phase::Blocked, &none, Some(&lacking), &[], None), "blocked (1 of 2 approvals)"),
+        (why(None, Phase::Locked, &lock, None, &[], None), "locked out (held by hubot for"),
+        (why(None, Phase::Blocked, &none, Some(&lacking), &[], None), "blocked (1 of 2 approvals)"),
         (
-            why(Phase::Blocked, &none, Some(&rejected), &[], None),
+            why(Some(42), Phase::Blocked, &none, Some(&others), &[], None),
+            "blocked ([#41](https://github.com/acme/infra/pull/41) has 0 of 1 approval)",
+        ),
+        (why(Some(41), Phase::Blocked, &none, Some(&others), &[], None), "blocked (0 of 1 approval)"),
+        (
+            why(None, Phase::Blocked, &none, Some(&rejected), &[], None),
             "blocked (monalisa requests changes, and 2 more reasons)",
         ),
-        (why(Phase::Refused, &none, None, &difference, None), "refused (a.b would be created)"),
-        (why(Phase::Failed, &none, None, &[], Some(&failure)), "failed (terraform plan exited with code 1)"),
-        (why(Phase::Planned, &lock, Some(&lacking), &[], None), "planned · commit"),
+        (why(None, Phase::Refused, &none, None, &difference, None), "refused (a.b would be created)"),
+        (why(None, Phase::Failed, &none, None, &[], Some(&failure)), "failed (terraform plan exited with code 1)"),
+        (why(None, Phase::Planned, &lock, Some(&lacking), &[], None), "planned · commit"),
     ];
     let phases = [
         Phase::WaitingForLock,
         Phase::Locked,
+        Phase::Blocked,
+        Phase::Blocked,
         Phase::Blocked,
         Phase::Blocked,
         Phase::Refused,
