@@ -115,20 +115,24 @@ fn headline(kinds: &Kinds, phase: Phase) -> String {
             continue;
         }
         if out.is_empty() {
-            let tense = match (phase, count) {
-                (Phase::Applied, 1) => "was",
-                (Phase::Applied, _) => "were",
-                (Phase::Blocked | Phase::Refused, _) => "would be",
-                (Phase::Failed | Phase::Cancelled, 1) => "was to be",
-                (Phase::Failed | Phase::Cancelled, _) => "were to be",
-                _ => "will be",
-            };
-            out = format!("{} {tense} {word}", many(count, "resource"));
+            out = format!("{} {} {word}", many(count, "resource"), tense(phase, count));
         } else {
             out.extend([", ", &grouped(count), " ", word]);
         }
     }
     out
+}
+
+/// The tense of where the change stands.
+fn tense(phase: Phase, count: usize) -> &'static str {
+    match (phase, count) {
+        (Phase::Applied, 1) => "was",
+        (Phase::Applied, _) => "were",
+        (Phase::Blocked | Phase::Refused, _) => "would be",
+        (Phase::Failed | Phase::Cancelled, 1) => "was to be",
+        (Phase::Failed | Phase::Cancelled, _) => "were to be",
+        _ => "will be",
+    }
 }
 
 /// What else is not as it should be, each list on its own.
@@ -146,7 +150,7 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
         add("what Terraform warns of", vec![details]);
     }
     if let Some(plan) = view.plan {
-        add("the actions", actions(plan, ink).into_iter().collect());
+        add("the actions", actions(plan, view.phase, ink).into_iter().collect());
         add("what changed outside of Terraform", drift(plan, ink));
     }
     let related = if gate_tells_related(view) { &[][..] } else { &view.related };
@@ -261,11 +265,12 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     Some(alert("WARNING", &lines))
 }
 
-fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
+fn actions(plan: &PlanSummary, phase: Phase, ink: &Ink<'_>) -> Option<String> {
     if plan.counts.actions == 0 {
         return None;
     }
-    let mut lines = vec![format!("**{} will be invoked**", many(plan.counts.actions, "action"))];
+    let count = plan.counts.actions;
+    let mut lines = vec![format!("**{} {} invoked**", many(count, "action"), tense(phase, count))];
     for action in plan.actions.iter().take(ENTRIES) {
         let mut line = format!("- {}", address(&action.address, ink));
         if let Some(by) = &action.triggered_by {
@@ -276,8 +281,8 @@ fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         }
         lines.push(line);
     }
-    lines.extend(more(plan.counts.actions));
-    Some(alert("IMPORTANT", &lines))
+    lines.extend(more(count));
+    Some(alert(if phase == Phase::Applied { "NOTE" } else { "IMPORTANT" }, &lines))
 }
 
 /// With what changed of each, and without.

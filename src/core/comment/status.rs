@@ -101,7 +101,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Approved => with("approved", changes(false)),
         Phase::Applying => with("applying", changes(false)),
         Phase::Applied => with("applied", changes(true)),
-        Phase::Blocked => with("not applied, approval is missing", changes(false)),
+        Phase::Blocked => with(blocked(view), changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
         Phase::Failed if matches!(view.lock, LockView::Lost { .. }) => match view.step {
             Step::Applying => with(&format!("the lock was lost during the apply{}", how_far(view)), changes(false)),
@@ -120,6 +120,14 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Cancelled => "cancelled, nothing was changed".to_owned(),
         Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
+    }
+}
+
+/// What kept an apply out: not always that approvals are missing.
+fn blocked(view: &CommentView<'_>) -> &'static str {
+    match &view.gate {
+        Some(gate) if gate.approved_by.len() >= gate.required => "not applied, the gate blocks it",
+        _ => "not applied, approval is missing",
     }
 }
 

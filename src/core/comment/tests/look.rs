@@ -151,11 +151,14 @@ fn what_is_missing_or_unknown_is_never_calm() {
             "**Planning ended in an error:**",
             "- deferred `a.later`: its `count` or `for_each` is not known yet",
             "- `check.c` (could not be evaluated)",
+            "[!IMPORTANT]\n> **1 action will be invoked**",
             "- `action.x.y`, triggered by `a.b`",
             "1 resource was changed outside of Terraform",
             "changed  a.drifted",
         ],
     );
+    let applied = comment(&CommentView { phase: Phase::Applied, ..view(Some(&plan)) }, COMMENT_BUDGET);
+    in_order(&applied, &["[!NOTE]\n> **1 action was invoked**"]);
 }
 
 #[test]

@@ -207,7 +207,8 @@ fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
     let text = comment(&blocked, COMMENT_BUDGET);
     let why = "> - [#41](https://github.com/acme/infra/pull/41) is merged and not applied yet\n";
     let places = "→ [review #41](https://github.com/acme/infra/pull/41/files) · [re-run this job](";
-    in_order(&text, &["**Nothing was applied.", why, "**Next:** have [#41](", places, "[!CAUTION]"]);
+    let lacks = "> **Nothing was applied.**\n>\n> - [#41](https://github.com/acme/infra/pull/41) has 0 of 1 approval\n";
+    in_order(&text, &[lacks, why, "**Next:** have [#41](", places, "[!CAUTION]"]);
     assert_eq!(text.matches("not applied yet").count(), 1, "{text}");
     let planned = comment(&CommentView { phase: Phase::Planned, ..blocked }, COMMENT_BUDGET);
     in_order(&planned, &["[!CAUTION]", "is merged and not applied yet"]);
@@ -217,12 +218,14 @@ fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
 fn a_run_that_is_out_of_date_is_not_to_be_run_again() {
     let gate = GateView {
         required: 1,
+        approved_by: vec!["hubot".to_owned()],
         blockers: vec!["4f0c1d2 is no longer the newest commit of main".into()],
         next_step: "nothing: the run of the newest commit applies both".into(),
         ..GateView::default()
     };
     let text = comment(&CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(None) }, COMMENT_BUDGET);
-    in_order(&text, &["**Next:** nothing"]);
+    let told = "**Nothing was applied. Approvals: 1 of 1, by `hubot`**";
+    in_order(&text, &["`: not applied, the gate blocks it\n", told, "- `4f0c1d2` is no longer", "**Next:** nothing"]);
     assert!(!text.contains('→'), "{text}");
 }
 
