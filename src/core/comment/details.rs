@@ -27,9 +27,10 @@ const OMISSION: usize = 260;
 const MARKS: &str = "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.";
 const FINGERPRINT: &str = "Fingerprint: plans that have the same one make the same changes.";
 
-/// What saying what is left out takes at most.
+/// Characters that saying what is left out of them takes at most.
 pub(super) fn omission(view: &CommentView<'_>) -> usize {
-    OMISSION + view.run_url.map_or(0, str::len)
+    let has_details = view.plan.is_some_and(|plan| plan.kinds.total() + plan.counts.outputs > 0);
+    if has_details { OMISSION + view.run_url.map_or(0, str::len) } else { 0 }
 }
 
 /// Writes as much as fits; what is left out is listed by address, then counted, and it is said

@@ -168,8 +168,7 @@ pub(super) fn fitted(pieces: &[Piece], budget: Budget, view: &CommentView<'_>, p
     if sheet.push_each(pieces).is_empty() {
         return sheet.finish();
     }
-    let longest = left_out(&pieces.iter().collect::<Vec<_>>(), view, place);
-    let mut shorter = Sheet::new(budget.reserving(longest.chars().count()));
+    let mut shorter = Sheet::new(budget.reserving(omission(pieces, view, place)));
     let untold = shorter.push_each(pieces);
     let mut sheet = Sheet::new(budget);
     sheet.push(&shorter.finish());
@@ -177,6 +176,13 @@ pub(super) fn fitted(pieces: &[Piece], budget: Budget, view: &CommentView<'_>, p
     sheet.finish()
 }
 
+/// Characters that saying what is left out of these takes at most.
+pub(super) fn omission(pieces: &[Piece], view: &CommentView<'_>, place: Place) -> usize {
+    let all: Vec<&Piece> = pieces.iter().collect();
+    if all.is_empty() { 0 } else { left_out(&all, view, place).chars().count() }
+}
+
+/// Says what did not fit: never silently.
 fn left_out(pieces: &[&Piece], view: &CommentView<'_>, place: Place) -> String {
     let what: Vec<String> = pieces.iter().map(|piece| piece.what.to_owned()).collect();
     let where_else = match (place, view.run_url) {

@@ -117,8 +117,11 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
         sheet.push(&format!("### {}\n", view.phase.word()));
     }
     let states = status::states(view, &ink);
+    let lists = lists::lists(view, &ink);
+    // What does not fit further down has to be said.
+    let omissions = lists::omission(&lists, view, place) + details::omission(view);
+    let spare = sheet.left().reserving(closing.chars().count()).reserving(omissions);
     // The dangers come after these, but two thirds of the room are theirs where they need it.
-    let spare = sheet.left().reserving(closing.chars().count());
     let theirs = Budget { chars: spare.chars / 3 * 2, bytes: spare.bytes / 3 * 2 };
     let needed = lists::dangers(view, &ink, theirs, place);
     let told = lists::fitted(&states, spare.less(&needed.notice).less(&needed.block), view, place);
@@ -128,7 +131,6 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
     sheet.push(&fitted.block);
 
     let mut middle = Sheet::new(sheet.left().reserving(closing.chars().count()));
-    let lists = lists::lists(view, &ink);
     middle.push(&lists::fitted(&lists, middle.left().reserving(details::omission(view)), view, place));
     details::push(&mut middle, view, &ink, place);
     sheet.push(&middle.finish());

@@ -206,7 +206,7 @@ proptest! {
         let text = comment(&view(Some(&plan)), budget);
         fits(&text, budget);
         let named = text.matches("> - **destroy** ").count();
-        prop_assert!(named == count || text.contains(&format!("**{} of {count} dangerous changes", count - named)), "{}", text);
+        prop_assert!(named == count || text.contains(&format!("**{} of {count} dangerous change", count - named)), "{}", text);
     }
 }
 
@@ -292,7 +292,7 @@ fn everything_at_once(plan: &PlanSummary, phase: Phase) -> CommentView<'_> {
         }),
         next_step: Some(words.clone()),
         related: vec![words.as_str().into(); 30],
-        notes: vec![words.clone(); 30],
+        notes: vec!["a note of ours".to_owned(); 30],
         warnings: vec![warning(&words); 30],
         history: (10..34)
             .map(|minute| LifeEvent {
@@ -321,6 +321,9 @@ fn what_a_person_has_to_know_is_told_or_said_to_be_left_out() {
                     ("**What differs from the reviewed plan**", "what differs"),
                     ("**The state is locked** by `hubot`", "who holds the lock"),
                     ("1 of 2, by `monalisa`", "the approvals"),
+                    ("**Terraform has 30 warnings**", "Terraform's warnings"),
+                    ("- a note of ours", "notes**"),
+                    ("<code>a.b", "The details of"),
                     ("**History**", "of the history left out"),
                 ] {
                     let said = text.contains("for want of room") && text.contains(left_out);
