@@ -175,8 +175,6 @@ fn ended(finished: Finished, transcript: &Transcript, known: &Known<'_>, report:
         return Err(Error::ApplyKilled { command: finished.command, exit, stderr });
     }
     if finished.interrupted && exit.is_some() {
-        let told = "Terraform was interrupted in the middle of the apply; the state says what is applied.";
-        report.notes.push(told.to_owned());
         return Err(Error::Cancelled);
     }
     if !finished.interrupted {

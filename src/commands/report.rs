@@ -380,7 +380,14 @@ impl Report {
                 run_url: self.run_url.clone(),
                 actor: Some(self.actor.clone()),
                 head_sha,
-                why: comment::why(self.phase, &self.lock, self.gate.as_ref(), &self.difference, self.failure.as_ref()),
+                why: comment::why(
+                    number,
+                    self.phase,
+                    &self.lock,
+                    self.gate.as_ref(),
+                    &self.difference,
+                    self.failure.as_ref(),
+                ),
             };
             let approvals = number.and_then(|number| self.approvals.get(&number));
             if let (Phase::Applying, Some(approvals)) = (self.phase, approvals) {

@@ -151,7 +151,7 @@ fn the_comment_keeps_the_life_of_the_change_with_times_commits_and_runs() {
             format!("planned · commit `{first}` · first plan by `octocat`"),
             format!("waiting for the lock (held by `{holder}`) · commit `{second}` · second plan by `octocat`"),
             format!("planned · commit `{second}` · second plan by `octocat`"),
-            format!("blocked (0 of 1 approvals) · commit `{second}` · blocked apply by `octocat`"),
+            format!("blocked (0 of 1 approval) · commit `{second}` · blocked apply by `octocat`"),
             format!("approved by `hubot` · commit `{second}` · no run"),
             format!("applying · commit `{second}` · apply by `octocat`"),
             format!("applied · commit `{second}` · apply by `octocat`"),

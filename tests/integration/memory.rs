@@ -462,7 +462,7 @@ fn many_changes_of_any_kind_need_little_memory_and_are_counted() {
         ("moves", &["200,000 to move"], &moves),
         ("names", &["200,000 to add", "none dangerous, are not listed either"], &creates),
         ("replaces", &["**200,000 to replace**", "of 200,000 dangerous changes are not listed here"], &replaces),
-        ("unknown", &["something unknown", "further block", "of 100,000 dangerous changes"], &unknowns),
+        ("unknown", &["something unknown", "Left out for want of room", "of 100,000 dangerous changes"], &unknowns),
     ];
     for (name, expected, part) in cases {
         let told = little(name, &[], &[part]);

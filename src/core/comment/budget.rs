@@ -23,6 +23,13 @@ impl Budget {
     }
 }
 
+/// Something to tell, and in how many words it can be told, most first.
+pub(super) struct Piece {
+    /// What is left out where not even the shortest fits.
+    pub(super) what: &'static str,
+    pub(super) ways: Vec<String>,
+}
+
 /// A text that takes what fits, and nothing else.
 #[derive(Debug)]
 pub(super) struct Sheet {
@@ -43,6 +50,11 @@ impl Sheet {
             self.left = self.left.less(text);
         }
         fits
+    }
+
+    /// Appends each as it fits, the first way that does, and gives what did not fit at all.
+    pub(super) fn push_each<'p>(&mut self, pieces: &'p [Piece]) -> Vec<&'p Piece> {
+        pieces.iter().filter(|piece| !piece.ways.iter().any(|way| self.push(way))).collect()
     }
 
     pub(super) fn left(&self) -> Budget {

@@ -20,12 +20,18 @@ const OPEN_LINES: usize = 30;
 /// Characters of an address.
 const ADDRESS: usize = 300;
 
-/// Characters that "and so many more" takes at most, links included.
-const OMISSION: usize = 800;
+/// Characters that saying what is left out takes at most, without its link.
+const OMISSION: usize = 260;
 
 /// What nobody has to know by heart; the one mark that is not Terraform's own is GitHub's, for a colour.
 const MARKS: &str = "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.";
 const FINGERPRINT: &str = "Fingerprint: plans that have the same one make the same changes.";
+
+/// Characters that saying what is left out of them takes at most.
+pub(super) fn omission(view: &CommentView<'_>) -> usize {
+    let has_details = view.plan.is_some_and(|plan| plan.kinds.total() + plan.counts.outputs > 0);
+    if has_details { OMISSION + view.run_url.map_or(0, str::len) } else { 0 }
+}
 
 /// Writes as much as fits; what is left out is listed by address, then counted, and it is said
 /// where it is in full.
@@ -43,7 +49,7 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     // What is lost is read without a click, as long as that is short.
     let dangerous = order.iter().filter(|resource| resource.kind.is_dangerous()).count();
     let open = plan.kinds.dangerous() <= MOST_OPEN && view.phase != Phase::Applied;
-    let mut room = Sheet::new(sheet.left().reserving(OMISSION));
+    let mut room = Sheet::new(sheet.left().reserving(omission(view)));
     let mut left_out: Vec<&ResourceSummary> = Vec::new();
     let (lost, rest) = order.split_at(dangerous);
     push_resources(&mut room, lost, ink, open, &mut left_out);
@@ -188,7 +194,7 @@ fn push_left_out(
     let harmless = || left_out.iter().filter(|resource| !resource.kind.is_dangerous());
     let mut unlisted = of_no_danger - told + harmless().count();
     let wrapper = "<details>\n<summary></summary>\n\n\n\n</details>\n\n".len() + 200;
-    let mut room = sheet.left().reserving(OMISSION).reserving(wrapper);
+    let mut room = sheet.left().reserving(omission(view)).reserving(wrapper);
     let mut lines = Vec::new();
     for resource in harmless() {
         let address = visible(&clip(&ink.address(&resource.address), ADDRESS));

@@ -100,6 +100,15 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
     page.finish()
 }
 
+/// The lines for what differs in a resource, without the resource around them.
+pub(super) fn attribute_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: usize) -> Vec<String> {
+    let mut page = Page { ink, forced: &[], lines: Vec::new(), most, cut: 0 };
+    if let Some(Delta::Object { entries, .. }) = resource.delta.as_deref() {
+        page.entries(1, "", entries, 0, "attribute");
+    }
+    if most == 0 { Vec::new() } else { page.finish() }
+}
+
 /// The lines for an output, or any other single value.
 pub(super) fn value_lines(name: &str, delta: Option<&Delta>, ink: &Ink<'_>) -> Vec<String> {
     const MOST: usize = 60;

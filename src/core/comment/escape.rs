@@ -111,6 +111,30 @@ pub(super) fn lines_of(text: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
+/// A line of prose in lines of about `most` characters, as Terraform breaks its own where it writes to
+/// a terminal. What begins with a space or a frame is code or has been broken already.
+pub(super) fn folded(line: &str, most: usize) -> Vec<String> {
+    if line.starts_with([' ', '│', '╷', '╵', '├']) {
+        return vec![line.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    let mut length = 0;
+    for word in line.split(' ') {
+        let more = word.chars().count();
+        match lines.last_mut() {
+            Some(last) if length + 1 + more <= most => {
+                last.extend([" ", word]);
+                length += 1 + more;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                length = more;
+            }
+        }
+    }
+    lines
+}
+
 /// Without terminal sequences (`ESC [ … letter`).
 fn without_colours(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
@@ -196,15 +220,25 @@ fn push_word(out: &mut String, word: &str) {
 fn is_plain(word: &str) -> bool {
     let allowed = |char: char| char.is_alphanumeric() || ",.;:!?'\"()-–—/%+=’“”".contains(char);
     let lower = word.to_ascii_lowercase();
-    let hash = word.len() >= 7
-        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && word.bytes().any(|byte| byte.is_ascii_digit());
     word.chars().all(allowed)
-        && !hash
+        && !refers(word)
         && !lower.contains("www.")
         && !lower.contains("://")
-        && !lower.starts_with("gh-")
         && word.matches(':').count() < 2
+}
+
+/// Whether GitHub would take a part of the word for a commit (`4f0c1d2`) or an issue (`GH-42`),
+/// whatever punctuation stands around it.
+fn refers(word: &str) -> bool {
+    let mut parts = word.split(|char: char| !char.is_ascii_alphanumeric()).peekable();
+    while let Some(part) = parts.next() {
+        let is_hash = part.len() >= 7 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_number = |next: &&str| next.starts_with(|char: char| char.is_ascii_digit());
+        if is_hash || part.eq_ignore_ascii_case("gh") && parts.peek().is_some_and(is_number) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a word at the start of a line would begin a list, a rule or a heading.

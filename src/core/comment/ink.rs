@@ -69,6 +69,14 @@ impl<'a> Ink<'a> {
         self.plan.map_or_else(|| address.to_owned(), |plan| plan.scrub_address(address))
     }
 
+    /// A program's words to people as lines for a fence, none of them longer than `most`.
+    pub(super) fn prose(&self, text: &str, most: usize) -> Vec<String> {
+        /// As wide as Terraform writes where it does not know better.
+        const WIDTH: usize = 78;
+        let lines = self.lines(text.trim());
+        lines.iter().flat_map(|line| escape::folded(line, WIDTH)).map(|line| escape::clip(&line, most)).collect()
+    }
+
     /// A program's output as lines for a fence.
     pub(super) fn lines(&self, text: &str) -> Vec<String> {
         escape::lines_of(&self.scrub(text)).collect()

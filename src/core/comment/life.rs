@@ -13,7 +13,7 @@ use super::ink::Ink;
 use super::site::Site;
 use super::view::{CommentView, FailureView, GateView, HolderView, LifeEvent, LockView, Phase};
 use super::words::{many, short_hash, short_moment};
-use crate::core::sentence::Sentence;
+use crate::core::sentence::{Part, Sentence};
 
 const OPEN: &str = "<!-- stategate-life:";
 const CLOSE: &str = " -->";
@@ -40,8 +40,10 @@ struct Stored(
     #[serde(default, skip_serializing_if = "Option::is_none")] Option<Sentence>,
 );
 
-/// Why a change came to where it stands, or for whom it waits: a few words for its history.
+/// Why a change came to where it stands, or for whom it waits: a few words for its history, on the
+/// pull request that is told (`own`).
 pub fn why(
+    own: Option<u64>,
     phase: Phase,
     lock: &LockView,
     gate: Option<&GateView>,
@@ -50,7 +52,7 @@ pub fn why(
 ) -> Option<Sentence> {
     match (phase, lock) {
         (Phase::WaitingForLock | Phase::Locked, LockView::HeldByOther(holders)) => holders.first().map(holder),
-        (Phase::Blocked, _) => gate.map(blocker),
+        (Phase::Blocked, _) => gate.map(|gate| blocker(gate, own)),
         // The clause behind it says what it was to be instead.
         (Phase::Refused, _) => difference.first().and_then(|first| first.split("; ").next()).map(Sentence::from),
         (Phase::Failed, _) => failure.map(|failure| failure.what.as_str().into()),
@@ -68,13 +70,24 @@ fn holder(holder: &HolderView) -> Sentence {
     }
 }
 
-fn blocker(gate: &GateView) -> Sentence {
+fn blocker(gate: &GateView, own: Option<u64>) -> Sentence {
     let had = gate.approved_by.len();
     match gate.blockers.as_slice() {
-        [] | [_] if had < gate.required => format!("{had} of {} approvals", gate.required).into(),
+        [] | [_] if had < gate.required => lacks(gate, own),
         [] => Sentence::default(),
         [only] => only.clone(),
         [first, rest @ ..] => first.clone().words(format!(", and {}", many(rest.len(), "more reason"))),
+    }
+}
+
+/// How many approvals are missing; on which pull request, where it is another.
+fn lacks(gate: &GateView, own: Option<u64>) -> Sentence {
+    let count = format!("{} of {}", gate.approved_by.len(), many(gate.required, "approval"));
+    match gate.blockers.first().map(Sentence::parts) {
+        Some([Part::PullRequest(number), ..]) if own.is_some_and(|own| own != *number) => {
+            Sentence::default().pull_request(*number).words(format!(" has {count}"))
+        }
+        _ => count.into(),
     }
 }
 
@@ -99,29 +112,29 @@ pub fn life_from_comment(body: &str) -> Vec<LifeEvent> {
         .collect()
 }
 
-/// The line that carries the life; empty when there is none yet.
-pub(super) fn hidden_line(history: &[LifeEvent], ink: &Ink<'_>) -> String {
+/// The line that carries the life, of the latest steps where all take more than `most` characters;
+/// empty when there is none yet.
+pub(super) fn hidden_line(history: &[LifeEvent], ink: &Ink<'_>, most: usize) -> String {
     let steps = steps(history);
-    if steps.is_empty() {
-        return String::new();
-    }
-    let kept = steps.get(steps.len().saturating_sub(KEPT)..).unwrap_or_default();
-    let stored: Vec<Stored> = kept
-        .iter()
-        .map(|event| {
-            let short = |text: &Option<String>, most| text.as_deref().map(|text| clip(text, most));
-            Stored(
-                event.at.as_second(),
-                event.phase.word().to_owned(),
-                event.run_url.clone().filter(|url| url.len() <= 300),
-                short(&event.actor, 60),
-                short(&event.head_sha, 40),
-                event.why.as_ref().map(|why| why.map(|words| clip(&ink.name(words), WHY))),
-            )
-        })
-        .collect();
-    let json = serde_json::to_vec(&stored).unwrap_or_default();
-    format!("{OPEN}{}{CLOSE}\n", STANDARD.encode(json))
+    let line = |kept: usize| {
+        let kept = steps.get(steps.len().saturating_sub(kept)..).unwrap_or_default();
+        let stored: Vec<Stored> = kept.iter().map(|event| stored(event, ink)).collect();
+        let json = serde_json::to_vec(&stored).unwrap_or_default();
+        format!("{OPEN}{}{CLOSE}\n", STANDARD.encode(json))
+    };
+    (1..=steps.len().min(KEPT)).rev().map(line).find(|line| line.len() <= most).unwrap_or_default()
+}
+
+fn stored(event: &LifeEvent, ink: &Ink<'_>) -> Stored {
+    let short = |text: &Option<String>, most| text.as_deref().map(|text| clip(text, most));
+    Stored(
+        event.at.as_second(),
+        event.phase.word().to_owned(),
+        event.run_url.clone().filter(|url| url.len() <= 300),
+        short(&event.actor, 60),
+        short(&event.head_sha, 40),
+        event.why.as_ref().map(|why| why.map(|words| clip(&ink.name(words), WHY))),
+    )
 }
 
 /// Without the steps that only repeat the one before.
@@ -158,7 +171,16 @@ pub(super) fn told(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String
     };
     let history = |earlier: &str| format!("**History** (UTC)\n\n{earlier}{}", latest.concat());
     let fits = |text: &String| text.chars().count() <= most;
-    [history(&earlier), history("")].into_iter().find(fits).unwrap_or_default()
+    let latest_only = if earlier.is_empty() { String::new() } else { history(&left_out(lines.len() - shown)) };
+    [history(&earlier), latest_only, left_out(lines.len())]
+        .into_iter()
+        .find(|text| !text.is_empty() && fits(text))
+        .unwrap_or_default()
+}
+
+/// Where there is no room for them: they are kept, and told where there is.
+fn left_out(steps: usize) -> String {
+    format!("{} of the history left out for want of room.\n\n", many(steps, "step"))
 }
 
 fn line(event: &LifeEvent, view: &CommentView<'_>, ink: &Ink<'_>) -> String {

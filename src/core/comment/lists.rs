@@ -1,23 +1,27 @@
 //! What must not be overlooked: the dangers, all of them, and what else is not as it should be.
 
 use super::Place;
-use super::budget::{Budget, Sheet};
+use super::budget::{Budget, Piece, Sheet};
+use super::diff::attribute_lines;
 use super::escape::{clip, code, fence, link, visible};
 use super::ink::Ink;
-use super::status::{alert, gate_tells_related, items, told};
+use super::status::{self, alert, gate_tells_related, items, told};
 use super::view::{CommentView, Phase};
 use super::warnings::warnings;
 use super::words::{grouped, listed, many, reason, verb};
 use crate::core::plan::{Kind, Kinds, PlanSummary, ResourceSummary, Unsearchable};
 
-/// Characters that the notice about left-out dangers takes at most.
-pub(super) const NOTICE: usize = 400;
+/// Characters that the notice about left-out dangers takes at most, without its link.
+const NOTICE: usize = 280;
 
 /// Characters of an address.
 const ADDRESS: usize = 300;
 
 /// Entries of the other lists.
 const ENTRIES: usize = 30;
+
+/// Lines of what changed of a resource outside of Terraform, as far as there is room.
+const DRIFT_LINES: [usize; 2] = [12, 0];
 
 /// Messages of a check, and their characters.
 const PROBLEMS: usize = 5;
@@ -50,7 +54,7 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>, budget: Budget, pla
             }
         }
     }
-    let mut sheet = Sheet::new(budget);
+    let mut sheet = Sheet::new(budget.reserving(NOTICE + view.run_url.map_or(0, str::len)));
     let mut told = Kinds::default();
     if sheet.push(&head) {
         for resource in kept {
@@ -64,17 +68,24 @@ pub(super) fn dangers(view: &CommentView<'_>, ink: &Ink<'_>, budget: Budget, pla
     let parts: Vec<String> = [Kind::Destroy, Kind::Replace, Kind::Forget, Kind::Unknown]
         .into_iter()
         .filter(|kind| left_out(*kind) > 0)
-        .map(|kind| format!("{} to {}", grouped(left_out(kind)), verb(kind)))
+        .map(|kind| match kind {
+            Kind::Unknown => format!("{} unknown", grouped(left_out(kind))),
+            _ => format!("{} to {}", grouped(left_out(kind)), verb(kind)),
+        })
         .collect();
-    let where_else = match place {
-        Place::Comment => " The job summary has room for more.",
-        Place::Summary => " The plan file has them all.",
+    let where_else = match (place, view.run_url) {
+        (Place::Comment, Some(url)) => format!("The {} has room for more.", link("job summary", url)),
+        _ => "`terraform show PLANFILE` has them all.".to_owned(),
     };
     let total = plan.kinds.dangerous();
     let notice = format!(
-        "> [!CAUTION]\n> **{} of {} dangerous changes are not listed here for want of room: {}.**{where_else}\n\n",
+        "> [!CAUTION]\n> **{} of {} not listed here for want of room: {}.** {where_else}\n\n",
         grouped(total - told.total()),
-        grouped(total),
+        if total == 1 {
+            "1 dangerous change is".to_owned()
+        } else {
+            format!("{} are", many(total, "dangerous change"))
+        },
         listed(&parts),
     );
     let mut block = sheet.finish();
@@ -104,15 +115,7 @@ fn headline(kinds: &Kinds, phase: Phase) -> String {
             continue;
         }
         if out.is_empty() {
-            let tense = match (phase, count) {
-                (Phase::Applied, 1) => "was",
-                (Phase::Applied, _) => "were",
-                (Phase::Blocked | Phase::Refused, _) => "would be",
-                (Phase::Failed | Phase::Cancelled, 1) => "was to be",
-                (Phase::Failed | Phase::Cancelled, _) => "were to be",
-                _ => "will be",
-            };
-            out = format!("{} {tense} {word}", many(count, "resource"));
+            out = format!("{} {} {word}", many(count, "resource"), tense(phase, count));
         } else {
             out.extend([", ", &grouped(count), " ", word]);
         }
@@ -120,37 +123,74 @@ fn headline(kinds: &Kinds, phase: Phase) -> String {
     out
 }
 
-/// What else is not as it should be, each list on its own.
-pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
-    let mut lists = Vec::new();
-    if let Some(plan) = view.plan {
-        lists.extend(unknown(plan, ink));
-        lists.extend(plan.secrets.withheld().map(withheld));
-        lists.extend(incomplete(plan, ink));
-        lists.extend(checks(plan, ink));
+/// The tense of where the change stands.
+fn tense(phase: Phase, count: usize) -> &'static str {
+    match (phase, count) {
+        (Phase::Applied, 1) => "was",
+        (Phase::Applied, _) => "were",
+        (Phase::Blocked | Phase::Refused, _) => "would be",
+        (Phase::Failed | Phase::Cancelled, 1) => "was to be",
+        (Phase::Failed | Phase::Cancelled, _) => "were to be",
+        _ => "will be",
     }
-    lists.extend(warnings(view, ink));
+}
+
+/// What else is not as it should be, each list on its own.
+pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
+    let mut lists = Vec::new();
+    let mut add = |what, ways: Vec<String>| lists.push(Piece { what, ways });
     if let Some(plan) = view.plan {
-        lists.extend(actions(plan, ink));
-        lists.extend(drift(plan, ink));
+        add("what is not known here", unknown(plan, ink).into_iter().collect());
+        add("why no values are shown", plan.secrets.withheld().map(withheld).into_iter().collect());
+        add("what is deferred", incomplete(plan, ink).into_iter().collect());
+        add("the failed checks", checks(plan, ink).into_iter().collect());
+    }
+    if let Some((list, details)) = warnings(view, ink) {
+        add("Terraform's warnings", vec![list]);
+        add("what Terraform warns of", vec![details]);
+    }
+    if let Some(plan) = view.plan {
+        add("the actions", actions(plan, view.phase, ink).into_iter().collect());
+        add("what changed outside of Terraform", drift(plan, ink));
     }
     let related = if gate_tells_related(view) { &[][..] } else { &view.related };
-    let notes = [told(related, view, ink), items(&view.notes, ink)].concat();
+    let notes = [told(related, view, ink, status::ENTRIES), items(&view.notes, ink, status::ENTRIES)].concat();
     if !notes.is_empty() {
-        lists.push(format!("{}\n\n", notes.join("\n")));
+        add("notes", vec![format!("{}\n\n", notes.join("\n"))]);
     }
+    lists.retain(|list| !list.ways.is_empty());
     lists
 }
 
-/// Says that lists did not fit: never silently.
-pub(super) fn left_out(count: usize, view: &CommentView<'_>, place: Place) -> String {
-    let what = many(count, "further block");
+/// Each as it fits; and what did not fit at all, by name: never silently.
+pub(super) fn fitted(pieces: &[Piece], budget: Budget, view: &CommentView<'_>, place: Place) -> String {
+    let mut sheet = Sheet::new(budget);
+    if sheet.push_each(pieces).is_empty() {
+        return sheet.finish();
+    }
+    let mut shorter = Sheet::new(budget.reserving(omission(pieces, view, place)));
+    let untold = shorter.push_each(pieces);
+    let mut sheet = Sheet::new(budget);
+    sheet.push(&shorter.finish());
+    sheet.push(&left_out(&untold, view, place));
+    sheet.finish()
+}
+
+/// Characters that saying what is left out of these takes at most.
+pub(super) fn omission(pieces: &[Piece], view: &CommentView<'_>, place: Place) -> usize {
+    let all: Vec<&Piece> = pieces.iter().collect();
+    if all.is_empty() { 0 } else { left_out(&all, view, place).chars().count() }
+}
+
+/// Says what did not fit: never silently.
+fn left_out(pieces: &[&Piece], view: &CommentView<'_>, place: Place) -> String {
+    let what: Vec<String> = pieces.iter().map(|piece| piece.what.to_owned()).collect();
     let where_else = match (place, view.run_url) {
-        (Place::Comment, Some(url)) => format!("; they stand in the {}", link("job summary", url)),
-        (Place::Comment, None) => "; `terraform show PLANFILE` has them".to_owned(),
-        (Place::Summary, _) => String::new(),
+        (Place::Comment, Some(url)) => format!("the {} has more", link("job summary", url)),
+        (Place::Comment, None) => "`terraform show PLANFILE` has more".to_owned(),
+        (Place::Summary, _) => "the log has more".to_owned(),
     };
-    format!("**{what} (such as failed checks, drift or notes) left out for want of room**{where_else}.\n\n")
+    format!("**Left out for want of room: {}**; {where_else}.\n\n", listed(&what))
 }
 
 fn unknown(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
@@ -231,11 +271,12 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     Some(alert("WARNING", &lines))
 }
 
-fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
+fn actions(plan: &PlanSummary, phase: Phase, ink: &Ink<'_>) -> Option<String> {
     if plan.counts.actions == 0 {
         return None;
     }
-    let mut lines = vec![format!("**{} will be invoked**", many(plan.counts.actions, "action"))];
+    let count = plan.counts.actions;
+    let mut lines = vec![format!("**{} {} invoked**", many(count, "action"), tense(phase, count))];
     for action in plan.actions.iter().take(ENTRIES) {
         let mut line = format!("- {}", address(&action.address, ink));
         if let Some(by) = &action.triggered_by {
@@ -246,36 +287,43 @@ fn actions(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
         }
         lines.push(line);
     }
-    lines.extend(more(plan.counts.actions));
-    Some(alert("IMPORTANT", &lines))
+    lines.extend(more(count));
+    Some(alert(if phase == Phase::Applied { "NOTE" } else { "IMPORTANT" }, &lines))
 }
 
-fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
+/// With what changed of each, and without.
+fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
     let total = plan.counts.drift;
     if total == 0 {
-        return None;
+        return Vec::new();
     }
     let mut worst: Vec<&ResourceSummary> = plan.drift.iter().collect();
     worst.sort_by_key(|resource| resource.kind);
     worst.truncate(ENTRIES);
-    let line = |resource: &&ResourceSummary| {
-        let word = match resource.kind {
-            Kind::Destroy => "gone    ",
-            Kind::Create => "appeared",
-            _ => "changed ",
-        };
-        format!("{word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS)))
-    };
-    let mut lines: Vec<String> = worst.iter().map(line).collect();
-    if total > lines.len() {
-        lines.push(format!("and {} more", grouped(total - lines.len())));
-    }
     let noun = many(total, "resource");
     let verb = if total == 1 { "was" } else { "were" };
-    Some(format!(
-        "<details>\n<summary><b>{noun} {verb} changed outside of Terraform</b></summary>\n\n{}\n\n</details>\n\n",
-        fence("", &lines)
-    ))
+    let folded = |most: usize| {
+        let mut lines = Vec::new();
+        for resource in &worst {
+            let word = match resource.kind {
+                Kind::Destroy => "gone    ",
+                Kind::Create => "appeared",
+                _ => "changed ",
+            };
+            lines.push(format!("  {word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS))));
+            if resource.kind == Kind::Update {
+                lines.extend(attribute_lines(resource, ink, most));
+            }
+        }
+        if total > worst.len() {
+            lines.push(format!("  and {} more", grouped(total - worst.len())));
+        }
+        format!(
+            "<details>\n<summary><b>{noun} {verb} changed outside of Terraform</b></summary>\n\n{}\n\n</details>\n\n",
+            fence("diff", &lines)
+        )
+    };
+    DRIFT_LINES.map(folded).into()
 }
 
 fn more(total: usize) -> Option<String> {

@@ -59,8 +59,8 @@ pub fn marker(comment_id: &str) -> String {
 
 /// The comment, at most `budget` code points and 262,144 bytes long.
 pub fn comment(view: &CommentView<'_>, budget: usize) -> String {
+    let hidden = life::hidden_line(&view.history, &Ink::new(view.plan), budget / 4);
     let budget = Budget { chars: budget, bytes: COMMENT_BYTES };
-    let hidden = life::hidden_line(&view.history, &Ink::new(view.plan));
     let opening = [format!("{}\n", marker(view.comment_id)), hidden, "\n".to_owned()];
     write(view, budget, &opening, Place::Comment)
 }
@@ -116,36 +116,22 @@ fn write(view: &CommentView<'_>, budget: Budget, opening: &[String], place: Plac
         // Too little even for one line: at least say what it is about, without any foreign text.
         sheet.push(&format!("### {}\n", view.phase.word()));
     }
-    // Each as it fits, the first way that does.
-    let states = [
-        vec![status::failure(view, &ink)],
-        status::terraform_error(view, &ink),
-        vec![status::difference(view, &ink)],
-        vec![lock::told(view, &ink)],
-        vec![status::gate(view, &ink)],
-        vec![status::next_step(view, &ink)],
-    ];
-    // The dangers come after these, but must not be crowded out by them.
-    let has_dangers = view.plan.is_some_and(|plan| plan.kinds.dangerous() > 0);
-    let spare = sheet.left().reserving(lists::NOTICE).reserving(closing.chars().count());
-    let for_states = Budget { chars: spare.chars / 3, bytes: spare.bytes / 3 };
-    let mut told = Sheet::new(if has_dangers { for_states } else { spare });
-    for ways in &states {
-        ways.iter().any(|way| told.push(way));
-    }
-    let told = told.finish();
+    let states = status::states(view, &ink);
+    let lists = lists::lists(view, &ink);
+    // What does not fit further down has to be said.
+    let omissions = lists::omission(&lists, view, place) + details::omission(view);
+    let spare = sheet.left().reserving(closing.chars().count()).reserving(omissions);
+    // The dangers come after these, but two thirds of the room are theirs where they need it.
+    let theirs = Budget { chars: spare.chars / 3 * 2, bytes: spare.bytes / 3 * 2 };
+    let needed = lists::dangers(view, &ink, theirs, place);
+    let told = lists::fitted(&states, spare.less(&needed.notice).less(&needed.block), view, place);
     let fitted = lists::dangers(view, &ink, spare.less(&told), place);
     sheet.push(&fitted.notice);
     sheet.push(&told);
     sheet.push(&fitted.block);
 
     let mut middle = Sheet::new(sheet.left().reserving(closing.chars().count()));
-    let mut lists = Sheet::new(middle.left().reserving(lists::NOTICE));
-    let left_out = lists::lists(view, &ink).iter().filter(|list| !lists.push(list)).count();
-    middle.push(&lists.finish());
-    if left_out > 0 {
-        middle.push(&lists::left_out(left_out, view, place));
-    }
+    middle.push(&lists::fitted(&lists, middle.left().reserving(details::omission(view)), view, place));
     details::push(&mut middle, view, &ink, place);
     sheet.push(&middle.finish());
     sheet.push(&closing);

@@ -1,5 +1,6 @@
 //! Where the change stands: the verdict, what failed, and the gate.
 
+use super::budget::Piece;
 use super::escape::{self, fence, link};
 use super::ink::Ink;
 use super::lock;
@@ -16,8 +17,9 @@ use crate::core::sentence::Sentence;
 pub(super) const NAME: usize = 120;
 pub(super) const SENTENCE: usize = 600;
 
-/// Entries of a list of ours before the rest is counted.
-const ENTRIES: usize = 20;
+/// Entries of a list of ours before the rest is counted, as far as there is room.
+pub(super) const ENTRIES: usize = 20;
+const FEWER: [usize; 3] = [ENTRIES, 5, 1];
 
 /// Lines of Terraform's error that are shown, as far as there is room; and how wide they are.
 const ERROR_LINES: [usize; 3] = [120, 30, 6];
@@ -99,7 +101,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Approved => with("approved", changes(false)),
         Phase::Applying => with("applying", changes(false)),
         Phase::Applied => with("applied", changes(true)),
-        Phase::Blocked => with("not applied, approval is missing", changes(false)),
+        Phase::Blocked => with(blocked(view), changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
         Phase::Failed if matches!(view.lock, LockView::Lost { .. }) => match view.step {
             Step::Applying => with(&format!("the lock was lost during the apply{}", how_far(view)), changes(false)),
@@ -118,6 +120,14 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Cancelled => "cancelled, nothing was changed".to_owned(),
         Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
+    }
+}
+
+/// What kept an apply out: not always that approvals are missing.
+fn blocked(view: &CommentView<'_>) -> &'static str {
+    match &view.gate {
+        Some(gate) if gate.approved_by.len() >= gate.required => "not applied, the gate blocks it",
+        _ => "not applied, approval is missing",
     }
 }
 
@@ -178,8 +188,23 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     parts.join(" · ")
 }
 
+/// What a person has to know before the plan itself: what kept the change from going on, or may, and
+/// what to do; in the order of reading.
+pub(super) fn states(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
+    let states = [
+        ("what failed", vec![failure(view, ink)]),
+        ("what Terraform said", terraform_error(view, ink)),
+        ("what differs from the reviewed plan", FEWER.map(|most| difference(view, ink, most)).into()),
+        ("who holds the lock", vec![lock::told(view, ink)]),
+        ("the approvals", FEWER.map(|most| gate(view, ink, most)).into()),
+        ("what to do next", vec![next_step(view, ink)]),
+    ];
+    let says_something = |state: &Piece| state.ways.first().is_some_and(|way| !way.is_empty());
+    states.into_iter().map(|(what, ways)| Piece { what, ways }).filter(says_something).collect()
+}
+
 /// What failed, and what to do.
-pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let Some(failure) = &view.failure else { return String::new() };
     let mut lines = vec![format!("**{}**", ink.sentence(&failure.what, SENTENCE))];
     let why = why_failed(failure, ink);
@@ -215,10 +240,10 @@ fn what_is_real(view: &CommentView<'_>) -> Option<String> {
 }
 
 /// Terraform's own words about a failure, in full and, where there is less room, shorter and shorter.
-pub(super) fn terraform_error(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+fn terraform_error(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
     let text = view.failure.as_ref().and_then(|failure| failure.terraform_error_text.as_ref());
     let Some(text) = text else { return Vec::new() };
-    let all: Vec<String> = ink.lines(text.trim()).iter().map(|line| escape::clip(line, ERROR_WIDTH)).collect();
+    let all = ink.prose(text, ERROR_WIDTH);
     let within = |most: usize| {
         let mut lines: Vec<String> = all.iter().take(most).cloned().collect();
         if all.len() > lines.len() {
@@ -237,14 +262,14 @@ fn first_error(text: &str) -> Option<&str> {
 }
 
 /// How the plan differs from the reviewed one.
-pub(super) fn difference(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+fn difference(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String {
     if view.difference.is_empty() {
         return String::new();
     }
     let mut lines = vec!["**What differs from the reviewed plan**".to_owned()];
     let step = next::of_difference(view);
     let told = view.difference.len() - usize::from(step.is_some());
-    lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink));
+    lines.extend(items(view.difference.get(..told).unwrap_or_default(), ink, most));
     lines.extend(next::lines(step, view, ink));
     alert("WARNING", &lines)
 }
@@ -255,7 +280,7 @@ pub(super) fn gate_tells_related(view: &CommentView<'_>) -> bool {
 }
 
 /// The gate: a line while it waits or is open, loud when it kept an apply out.
-pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+fn gate(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String {
     let Some(gate) = &view.gate else { return String::new() };
     let names: Vec<String> = gate.approved_by.iter().take(ENTRIES).map(|name| ink.code(name, 60)).collect();
     let had = gate.approved_by.len();
@@ -264,11 +289,13 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let next_step = next::lines(next::of_gate(view), view, ink);
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if gate_tells_related(view) {
-        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}**")];
-        lines.extend(told(&gate.blockers, view, ink));
+        // Where nobody approved, the first reason says so.
+        let approvals = if had == 0 { String::new() } else { format!(" Approvals: {count}") };
+        let mut lines = vec![format!("**Nothing was applied.{approvals}**")];
+        lines.extend(told(&gate.blockers, view, ink, most));
         // Why somebody else's pull request is asked about.
-        lines.extend(told(&view.related, view, ink));
-        lines.extend(told(&gate.notes, view, ink));
+        lines.extend(told(&view.related, view, ink, most));
+        lines.extend(told(&gate.notes, view, ink, most));
         lines.extend(who_can);
         lines.extend(next_step);
         return alert("WARNING", &lines);
@@ -283,8 +310,8 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
         }
         blockers => {
             lines.push(format!("**Approval** {count}"));
-            lines.extend(told(blockers, view, ink));
-            lines.extend(told(&gate.notes, view, ink));
+            lines.extend(told(blockers, view, ink, most));
+            lines.extend(told(&gate.notes, view, ink, most));
         }
     }
     lines.extend(who_can.filter(|_| !gate.blockers.is_empty()));
@@ -310,27 +337,27 @@ fn paragraph(lines: &[String]) -> String {
 }
 
 /// What to do next, where nothing else says it; before that, what a cancelled apply has done.
-pub(super) fn next_step(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
+fn next_step(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let mut lines: Vec<String> = what_is_real(view).filter(|_| view.failure.is_none()).into_iter().collect();
     lines.extend(next::lines(next::usual(view), view, ink));
     if lines.is_empty() { String::new() } else { paragraph(&lines) }
 }
 
-/// Sentences as a list, the last ones counted when they are many.
-pub(super) fn items(sentences: &[String], ink: &Ink<'_>) -> Vec<String> {
-    list(sentences, |sentence| ink.sentence(sentence, SENTENCE))
+/// Sentences as a list, the last ones counted when they are more than `most`.
+pub(super) fn items(sentences: &[String], ink: &Ink<'_>, most: usize) -> Vec<String> {
+    list(sentences, most, |sentence| ink.sentence(sentence, SENTENCE))
 }
 
 /// The same, with references.
-pub(super) fn told(sentences: &[Sentence], view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+pub(super) fn told(sentences: &[Sentence], view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> Vec<String> {
     let site = Site::of(view);
-    list(sentences, |sentence| ink.told(sentence, &site, SENTENCE))
+    list(sentences, most, |sentence| ink.told(sentence, &site, SENTENCE))
 }
 
-fn list<T>(entries: &[T], told: impl Fn(&T) -> String) -> Vec<String> {
-    let mut items: Vec<String> = entries.iter().take(ENTRIES).map(|entry| format!("- {}", told(entry))).collect();
-    if entries.len() > ENTRIES {
-        items.push(format!("- and {} more", entries.len() - ENTRIES));
+fn list<T>(entries: &[T], most: usize, told: impl Fn(&T) -> String) -> Vec<String> {
+    let mut items: Vec<String> = entries.iter().take(most).map(|entry| format!("- {}", told(entry))).collect();
+    if entries.len() > most {
+        items.push(format!("- and {} more", grouped(entries.len() - most)));
     }
     items
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::escape::{clip, fence};
+use super::escape::fence;
 use super::ink::Ink;
 use super::status::alert;
 use super::view::CommentView;
@@ -21,7 +21,7 @@ const LINES: usize = 80;
 const LINE: usize = 300;
 
 /// The list, and the fold-out with the details; neither when there is nothing to say.
-pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
+pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Option<(String, String)> {
     let checks = view.plan.into_iter().flat_map(|plan| &plan.checks);
     let problems: HashSet<&str> = checks.flat_map(|check| &check.problems).map(|problem| problem.trim()).collect();
     // A failed check is listed with the checks already.
@@ -30,7 +30,7 @@ pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
     };
     let told: Vec<&Diagnostic> = view.warnings.iter().filter(|warning| !is_failed_check(warning)).collect();
     if told.is_empty() {
-        return Vec::new();
+        return None;
     }
     let mut summaries: Vec<(&str, Vec<&Diagnostic>)> = Vec::new();
     let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -46,7 +46,7 @@ pub(super) fn warnings(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<String> {
     if summaries.len() > SUMMARIES {
         lines.push(format!("- and {} other kinds", grouped(summaries.len() - SUMMARIES)));
     }
-    vec![alert("NOTE", &lines), details(&told, ink)]
+    Some((alert("NOTE", &lines), details(&told, ink)))
 }
 
 fn item(summary: &str, same: &[&Diagnostic], ink: &Ink<'_>) -> String {
@@ -79,12 +79,9 @@ fn item(summary: &str, same: &[&Diagnostic], ink: &Ink<'_>) -> String {
 
 fn details(told: &[&Diagnostic], ink: &Ink<'_>) -> String {
     let blocks: Vec<String> = told.iter().map(|warning| warning.text()).collect();
-    let mut lines = ink.lines(blocks.join("\n").trim_end());
+    let mut lines = ink.prose(&blocks.join("\n"), LINE);
     let more = lines.len().saturating_sub(LINES);
     lines.truncate(LINES);
-    for line in &mut lines {
-        *line = clip(line, LINE);
-    }
     if more > 0 {
         lines.push(format!("({} more in the log)", many(more, "line")));
     }

@@ -171,6 +171,9 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         }
         _ => {}
     }
+    if resource.kind == Kind::Forget {
+        parts.push("the real object stays".to_owned());
+    }
     if resource.kind == Kind::Unknown {
         parts.push(format!("actions {}", ink.code(&resource.actions.join(", "), 80)));
     }

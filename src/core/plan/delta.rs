@@ -305,17 +305,21 @@ fn compare_lists(before: Side<'_>, after: Side<'_>, unknown: &Value) -> Option<D
         return (!in_order).then_some(reordered);
     }
     let mut items = Vec::new();
-    let mut pairs = right.iter();
+    // Only objects have an inside worth comparing; a set's other elements come and go whole.
+    let may_be_object = |j: &usize| after.element(*j).value.is_object() || *at(unknown, *j) == Value::Bool(true);
+    let (objects, mut rest): (Vec<usize>, Vec<usize>) = right.iter().partition(|j| may_be_object(j));
+    let mut pairs = objects.into_iter();
     for &i in &left {
         let old = before.element(i);
-        // Only objects have an inside worth comparing; a set's other elements come and go whole.
         let pair = if old.value.is_object() { pairs.next() } else { None };
         match pair {
-            Some(&j) => items.extend(compare(old, after.element(j), at(unknown, j))),
+            Some(j) => items.extend(compare(old, after.element(j), at(unknown, j))),
             None => items.push(Delta::Removed(old.leaf())),
         }
     }
-    for &j in pairs {
+    rest.extend(pairs);
+    rest.sort_unstable();
+    for j in rest {
         let new = after.element(j);
         let nothing = Side { value: &Value::Null, marks: &Value::Null, room: after.room };
         let none = Delta::Added(Leaf::Known(Value::Null));

@@ -103,9 +103,15 @@ impl<R: Read> Document<'_, '_, R> {
     /// An entry of `resource_drift`.
     pub(super) fn drift(&mut self) -> Result<(), PlanError> {
         let entry = self.entry()?;
-        let change = self.small_fields(&entry)?;
-        self.mark_entry(&entry)?;
-        if Kind::of(&change.change.actions) != Kind::NoOp {
+        let mut change = self.small_fields(&entry)?;
+        let kind = Kind::of(&change.change.actions);
+        // What is gone, or appeared, is told by its address.
+        if kind == Kind::Update && self.totals.has_room_for_drift(kind) {
+            self.differing_change(&entry, &mut change.change)?;
+        } else {
+            self.mark_entry(&entry)?;
+        }
+        if kind != Kind::NoOp {
             self.totals.drift(&change);
         }
         Ok(())

@@ -16,6 +16,10 @@ pub(super) const MOST_MESSAGES: usize = 512 * 1024;
 /// How much detail is kept for each kind of change, in bytes: more than a job summary can show.
 const DETAIL_PER_KIND: usize = 256 * 1024;
 
+/// Where it is counted what is kept of outputs, and of drift.
+const OF_OUTPUTS: usize = 8;
+const OF_DRIFT: usize = 9;
+
 /// What is kept of one change at most; a larger one would be cut to pieces anyway.
 const LARGEST_DETAIL: usize = DETAIL_PER_KIND / 4;
 
@@ -42,8 +46,8 @@ pub(super) struct Totals {
     checks: Keeper<(), CheckSummary>,
     deferred: Keeper<(), DeferredSummary>,
     actions: Keeper<(), ActionSummary>,
-    /// How much is kept of what differs: of resources by kind, and of outputs.
-    detail: [usize; 9],
+    /// How much is kept of what differs: of resources by kind, of outputs, and of drift.
+    detail: [usize; 10],
     texts: Names<str>,
     lists: Names<[String]>,
 }
@@ -58,7 +62,7 @@ impl Default for Totals {
             checks: Keeper::new(MOST_ENTRIES + MOST_MESSAGES),
             deferred: Keeper::new(MOST_ENTRIES),
             actions: Keeper::new(MOST_ENTRIES),
-            detail: [0; 9],
+            detail: [0; 10],
             texts: Names::default(),
             lists: Names::default(),
         }
@@ -108,7 +112,8 @@ impl Totals {
         self.plan.counts.drift += 1;
         let kind = Kind::of(&change.change.actions);
         if self.drift.is_open(kind) {
-            let (summary, size) = self.resource_summary(change, kind);
+            let (mut summary, size) = self.resource_summary(change, kind);
+            (summary.delta, summary.detail_left_out) = self.difference(&change.change, OF_DRIFT);
             self.drift.give(kind, size, summary);
         }
     }
@@ -117,7 +122,7 @@ impl Totals {
         self.plan.counts.outputs += 1;
         let kind = Kind::of(&change.actions);
         if self.outputs.is_open(kind) {
-            let (delta, _) = self.difference(change, 8);
+            let (delta, _) = self.difference(change, OF_OUTPUTS);
             self.outputs.give(kind, text_size(name), OutputSummary { name: name.to_owned(), kind, delta });
         }
     }
@@ -215,6 +220,11 @@ impl Totals {
         // One that did not fit closes the drawer: from then on nothing is built for it.
         *used += size;
         if *used > DETAIL_PER_KIND { (None, true) } else { (Some(Box::new(delta)), false) }
+    }
+
+    /// Whether the detail of another resource that drifted may be kept.
+    pub(super) fn has_room_for_drift(&self, kind: Kind) -> bool {
+        self.drift.is_open(kind) && self.detail.get(OF_DRIFT).is_some_and(|used| *used < DETAIL_PER_KIND)
     }
 
     /// Whether the detail of another change of this kind may be kept.

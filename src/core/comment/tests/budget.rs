@@ -115,8 +115,8 @@ fn what_does_not_fit_is_never_dropped_in_silence() {
     plan["checks"] = json!([{"status": "fail", "address": {"to_display": "check.c"}, "instances": vec![problem; 30]}]);
     let plan = plan_of(&plan);
     let text = comment(&view(Some(&plan)), 3000);
-    assert!(text.contains("**1 further block (such as failed checks, drift or notes) left out"), "{text}");
-    assert!(!comment(&view(Some(&plan)), COMMENT_BUDGET).contains("further block"));
+    assert!(text.contains("**Left out for want of room: the failed checks**; the [job summary]("), "{text}");
+    assert!(!comment(&view(Some(&plan)), COMMENT_BUDGET).contains("Left out"));
 
     // A failure is told whatever Terraform had to say about it.
     let error = format!("Error: it broke\n{}", format!("{}\n", "why ".repeat(200)).repeat(500));
@@ -126,7 +126,9 @@ fn what_does_not_fit_is_never_dropped_in_silence() {
         terraform_error_text: Some(error),
         ..FailureView::default()
     };
-    for (budget, lines) in [(COMMENT_BUDGET, "471 lines"), (300_000, "381 lines"), (15_000, "495 lines"), (2000, "")] {
+    for (budget, lines) in
+        [(COMMENT_BUDGET, "5,381 lines"), (300_000, "5,381 lines"), (5_000, "5,471 lines"), (2_000, "")]
+    {
         let failed = CommentView { phase: Phase::Failed, failure: Some(failure.clone()), ..view(Some(&plan)) };
         let text = comment(&failed, budget);
         fits(&text, budget);
@@ -204,7 +206,7 @@ proptest! {
         let text = comment(&view(Some(&plan)), budget);
         fits(&text, budget);
         let named = text.matches("> - **destroy** ").count();
-        prop_assert!(named == count || text.contains(&format!("**{} of {count} dangerous changes", count - named)), "{}", text);
+        prop_assert!(named == count || text.contains(&format!("**{} of {count} dangerous change", count - named)), "{}", text);
     }
 }
 
@@ -261,6 +263,77 @@ fn outputs_that_do_not_fit_are_shortened_or_counted_never_dropped() {
             fits(&text, budget);
             assert!(text.contains(told), "{phase:?}: {text}");
             assert!(budget > 5_000 || text.contains("left out for want of room"), "{phase:?}: {text}");
+        }
+    }
+}
+
+/// All that can keep a change from going on, each with as many words as can be.
+fn everything_at_once(plan: &PlanSummary, phase: Phase) -> CommentView<'_> {
+    let words = "some words of ours about somebody else's `terraform_data.of_a_long_name` ".repeat(6);
+    let holder = HolderView { who: "hubot".to_owned(), info: words.clone(), ..HolderView::default() };
+    CommentView {
+        phase,
+        lock: LockView::HeldByOther(vec![holder.clone(), holder]),
+        gate: Some(GateView {
+            required: 2,
+            approved_by: vec!["monalisa".to_owned()],
+            blockers: vec![words.as_str().into(); 30],
+            notes: vec![words.as_str().into(); 30],
+            who_can: words.clone(),
+            next_step: words.as_str().into(),
+        }),
+        difference: vec![words.clone(); 30],
+        failure: Some(FailureView {
+            what: "it broke".to_owned(),
+            why: words.clone(),
+            hint: words.clone(),
+            error: None,
+            terraform_error_text: Some(format!("Error: {words}\n").repeat(300)),
+        }),
+        next_step: Some(words.clone()),
+        related: vec![words.as_str().into(); 30],
+        notes: vec!["a note of ours".to_owned(); 30],
+        warnings: vec![warning(&words); 30],
+        history: (10..34)
+            .map(|minute| LifeEvent {
+                head_sha: Some(format!("{minute:07}")),
+                ..event(&format!("09:{minute}:00"), Phase::Planned)
+            })
+            .collect(),
+        ..view(Some(plan))
+    }
+}
+
+#[test]
+fn what_a_person_has_to_know_is_told_or_said_to_be_left_out() {
+    let few = plan_of(&json!({"resource_changes": [change("a.b", "delete")]}));
+    let changes: Vec<Value> = (0..900).map(|index| change(&format!("a.b[{index}]"), "delete")).collect();
+    let many = plan_of(&json!({"resource_changes": changes}));
+    for (plan, dangers) in [(&few, 1), (&many, 900)] {
+        for phase in [Phase::Planned, Phase::Blocked, Phase::Failed, Phase::Refused] {
+            let view = everything_at_once(plan, phase);
+            for budget in [2_000, 4_000, 8_000, 20_000, COMMENT_BUDGET] {
+                let text = comment(&view, budget);
+                fits(&text, budget);
+                for (told, left_out) in [
+                    ("**it broke**", "what failed"),
+                    ("<summary>What Terraform said", "what Terraform said"),
+                    ("**What differs from the reviewed plan**", "what differs"),
+                    ("**The state is locked** by `hubot`", "who holds the lock"),
+                    ("1 of 2, by `monalisa`", "the approvals"),
+                    ("**Terraform has 30 warnings**", "Terraform's warnings"),
+                    ("- a note of ours", "notes**"),
+                    ("<code>a.b", "The details of"),
+                    ("**History**", "of the history left out"),
+                ] {
+                    let said = text.contains("for want of room") && text.contains(left_out);
+                    assert!(text.contains(told) || said, "{told} at {budget}:\n{text}");
+                }
+                let listed = text.matches("> - **destroy** ").count();
+                let rest = format!("> **{} of {dangers} dangerous", dangers - listed);
+                assert!(listed == dangers || text.contains(&rest), "{listed} at {budget}:\n{text}");
+                assert!(budget < COMMENT_BUDGET || text.contains("**it broke**"), "{text}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::hostile::{check, forges_nothing};
 use super::*;
 
-const HOSTILE: [&str; 44] = [
+const HOSTILE: [&str; 64] = [
     "```",
     "````diff",
     "~~~",
@@ -26,6 +26,26 @@ const HOSTILE: [&str; 44] = [
     "#42",
     "acme/infra#42",
     "GH-42",
+    "(gh-42)",
+    "4f0c1d2e",
+    "(4f0c1d2e).",
+    "4f0c1d2e...9c1f4e77ab",
+    "defaced",
+    ":x:",
+    "a:+1:b",
+    "mailto:x@example.com",
+    "xmpp:x@example.com",
+    "ftp://example.com",
+    "HTTPS://EXAMPLE.COM",
+    "Approved\n---",
+    "- [ ] todo",
+    "> [!CAUTION]",
+    "$`x`$",
+    "```math\nx\n```",
+    "<details open><summary>",
+    "</details>\n\n### ✅ `environments/prod`: no changes",
+    "[^1]: note",
+    "<!--",
     "# Approved",
     "Approved\n===",
     "---",
@@ -57,8 +77,8 @@ const HOSTILE: [&str; 44] = [
 fn known_attacks_forge_nothing() {
     for text in HOSTILE {
         forges_nothing(text);
-        forges_nothing(&format!("\n\n{text}\n\n"));
-        forges_nothing(&format!("a {text} b"));
+        // In the middle of a line, and as lines of its own.
+        forges_nothing(&format!("a {text} b\n\n{text}\n\n"));
     }
 }
 
@@ -77,6 +97,10 @@ fn the_check_of_this_test_finds_forgeries() {
         "a ##[x]",
         "https://example.com",
         "```js\n```",
+        "a GH-42 b",
+        "(4f0c1d2e)",
+        "a :x: b",
+        "$`x`$",
         "> x",
         "***",
     ] {

@@ -43,6 +43,7 @@ fn options() -> Options<'static> {
     options.extension.footnotes = true;
     options.extension.alerts = true;
     options.extension.math_dollars = true;
+    options.extension.math_code = true;
     options
 }
 
@@ -237,6 +238,9 @@ fn check_node<'a>(node: &'a AstNode<'a>, whole: &str, blocks: &mut Vec<String>) 
             for bad in ["@", "://", "www.", "<", ">", "`", "\\", "![", "](", "~~", "**", "$", "[", "#"] {
                 assert!(!text.contains(bad), "{bad:?} in plain text {text:?} of\n{whole}");
             }
+            if let Some(reference) = reference(text) {
+                panic!("{reference:?} in plain text {text:?} of\n{whole}");
+            }
         }
         NodeValue::Link(link) => {
             let said: String =
@@ -280,6 +284,27 @@ fn check_node<'a>(node: &'a AstNode<'a>, whole: &str, blocks: &mut Vec<String>) 
     for child in node.children() {
         check_node(child, whole, blocks);
     }
+}
+
+/// What GitHub makes of plain text beside Markdown: links to commits and issues, pictures of `:x:`.
+fn reference(text: &str) -> Option<&str> {
+    let is_word = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let commit = text
+        .split(|char| !is_word(char))
+        .find(|word| (7..=40).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let lower = text.to_ascii_lowercase();
+    let issue = lower.match_indices("gh-").find_map(|(at, _)| {
+        let is_issue =
+            !lower[..at].ends_with(is_word) && lower[at + 3..].starts_with(|char: char| char.is_ascii_digit());
+        is_issue.then(|| &text[at..])
+    });
+    let emoji = text.split(':').skip(1).find(|name| {
+        let is_name = |char: char| is_word(char) || "+-".contains(char);
+        !name.is_empty() && name.chars().all(is_name) && text.contains(&format!(":{name}:"))
+    });
+    // A time of day is none: no emoji has only digits.
+    let emoji = emoji.filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()));
+    commit.or(issue).or(emoji)
 }
 
 /// The tags of a block, all of them ours; the text between them holds none.

@@ -22,7 +22,7 @@ fn everything_stands_in_the_order_of_danger() {
             "> - **replace** `terraform_data.database`: `triggers_replace` forces replacement\n",
             "> - **replace** `terraform_data.new_one_first`: `triggers_replace` forces replacement; the new one is created first\n",
             "> - **replace** `terraform_data.tainted`: it is tainted\n",
-            "> - **forget** `terraform_data.handed_over`: no longer in the configuration\n",
+            "> - **forget** `terraform_data.handed_over`: no longer in the configuration; the real object stays\n",
             "> [!WARNING]\n> **1 check did not pass**\n>\n> - `check.hostile`: ",
             "<summary><b>destroy</b> <code>terraform_data.retired</code></summary>",
             "<summary><b>replace</b> <code>terraform_data.database</code></summary>",
@@ -151,11 +151,14 @@ fn what_is_missing_or_unknown_is_never_calm() {
             "**Planning ended in an error:**",
             "- deferred `a.later`: its `count` or `for_each` is not known yet",
             "- `check.c` (could not be evaluated)",
+            "[!IMPORTANT]\n> **1 action will be invoked**",
             "- `action.x.y`, triggered by `a.b`",
             "1 resource was changed outside of Terraform",
             "changed  a.drifted",
         ],
     );
+    let applied = comment(&CommentView { phase: Phase::Applied, ..view(Some(&plan)) }, COMMENT_BUDGET);
+    in_order(&applied, &["[!NOTE]\n> **1 action was invoked**"]);
 }
 
 #[test]
@@ -239,4 +242,77 @@ fn the_job_summary_carries_terraforms_own_text() {
         &["### ⚠️", "[!CAUTION]", "Terraform's own text of the plan", "Terraform will perform the following actions"],
     );
     assert!(!text.contains("<!--") || text.find("<!--") > text.find("```"), "the marker is the comment's");
+}
+
+#[test]
+fn an_element_is_compared_with_its_like() {
+    let of = |before: Value, after: Value, unknown: Value| {
+        let plan = plan_of(&json!({"resource_changes": [{"address": "a.b", "type": "a", "name": "b", "change": {
+            "actions": ["update"], "before": {"l": before}, "after": {"l": after}, "after_unknown": {"l": unknown}}}]}));
+        let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+        let fence = text.split("```").nth(1).unwrap().to_owned();
+        fence.lines().skip(3).take_while(|line| !line.contains(" ]")).collect::<Vec<_>>().join("\n")
+    };
+    // A list that is no set can hold elements of several types.
+    assert_eq!(
+        of(json!([1, {"deep": {"er": 1}}]), json!(["2", {"deep": {"er": 2}}]), json!([])),
+        "-       1,\n      ~ {\n        ~ deep = {\n!         ~ er = 1 -> 2\n          }\n        }\n+       \"2\","
+    );
+    let rules = (json!([{"port": 80}, {"port": 443}]), json!([{"port": 80}, {"port": 8443}]));
+    assert_eq!(
+        of(rules.0, rules.1, json!([])),
+        "      ~ {\n!       ~ port = 443 -> 8443\n        }\n        # (1 unchanged element hidden)"
+    );
+    assert_eq!(of(json!([{"port": 80}]), json!([null]), json!([true])), "!     ~ {…} -> (known after apply)");
+}
+
+#[test]
+fn what_changed_outside_of_terraform_is_shown() {
+    let drift = |address: &str, actions: &[&str], before: Value, after: Value| {
+        json!({"address": address, "type": "a", "name": "b", "change": {
+            "actions": actions, "before": before, "after": after, "before_sensitive": {"key": true}, "after_sensitive": {"key": true}}})
+    };
+    let plan = plan_of(&json!({"resource_changes": [], "resource_drift": [
+        drift("a.changed", &["update"], json!({"size": 1, "tags": {"a": "x"}, "key": "old-secret"}),
+            json!({"size": 2, "tags": {"a": "x", "b": "y"}, "key": "new-secret"})),
+        drift("a.gone", &["delete"], json!({"size": 1}), Value::Null),
+    ]}));
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    let told = "<summary><b>2 resources were changed outside of Terraform</b></summary>\n\n```diff\n  \
+                gone     a.gone\n  changed  a.changed\n\
+                !   ~ key  = (sensitive value) # the value changes\n\
+                !   ~ size = 1 -> 2\n    ~ tags = {\n+       b = \"y\"\n        # (1 unchanged element hidden)\n      }\n```\n";
+    assert!(text.contains(told), "{text}");
+    assert!(!text.contains("-secret"), "{text}");
+    // Where there is little room, by address alone.
+    let many: Vec<Value> = (0..30)
+        .map(|n| drift(&format!("a.b[{n}]"), &["update"], json!({"x": "o".repeat(300)}), json!({"x": "n".repeat(300)})))
+        .collect();
+    let plan = plan_of(&json!({"resource_changes": [], "resource_drift": many}));
+    let short = comment(&view(Some(&plan)), 4_000);
+    assert!(short.contains("changed  a.b[29]") && !short.contains("ooo"), "{short}");
+    assert!(comment(&view(Some(&plan)), COMMENT_BUDGET).contains("nnn"));
+}
+
+#[test]
+fn words_to_people_are_broken_as_terraform_breaks_them() {
+    let why = "Error running command 'curl' with a long reason that nobody reads to its end: exit status 1. \
+               Output: orders.acme.example: no route to host";
+    let failure = FailureView {
+        what: "it broke".to_owned(),
+        terraform_error_text: Some(format!("Error: x\n\n  with {}\n{why}", "a.code_of_some_length ".repeat(6))),
+        ..FailureView::default()
+    };
+    let failed = CommentView { phase: Phase::Failed, failure: Some(failure), ..view(None) };
+    let text = comment(&failed, COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "a.code_of_some_length a.code_of_some_length a.code_of_some_length a.code",
+            " to its end:\nexit status 1. ",
+            "no route to host\n",
+        ],
+    );
+    let lines = text.lines().filter(|line| line.contains("status") || line.contains("Error running"));
+    assert!(lines.clone().count() == 2 && lines.into_iter().all(|line| line.chars().count() <= 78), "{text}");
 }

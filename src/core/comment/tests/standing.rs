@@ -105,27 +105,36 @@ fn the_history_says_why() {
     };
     let failure = FailureView { what: "terraform plan exited with code 1".to_owned(), ..FailureView::default() };
     let lacking = gate(1, &["too few"]);
+    let blocker = Sentence::default().pull_request(41).words(" has 0 of 1 approval of its head commit");
+    let others = GateView { required: 1, blockers: vec![blocker], ..GateView::default() };
     let rejected = gate(2, &["monalisa requests changes", "moved", "gone"]);
     let difference = ["a.b would be created; the reviewed plan left it alone".to_owned()];
     let none = LockView::NotTaken;
     let cases = [
         (
-            why(Phase::WaitingForLock, &lock, None, &[], None),
+            why(None, Phase::WaitingForLock, &lock, None, &[], None),
             "waiting for the lock (held by hubot for [#41](https://github.com/acme/infra/pull/41))",
         ),
-        (why(Phase::Locked, &lock, None, &[], None), "locked out (held by hubot for"),
-        (why(Phase::Blocked, &none, Some(&lacking), &[], None), "blocked (1 of 2 approvals)"),
+        (why(None, Phase::Locked, &lock, None, &[], None), "locked out (held by hubot for"),
+        (why(None, Phase::Blocked, &none, Some(&lacking), &[], None), "blocked (1 of 2 approvals)"),
         (
-            why(Phase::Blocked, &none, Some(&rejected), &[], None),
+            why(Some(42), Phase::Blocked, &none, Some(&others), &[], None),
+            "blocked ([#41](https://github.com/acme/infra/pull/41) has 0 of 1 approval)",
+        ),
+        (why(Some(41), Phase::Blocked, &none, Some(&others), &[], None), "blocked (0 of 1 approval)"),
+        (
+            why(None, Phase::Blocked, &none, Some(&rejected), &[], None),
             "blocked (monalisa requests changes, and 2 more reasons)",
         ),
-        (why(Phase::Refused, &none, None, &difference, None), "refused (a.b would be created)"),
-        (why(Phase::Failed, &none, None, &[], Some(&failure)), "failed (terraform plan exited with code 1)"),
-        (why(Phase::Planned, &lock, Some(&lacking), &[], None), "planned · commit"),
+        (why(None, Phase::Refused, &none, None, &difference, None), "refused (a.b would be created)"),
+        (why(None, Phase::Failed, &none, None, &[], Some(&failure)), "failed (terraform plan exited with code 1)"),
+        (why(None, Phase::Planned, &lock, Some(&lacking), &[], None), "planned · commit"),
     ];
     let phases = [
         Phase::WaitingForLock,
         Phase::Locked,
+        Phase::Blocked,
+        Phase::Blocked,
         Phase::Blocked,
         Phase::Blocked,
         Phase::Refused,
@@ -198,7 +207,8 @@ fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
     let text = comment(&blocked, COMMENT_BUDGET);
     let why = "> - [#41](https://github.com/acme/infra/pull/41) is merged and not applied yet\n";
     let places = "→ [review #41](https://github.com/acme/infra/pull/41/files) · [re-run this job](";
-    in_order(&text, &["**Nothing was applied.", why, "**Next:** have [#41](", places, "[!CAUTION]"]);
+    let lacks = "> **Nothing was applied.**\n>\n> - [#41](https://github.com/acme/infra/pull/41) has 0 of 1 approval\n";
+    in_order(&text, &[lacks, why, "**Next:** have [#41](", places, "[!CAUTION]"]);
     assert_eq!(text.matches("not applied yet").count(), 1, "{text}");
     let planned = comment(&CommentView { phase: Phase::Planned, ..blocked }, COMMENT_BUDGET);
     in_order(&planned, &["[!CAUTION]", "is merged and not applied yet"]);
@@ -208,12 +218,14 @@ fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
 fn a_run_that_is_out_of_date_is_not_to_be_run_again() {
     let gate = GateView {
         required: 1,
+        approved_by: vec!["hubot".to_owned()],
         blockers: vec!["4f0c1d2 is no longer the newest commit of main".into()],
         next_step: "nothing: the run of the newest commit applies both".into(),
         ..GateView::default()
     };
     let text = comment(&CommentView { gate: Some(gate), phase: Phase::Blocked, ..view(None) }, COMMENT_BUDGET);
-    in_order(&text, &["**Next:** nothing"]);
+    let told = "**Nothing was applied. Approvals: 1 of 1, by `hubot`**";
+    in_order(&text, &["`: not applied, the gate blocks it\n", told, "- `4f0c1d2` is no longer", "**Next:** nothing"]);
     assert!(!text.contains('→'), "{text}");
 }
 
