@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::audit;
 use super::holder::{self, Holder};
 use super::report::Report;
+use super::rescue::is_kept;
 use super::session::{Root, Session};
 use crate::cli::Locking;
 use crate::core::comment::{LockView, Phase, Step};
@@ -56,8 +57,8 @@ pub(super) async fn take(
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
             if let Err(error) = make_workspace(root, &held).await {
-                release(held, footprint, report).await?;
-                return Err(error);
+                let released = release(held, footprint, report).await;
+                return both(Err(error), released, report);
             }
             return Ok(held);
         }
@@ -74,8 +75,16 @@ pub(super) async fn take(
             return Err(error.into());
         }
     };
-    footprint.set_lock(&root.bucket.backend().path(), None)?;
+    forget(footprint, &root.bucket.backend().path());
     Err(lost)
+}
+
+/// Writes down that we hold no lock any more. Where that fails there is more to tell; a clean-up step
+/// that still reads its ID finds no such lock, or one that is meant to stay.
+pub(super) fn forget(footprint: &mut Footprint, path: &str) {
+    if let Err(error) = footprint.set_lock(path, None) {
+        tracing::warn!("{error}");
+    }
 }
 
 /// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
@@ -186,6 +195,14 @@ async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report:
     if !holders.iter().all(is_dead) {
         return Ok(false);
     }
+    for holder in holders {
+        if let Some(run) = holder.info().and_then(LockInfo::run)
+            && is_kept(&root.bucket, &run).await?
+        {
+            tracing::warn!("a stale lock stays: what its apply left is not in the state. {}", run.url());
+            return Ok(false);
+        }
+    }
     let (mut removed, mut outcome) = (Vec::new(), Ok(true));
     for holder in holders {
         match remove(&root.bucket, &holder.seen).await {
@@ -234,25 +251,21 @@ pub(super) async fn release(held: HeldLock, footprint: &mut Footprint, report: &
         path: info.path.clone(),
         source: Box::new(source),
     })?;
+    let mut ended = Ok(());
     match released {
         Released::Done => {
             tracing::info!("the lock is released");
             report.lock = LockView::Released { taken, released: Timestamp::now() };
         }
-        Released::AlreadyGone => {
-            footprint.set_lock(&info.path, None)?;
-            return Err(lost(&info, &[], report));
-        }
-        Released::NotOurs(found) => {
-            footprint.set_lock(&info.path, None)?;
-            return Err(lost(&info, &found, report));
-        }
+        Released::AlreadyGone => ended = Err(lost(&info, &[], report)),
+        Released::NotOurs(found) => ended = Err(lost(&info, &found, report)),
     }
-    Ok(footprint.set_lock(&info.path, None)?)
+    forget(footprint, &info.path);
+    ended
 }
 
 /// One result of the work under the lock and of letting it go, of which neither may be lost.
-pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, report: &mut Report) -> Result<(), Error> {
+pub(super) fn both<T>(result: Result<T, Error>, released: Result<(), Error>, report: &mut Report) -> Result<T, Error> {
     match (result, released) {
         // "Nothing is left locked" would be wrong.
         (Err(Error::Cancelled), Err(not_released)) => {
@@ -266,7 +279,7 @@ pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, repor
             report.notes.push(format!("{not_released}. {}", not_released.hint()));
             Err(error)
         }
-        (result, released) => result.and(released),
+        (result, released) => result.and_then(|done| released.map(|()| done)),
     }
 }
 

@@ -188,11 +188,19 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     let upload = seen.iter().find(|seen| seen.method == "PUT" && seen.path.contains("/rescued/")).unwrap();
     assert_eq!(upload.header("x-amz-server-side-encryption"), Some("AES256"), "encrypted as the state is");
 
+    // Its run is over, and its lock is no forgotten one.
+    world.github.finish_run_before(outcome.run, "failure", 7);
+    let later = world.pull_request("Later", |files| {
+        files.write(&format!("{PROD}/later.tf"), "resource \"terraform_data\" \"later\" {}\n");
+    });
+    let breaking = Step::plan(&world, later).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(10).says("what its apply left is not in the state");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+
     // What the comment says to do works.
     let laptop = world.laptop();
     laptop.files.write(&format!("{PROD}/rescued.tfstate"), &state);
     laptop.initialised(&["state", "push", "-lock=false", "rescued.tfstate"]).succeeded();
-    world.github.finish_run_before(outcome.run, "failure", 7);
     let unlock = Step::unlock(&world, "hubot").with("lock-id", outcome.output("lock-id"));
     unlock.with("reason", "the state is pushed back").run().exits(0);
     let plan = laptop.plan().succeeded();
