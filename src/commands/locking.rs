@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::audit;
 use super::holder::{self, Holder};
 use super::report::Report;
-use super::rescue::is_kept;
 use super::session::{Root, Session};
 use crate::cli::Locking;
 use crate::core::comment::{LockView, Phase, Step};
@@ -41,7 +40,7 @@ pub(super) async fn take(
     let mut result = wait_and_tell(session, root, locking, info, report).await;
     if let Err(AcquireError::Held(seen)) = &result
         && locking.break_stale_lock
-        && break_stale(session, root, &holder::look_up(session, seen.clone()).await, report).await?
+        && break_stale(session, root, &holder::look_up(session, &root.bucket, seen.clone()).await, report).await?
     {
         let once = Locking { lock_timeout: SignedDuration::ZERO, ..locking.clone() };
         // A second acquisition needs an ID of its own: a late request of the first must not pass
@@ -63,7 +62,7 @@ pub(super) async fn take(
             return Ok(held);
         }
         Err(AcquireError::Held(seen)) => {
-            let holders = holder::look_up(session, seen).await;
+            let holders = holder::look_up(session, &root.bucket, seen).await;
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
             holder::locked(&holders)
         }
@@ -145,7 +144,7 @@ async fn wait_and_tell(
     });
     let telling = async {
         while let Some((seen, left)) = events.recv().await {
-            let holders = holder::look_up(session, seen).await;
+            let holders = holder::look_up(session, &root.bucket, seen).await;
             if holders.is_empty() {
                 tracing::warn!("the store refuses the lock, though nobody holds it; trying on");
                 continue;
@@ -186,22 +185,14 @@ fn is_freeze(seen: &LockSeen) -> bool {
 /// Removes the lock of holders that are all proven dead, exactly as it was seen; `false` when one
 /// of them is not. It is written down, and both pull requests learn of it.
 async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report: &mut Report) -> Result<bool, Error> {
-    let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead;
+    let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead && holder.is_kept == Some(false);
     if holders.is_empty() || !holders.iter().all(is_dead) {
         return Ok(false);
     }
     // Whoever tries for the lock sees the first store that refuses him; what is stale goes as a whole.
-    let holders = &holder::look_up(session, read_locks(&root.bucket).await?).await;
+    let holders = &holder::look_up(session, &root.bucket, read_locks(&root.bucket).await?).await;
     if !holders.iter().all(is_dead) {
         return Ok(false);
-    }
-    for holder in holders {
-        if let Some(run) = holder.info().and_then(LockInfo::run)
-            && is_kept(&root.bucket, &run).await?
-        {
-            tracing::warn!("a stale lock stays: what its apply left is not in the state. {}", run.url());
-            return Ok(false);
-        }
     }
     let (mut removed, mut outcome) = (Vec::new(), Ok(true));
     for holder in holders {

@@ -27,8 +27,7 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     // A main step that failed before it had a directory or a backend took no lock, unless somebody
     // tidied up after it.
     let Ok(module) = session.module() else {
-        let gone = std::path::absolute(&session.target.working_directory).unwrap_or_default();
-        return nothing_held(&gone, run);
+        return nothing_held(&as_it_was(&session.target.working_directory), run);
     };
     let bucket = match connect(&session, &module).await {
         Ok(Some(bucket)) => bucket,
@@ -160,6 +159,14 @@ async fn tell_killed(
     Ok(killed.set_concluded()?)
 }
 
+/// The path of a directory that is gone, as the footprint has it: what is still there of it may be
+/// reached by links.
+fn as_it_was(gone: &Path) -> PathBuf {
+    let gone = std::path::absolute(gone).unwrap_or_default();
+    let real = |there: &Path| Some(there.canonicalize().ok()?.join(gone.strip_prefix(there).ok()?));
+    gone.ancestors().find_map(real).unwrap_or_else(|| gone.clone())
+}
+
 fn nothing_held(directory: &Path, run: &Run) -> Result<(), Error> {
     let footprints = Footprint::find(directory, (run.run_id, run.run_attempt))?;
     match footprints.into_iter().find_map(|footprint| footprint.lock_id) {
@@ -215,4 +222,19 @@ async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
 async fn is_only_job(session: &Session, run: &Run) -> bool {
     let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return false };
     github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_some_and(|jobs| jobs <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_gone_is_known_by_the_path_that_it_had() {
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("work")).unwrap();
+        std::os::unix::fs::symlink(real.join("work"), real.join("link")).unwrap();
+        assert_eq!(as_it_was(&real.join("link/infra/prod")), real.join("work/infra/prod"));
+        assert_eq!(as_it_was(&real.join("link")), real.join("work"));
+    }
 }

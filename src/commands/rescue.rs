@@ -10,7 +10,7 @@ use crate::core::lock_info::RunRef;
 use crate::core::state_file;
 use crate::core::transcript::{Dump, Transcript};
 use crate::error::{Error, LOCK_STAYS};
-use crate::shell::lock_store::{AwsError, Bucket};
+use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, temporary_directory};
 
 const JSON: &str = "application/json";
@@ -221,9 +221,15 @@ pub(super) async fn note_kept(bucket: &Bucket, (run, attempt): (u64, u32), error
 }
 
 /// Whether the lock of a run stays on purpose: what its apply left is not in the state, or may not be.
-pub(super) async fn is_kept(bucket: &Bucket, run: &RunRef) -> Result<bool, AwsError> {
-    let left = bucket.list(&bucket.backend().rescued_prefix(run.run_id, run.attempt)).await?;
-    Ok(!left.is_empty())
+/// `None` when that cannot be told.
+pub(super) async fn is_kept(bucket: &Bucket, run: &RunRef) -> Option<bool> {
+    match bucket.list(&bucket.backend().rescued_prefix(run.run_id, run.attempt)).await {
+        Ok(left) => Some(!left.is_empty()),
+        Err(error) => {
+            tracing::warn!("whether the lock stays on purpose cannot be told: {error}");
+            None
+        }
+    }
 }
 
 /// What the Terraform of a killed step said: the files that it printed to are still there.

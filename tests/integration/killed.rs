@@ -72,8 +72,12 @@ fn an_apply_that_is_killed_together_with_its_step_keeps_its_lock() {
     world.github.finish_run_before(outcome.run, "failure", 7);
     let number = world.new_image();
     let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
-    breaking.run().exits(10).says("what its apply left is not in the state");
+    breaking.run().exits(10).says("left its lock on purpose").says("First do what that run says");
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+    let laptop = world.laptop();
+    laptop.plan();
+    let status = laptop.stategate(&["status"]).succeeded().stdout;
+    assert!(status.contains("the lock stays on purpose") && status.contains("First do what that run"), "{status}");
 }
 
 /// Whoever is not content with the first interrupt: Terraform then waits for nothing, tells an error
