@@ -82,7 +82,9 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
         && error.keeps_the_lock()
     {
         let info = held.keep();
-        note_kept(&root.bucket, session.run_attempt(), error).await;
+        if footprint.rescued.is_none() {
+            note_kept(&root.bucket, session.run_attempt(), error).await;
+        }
         // One that was taken from us is nobody's to keep.
         if !matches!(report.lock, LockView::Lost { .. }) {
             report.lock = kept_for(info.id, error);

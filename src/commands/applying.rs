@@ -130,12 +130,7 @@ async fn save(
     let transcript: Option<&mut Transcript> = ran.as_mut().ok().map(|ran| &mut ran.transcript);
     let (left, rescued) = rescue(root, session.run_attempt(), transcript).await?;
     // What follows takes time.
-    if let Some(told) = rescued.in_bucket()
-        && let Err(error) = footprint.set_rescued(told)
-    {
-        tracing::warn!("{error}");
-        footprint.rescued = None;
-    }
+    rescued.note_in(footprint);
     Some((left, rescued))
 }
 
@@ -172,7 +167,7 @@ fn tell(ran: Ran, known: &Known<'_>) -> (Finished, Transcript) {
 /// The end of an apply whose state could not be uploaded. Unless that is in the bucket now, and the
 /// clean-up step knows of it, all that Terraform printed stays on the disk.
 fn unsaved_end(finished: Finished, rescued: Rescued, footprint: &Footprint, known: &Known<'_>) -> Error {
-    if rescued.in_bucket().is_none() || footprint.rescued.is_none() {
+    if footprint.rescued.is_none() {
         match finished.output.keep() {
             Ok(file) => tracing::warn!("all that Terraform printed stays in {}; it can hold secrets", file.display()),
             Err(error) => tracing::warn!("what Terraform printed could not be kept: {error}"),

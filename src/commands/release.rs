@@ -42,18 +42,28 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
-    let told = footprints.extract_if(.., |footprint| footprint.is_unsettled() && footprint.concluded).count();
-    if told > 0 {
+    let is_told = |footprint: &mut Footprint| footprint.is_unsettled() && footprint.concluded;
+    let mut told: Vec<Footprint> = footprints.extract_if(.., is_told).collect();
+    for unsettled in &mut told {
+        if let Some(rescued) = rescue_again(unsettled, &session, &bucket, module.errored_state()).await {
+            let error = rescued.told_with(String::new());
+            return tell_kept(&session, &command, unsettled, error, "The clean-up step tried once more.").await;
+        }
+    }
+    if !told.is_empty() {
         tracing::info!("the lock of an apply that broke off is left as it is: its own step says what to do");
         if footprints.is_empty() {
             return Ok(());
         }
     }
-    if let Some(unsettled) = footprints.iter().find(|footprint| footprint.is_unsettled()) {
+    if let Some(unsettled) = footprints.iter_mut().find(|footprint| footprint.is_unsettled()) {
         match became_of(unsettled, &session, &bucket, module.errored_state()).await {
             Unsettled::Stays(error) => {
-                note_kept(&bucket, session.run_attempt(), &error).await;
-                return tell_kept(&session, &command, &mut footprints, error).await;
+                if unsettled.rescued.is_none() {
+                    note_kept(&bucket, session.run_attempt(), &error).await;
+                }
+                let killed = "The step was killed before it could tell its end.";
+                return tell_kept(&session, &command, unsettled, error, killed).await;
             }
             Unsettled::Untraced { id } => return Err(Error::UntracedApply { id }),
             Unsettled::InOrder => {}
@@ -95,13 +105,14 @@ enum Unsettled {
     InOrder,
 }
 
-async fn became_of(unsettled: &Footprint, session: &Session, bucket: &Bucket, root_file: PathBuf) -> Unsettled {
+async fn became_of(unsettled: &mut Footprint, session: &Session, bucket: &Bucket, root_file: PathBuf) -> Unsettled {
     if let Some(told) = unsettled.rescued.clone() {
         return Unsettled::Stays(Rescued::told_before(told).told_with(String::new()));
     }
     let mut transcript = said_by_killed(unsettled);
     if let Some(left) = Left::find(root_file, Some(&mut transcript)) {
         let rescued = left.rescue(bucket, session.run_attempt()).await;
+        rescued.note_in(unsettled);
         return Unsettled::Stays(rescued.told_with(String::new()));
     }
     if let Some(id) = unsettled.lock_id.clone().filter(|_| unsettled.is_untraced_apply()) {
@@ -114,26 +125,42 @@ async fn became_of(unsettled: &Footprint, session: &Session, bucket: &Bucket, ro
     Unsettled::InOrder
 }
 
-/// A killed step left a state that is not in the bucket, or may have. Its lock stays: nobody may plan
-/// until that is mended.
+/// A state that a step could leave only on this machine, which is about to vanish: the bucket may take
+/// it by now. `None` when there is none, or the bucket does not.
+async fn rescue_again(
+    unsettled: &mut Footprint,
+    session: &Session,
+    bucket: &Bucket,
+    root_file: PathBuf,
+) -> Option<Rescued> {
+    if unsettled.rescued.is_some() {
+        return None;
+    }
+    let left = Left::find(root_file, Some(&mut said_by_killed(unsettled))).filter(Left::is_whole)?;
+    let rescued = left.rescue(bucket, session.run_attempt()).await;
+    rescued.note_in(unsettled);
+    rescued.is_in_bucket().then_some(rescued)
+}
+
+/// A step left a state that is not in the bucket, or may have. Its lock stays: nobody may plan until
+/// that is mended.
 async fn tell_kept(
     session: &Session,
     command: &ReleaseCommand,
-    footprints: &mut [Footprint],
+    unsettled: &mut Footprint,
     error: Error,
+    note: &str,
 ) -> Result<(), Error> {
     let mut report = Report::new(session, &command.reporting);
     report.step = Step::Applying;
-    report.notes.push("The step was killed before it could tell its end.".to_owned());
-    for footprint in footprints {
-        if !footprint.concluded {
-            report.pull_requests.clone_from(&footprint.pull_requests);
-        }
-        if let Some(id) = footprint.lock_id.clone() {
-            report.lock = kept_for(id, &error);
-        }
-        // A later clean-up step of this job has nothing to release and nothing to tell.
-        footprint.set_concluded()?;
+    report.notes.push(note.to_owned());
+    report.pull_requests.clone_from(&unsettled.pull_requests);
+    if let Some(id) = unsettled.lock_id.clone() {
+        report.lock = kept_for(id, &error);
+    }
+    // A later clean-up step of this job has nothing to release and nothing to tell.
+    if let Err(error) = unsettled.set_concluded() {
+        tracing::warn!("{error}");
     }
     report.conclude(session, Err(error)).await
 }

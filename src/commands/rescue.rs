@@ -71,6 +71,11 @@ impl Left {
         (is_told || printed.is_some() || file.is_some()).then_some(Left { file, printed })
     }
 
+    /// Whether there is a whole state among it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole().is_some()
+    }
+
     /// The whole state among it.
     fn whole(&self) -> Option<&Part> {
         [&self.printed, &self.file].into_iter().flatten().find(|part| part.defect.is_none())
@@ -187,12 +192,17 @@ impl Rescued {
         Self::InBucket { told, next_step }
     }
 
-    /// For the footprint, once nothing on this machine is needed any more: where it is, and what to do
-    /// about it.
-    pub(super) fn in_bucket(&self) -> Option<(String, String)> {
-        match self {
-            Self::InBucket { told, next_step } => Some((told.clone(), next_step.clone())),
-            Self::Here { .. } | Self::Lost { .. } => None,
+    pub(super) fn is_in_bucket(&self) -> bool {
+        matches!(self, Self::InBucket { .. })
+    }
+
+    /// Writes down where it is, and what to do about it, once nothing on this machine is needed any
+    /// more.
+    pub(super) fn note_in(&self, footprint: &mut Footprint) {
+        let Self::InBucket { told, next_step } = self else { return };
+        if let Err(error) = footprint.set_rescued((told.clone(), next_step.clone())) {
+            tracing::warn!("{error}");
+            footprint.rescued = None;
         }
     }
 
@@ -207,11 +217,10 @@ impl Rescued {
     }
 }
 
-/// Writes down that this run's lock stays on purpose, where no rescued state says so. Whoever breaks
-/// stale locks goes by it.
+/// Writes into the bucket that this run's lock stays on purpose, where no rescued state says so.
+/// Whoever breaks stale locks goes by it.
 pub(super) async fn note_kept(bucket: &Bucket, (run, attempt): (u64, u32), error: &Error) {
-    let is_noted = matches!(error, Error::StateNotUploaded { .. });
-    if run == 0 || is_noted {
+    if run == 0 {
         return;
     }
     let why = format!("{error}\n").into_bytes();
