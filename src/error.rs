@@ -45,6 +45,9 @@ pub mod code {
 
 const BACKEND_MISSING: &str = "Add `terraform { backend \"s3\" { bucket = \"…\", key = \"…\", region = \"…\", use_lockfile = true } }` to the root module; a state that is there already moves with `terraform init -migrate-state`.";
 
+/// How the next step begins after an error that keeps the lock.
+pub const LOCK_STAYS: &str = "The lock stays.";
+
 /// What to do when the state does not have all that there is.
 const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then unlock with `stategate unlock --lock-id ID --reason TEXT` and re-run this job.";
 
@@ -116,7 +119,7 @@ pub enum Error {
         "this run was killed while it started its apply, and whether that is dead cannot be told; the lock {id} stays"
     )]
     UntracedApply { id: String },
-    #[error("this run may still hold the lock {id}, and its backend cannot be read any more")]
+    #[error("this run may still hold the lock {id}, and nothing tells any more whether its Terraform is dead")]
     NotReleased { id: String },
     #[error("our lock {id} on {path} was taken from us: {found}")]
     LockLost { id: String, path: String, found: String },
@@ -142,8 +145,8 @@ pub enum Error {
     StateNotUploaded { rescued: String, stderr: String, next_step: String },
     #[error("terraform apply failed, and the new state is lost: {left}")]
     StateLost { left: String, stderr: String },
-    #[error("{command} {exit}, in the middle of its work: what it did last may be in no state")]
-    ApplyKilled { command: String, exit: Exit, stderr: String },
+    #[error("{ended}, in the middle of its work: what it did last may be in no state")]
+    ApplyKilled { ended: String, stderr: String },
     #[error("{path} is left over from an apply whose state could not be uploaded")]
     OldErroredState { path: PathBuf },
     #[error("the state {key} cannot be read: {why}")]
@@ -296,14 +299,14 @@ impl Error {
             Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
             Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
-            Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
+            Error::NotReleased { id } => format!("See whether a job of this run says that the lock stays, and why. If none does: wait until the run has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT` in a checkout that is initialised."),
             Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more; `stategate status` then names the command that removes the lock.".to_owned(),
             Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT`."),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::LockNotReleased { id, source, .. } => format!(
-                "{} In a job the clean-up step tries once more. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
+                "{} In a job the clean-up step tries it, too. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
                 sentence(&source.hint())
             ),
             Error::NotRecorded(error) => format!("{} The work itself is done.", sentence(&error.hint())),
@@ -316,8 +319,8 @@ impl Error {
             Error::Terraform(error) => terraform_hint(error),
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
-            Error::StateLost { .. } => format!("The lock stays. See that the runner's disk has room. {IMPORT} A part that is left names much of what was made."),
-            Error::ApplyKilled { .. } => format!("The lock stays. {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
+            Error::StateLost { .. } => format!("{LOCK_STAYS} See that the runner's disk has room. {IMPORT} A part that is left names much of what was made."),
+            Error::ApplyKilled { .. } => format!("{LOCK_STAYS} {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),

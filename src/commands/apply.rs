@@ -13,13 +13,13 @@ use super::locking;
 use super::pending::{self, Earlier, Line};
 use super::planning::{self, PlanFile};
 use super::report::Report;
-use super::rescue::kept_for;
+use super::rescue::{kept_for, note_kept};
 use super::review::{self, Code, StateIdentity};
 use super::running::{all_words, open_root};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::core::approval::{Approval, Decision, Need, need};
-use crate::core::comment::{OutputView, Phase};
+use crate::core::comment::{LockView, OutputView, Phase};
 use crate::core::lock_info::Operation;
 use crate::core::plan::Secrets;
 use crate::core::record::{Record, applied};
@@ -82,8 +82,13 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
         && error.keeps_the_lock()
     {
         let info = held.keep();
-        report.lock = kept_for(info.id, error);
-        footprint.set_lock(&info.path, None)?;
+        if footprint.rescued.is_none() {
+            note_kept(&root.bucket, session.run_attempt(), error).await;
+        }
+        // One that was taken from us is nobody's to keep.
+        if !matches!(report.lock, LockView::Lost { .. }) {
+            report.lock = kept_for(info.id, error);
+        }
         return result;
     }
     let released = locking::release(held, &mut footprint, report).await;
@@ -136,15 +141,14 @@ async fn under_the_lock(
         }
         kept => kept,
     };
-    if result.is_err() {
-        report.look_at_state(session, root, &identity).await;
-    }
     if kept.is_err() {
         let end = if result.is_ok() { "ended well" } else { "failed" };
         report.notes.push(format!("Terraform's own apply {end}, without the lock at its end."));
     }
-    if kept.is_err() || result.as_ref().is_err_and(Error::keeps_the_lock) {
-        report.notes.push(state_then_and_now(root, &identity).await);
+    let is_unclear = kept.is_err() || result.as_ref().is_err_and(Error::keeps_the_lock);
+    // Whoever cancels does not wait for more than must be told.
+    if is_unclear || result.is_err() && !session.cancel.requested() {
+        look_at_state(root, &identity, is_unclear, report).await;
     }
     let outcome = match &result {
         Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_words("plan", plan_args))),
@@ -181,14 +185,18 @@ async fn under_the_lock(
     recorded
 }
 
-/// What to compare when the lock was taken from us in the middle of the apply, or when the state may
-/// not have all that was done.
-async fn state_then_and_now(root: &Root, planned: &StateIdentity) -> String {
-    let now = match StateIdentity::read(&root.bucket).await {
-        Ok(now) => now.to_string(),
-        Err(error) => format!("unknown ({error})"),
-    };
-    format!("The state was {planned} when it was planned, and is {now} now.")
+/// Looks whether the state was written since it was `planned`. Where the lock was taken from us, or the
+/// state may not have all that was done, people need both to compare.
+async fn look_at_state(root: &Root, planned: &StateIdentity, is_unclear: bool, report: &mut Report) {
+    let now = StateIdentity::read(&root.bucket).await;
+    match &now {
+        Ok(now) => report.state_is_written(now != planned),
+        Err(error) => tracing::warn!("whether the state was written is not known: {error}"),
+    }
+    if is_unclear {
+        let now = now.map_or_else(|error| format!("unknown ({error})"), |now| now.to_string());
+        report.notes.push(format!("The state was {planned} when it was planned, and is {now} now."));
+    }
 }
 
 /// Compares the fresh plan with what was reviewed and asks the gate again. `None`: there is

@@ -15,7 +15,7 @@ use crate::core::transcript::Transcript;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::Footprint;
-use crate::shell::terraform::{Exit, Finished};
+use crate::shell::terraform::{Exit, Finished, TerraformError};
 
 /// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
 pub(super) async fn apply_plan(
@@ -33,9 +33,18 @@ pub(super) async fn apply_plan(
     // Before anything else, whatever failed: it may be the only copy of the new state.
     let unsaved = save(session, root, &mut ran, footprint).await;
     report.apply_ended(ran.as_ref().ok().map(|ran| &ran.transcript));
-    let ran = match ran {
-        Ok(ran) => ran,
-        Err(error) => {
+    let ran = match (ran, unsaved.as_ref()) {
+        (Ok(ran), _) => ran,
+        (Err(error), None) if footprint.is_untraced_apply() => {
+            settle(footprint);
+            return Err(error);
+        }
+        // It was started, and what it said is not known to its end.
+        (Err(error), None) => {
+            let ended = format!("how terraform apply ended is not known ({error})");
+            return Err(Error::ApplyKilled { ended, stderr: String::new() });
+        }
+        (Err(error), Some(_)) => {
             let why = error.to_string();
             return Err(unsaved.map_or(error, |(_, rescued)| rescued.told_with(why)));
         }
@@ -43,9 +52,15 @@ pub(super) async fn apply_plan(
     known.of_state = secrets_after(session, root, &ran, unsaved.as_ref().map(|(left, _)| left)).await;
     let (finished, transcript) = tell(ran, &known);
     if let Some((_, rescued)) = unsaved {
-        return Err(unsaved_end(finished, rescued, &known));
+        return Err(unsaved_end(finished, rescued, footprint, &known));
     }
-    ended(finished, &transcript, &known, report)?;
+    let exit = exit_of(root, &finished, &transcript);
+    if exit.is_some_and(|exit| breaks_off(exit, finished.interrupted, &transcript)) {
+        let ended = format!("{} {}", finished.command, exit.map(|exit| exit.to_string()).unwrap_or_default());
+        return Err(Error::ApplyKilled { ended, stderr: known.scrub(&finished.stderr) });
+    }
+    settle(footprint);
+    ended(finished, exit, &transcript, &known, report)?;
     Ok(known.of_state)
 }
 
@@ -115,11 +130,7 @@ async fn save(
     let transcript: Option<&mut Transcript> = ran.as_mut().ok().map(|ran| &mut ran.transcript);
     let (left, rescued) = rescue(root, session.run_attempt(), transcript).await?;
     // What follows takes time.
-    if let Some(told) = rescued.in_bucket()
-        && let Err(error) = footprint.set_rescued(told)
-    {
-        tracing::warn!("{error}");
-    }
+    rescued.note_in(footprint);
     Some((left, rescued))
 }
 
@@ -153,10 +164,10 @@ fn tell(ran: Ran, known: &Known<'_>) -> (Finished, Transcript) {
     (finished, transcript)
 }
 
-/// The end of an apply whose state could not be uploaded. Unless that is in the bucket now, all that
-/// Terraform printed stays on the disk.
-fn unsaved_end(finished: Finished, rescued: Rescued, known: &Known<'_>) -> Error {
-    if rescued.in_bucket().is_none() {
+/// The end of an apply whose state could not be uploaded. Unless that is in the bucket now, and the
+/// clean-up step knows of it, all that Terraform printed stays on the disk.
+fn unsaved_end(finished: Finished, rescued: Rescued, footprint: &Footprint, known: &Known<'_>) -> Error {
+    if footprint.rescued.is_none() {
         match finished.output.keep() {
             Ok(file) => tracing::warn!("all that Terraform printed stays in {}; it can hold secrets", file.display()),
             Err(error) => tracing::warn!("what Terraform printed could not be kept: {error}"),
@@ -165,23 +176,42 @@ fn unsaved_end(finished: Finished, rescued: Rescued, known: &Known<'_>) -> Error
     rescued.told_with(known.scrub(&finished.stderr))
 }
 
-/// The end of an apply whose state is where it belongs, unless something killed it.
-fn ended(finished: Finished, transcript: &Transcript, known: &Known<'_>, report: &mut Report) -> Result<(), Error> {
-    let exit = Exit::of(finished.status);
-    // A wrapper can be killed, and its Terraform go on and end in order.
-    let is_ours = |exit: &Exit| finished.interrupted && exit.is_interrupt();
-    if let Some(exit) = exit.filter(|exit| exit.is_abrupt() && !is_ours(exit) && !transcript.tells_its_end()) {
-        let stderr = known.scrub(&finished.stderr);
-        return Err(Error::ApplyKilled { command: finished.command, exit, stderr });
+/// How the apply ended; `None`: well. A script around Terraform can swallow its exit code.
+fn exit_of(root: &Root, finished: &Finished, transcript: &Transcript) -> Option<Exit> {
+    let is_swallowed = root.terraform.is_script() && transcript.is_json() && !transcript.tells_success();
+    Exit::of(finished.status).or(is_swallowed.then_some(Exit::Code(0)))
+}
+
+/// Whether Terraform itself was ended in the middle of the apply. A wrapper can be killed, and its
+/// Terraform go on and end in order; or exit with a code of its own when its Terraform was killed.
+fn breaks_off(exit: Exit, interrupted: bool, transcript: &Transcript) -> bool {
+    let is_ours = interrupted && exit.is_interrupt();
+    transcript.breaks_off() || exit.is_abrupt() && !is_ours && !transcript.tells_its_end()
+}
+
+/// What the apply did is in the state, or it did nothing: the clean-up step may let the lock go.
+fn settle(footprint: &mut Footprint) {
+    if let Err(error) = footprint.set_settled() {
+        tracing::warn!("{error}");
     }
+}
+
+/// The end of an apply whose state is where it belongs.
+fn ended(
+    finished: Finished,
+    exit: Option<Exit>,
+    transcript: &Transcript,
+    known: &Known<'_>,
+    report: &mut Report,
+) -> Result<(), Error> {
     if finished.interrupted && exit.is_some() {
         return Err(Error::Cancelled);
     }
     if !finished.interrupted {
         report.hear(transcript.diagnostics().iter().map(|told| told.clone().map(|text| known.scrub(text))));
     }
-    finished.check().map_err(|error| error.map_stderr(|text| known.scrub(text)))?;
-    Ok(())
+    let Some(exit) = exit else { return Ok(()) };
+    Err(TerraformError::Failed { command: finished.command, exit, stderr: known.scrub(&finished.stderr) }.into())
 }
 
 /// What the new state marks as sensitive: the one in the bucket, or the one that is `left` here.

@@ -25,9 +25,14 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     footprint.set_concluded()?;
     let freeze = Operation::Freeze { reason: reason.clone() };
     let held = locking::take(&session, &root, &command.locking, &freeze, &mut footprint, &mut report).await?;
+    // Where a lock excludes nobody, a freeze would only seem to.
+    if let Err(error) = held.check_store().await {
+        let released = locking::release(held, &mut footprint, &mut report).await;
+        return locking::both(Err(error.into()), released, &mut report);
+    }
     // From here on it is meant to stay: the clean-up step must not find it.
     let info = held.keep();
-    footprint.set_lock(&info.path, None)?;
+    locking::forget(&mut footprint, &info.path);
     let recorded = audit::write(
         &session,
         &root.bucket,

@@ -2,15 +2,16 @@
 
 use jiff::Timestamp;
 
+use super::rescue::is_kept;
 use super::session::Session;
 use crate::cli::Target;
 use crate::core::comment::{HolderView, Liveness as Shown};
 use crate::core::liveness::{self, Liveness, RunState};
-use crate::core::lock_info::{LockInfo, RunRef, one_line};
+use crate::core::lock_info::{LockInfo, Operation, RunRef, one_line};
 use crate::core::wrapped::wrapped;
 use crate::error::Error;
 use crate::shell::github::GitHubError;
-use crate::shell::lock_store::LockSeen;
+use crate::shell::lock_store::{Bucket, LockSeen};
 use crate::shell::runner::columns;
 
 /// A lock that was seen, and what GitHub says about the run behind it.
@@ -19,23 +20,30 @@ pub(super) struct Holder {
     /// The run, when the lock names one of this repository on this server: another's is not asked
     /// for, its answer would prove nothing here.
     pub(super) run: Option<(RunRef, RunState)>,
+    /// Whether its apply left a state that is not in the bucket, or may have: then the lock is there on
+    /// purpose. `None` when that cannot be told.
+    pub(super) is_kept: Option<bool>,
     /// The flags that name the state, for a command that is copied elsewhere.
     place: String,
     /// Whether a workflow is nearer than a shell.
     in_job: bool,
 }
 
-/// Asks GitHub about the run behind each lock.
-pub(super) async fn look_up(session: &Session, seen: Vec<LockSeen>) -> Vec<Holder> {
+/// Asks GitHub about the run behind each lock, and the bucket what that left.
+pub(super) async fn look_up(session: &Session, bucket: &Bucket, seen: Vec<LockSeen>) -> Vec<Holder> {
     let mut holders = Vec::new();
     for seen in seen {
         // Whoever froze a state went home; that its run is over proves nothing about the freeze.
         let info = seen.body.as_ref().ok().filter(|info| info.freeze_reason().is_none());
-        let run = match info.and_then(LockInfo::run) {
-            Some(run) => run_state(session, run).await,
-            None => None,
+        let is_apply = info.is_some_and(|info| info.operation == Operation::Apply.as_str());
+        let (run, is_kept) = match info.and_then(LockInfo::run) {
+            Some(run) => {
+                let is_kept = if is_apply { is_kept(bucket, &run).await } else { Some(false) };
+                (run_state(session, run).await, is_kept)
+            }
+            None => (None, Some(false)),
         };
-        holders.push(Holder { seen, run, place: place(session), in_job: session.host.run().is_some() });
+        holders.push(Holder { seen, run, is_kept, place: place(session), in_job: session.host.run().is_some() });
     }
     holders
 }
@@ -119,6 +127,12 @@ impl Holder {
         let unlock = format!("`stategate unlock {} --reason TEXT{}`", self.named(info), self.place);
         if self.freeze_reason().is_some() {
             return format!("Ask {who} how long it takes. The freeze ends with {unlock}.");
+        }
+        if self.is_kept == Some(true) {
+            return format!(
+                "That run left its lock on purpose: what its apply made is not in the state, or may not be. First do what \
+                 that run says; then {unlock} removes the lock."
+            );
         }
         match self.liveness() {
             Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),

@@ -40,7 +40,7 @@ pub(super) async fn take(
     let mut result = wait_and_tell(session, root, locking, info, report).await;
     if let Err(AcquireError::Held(seen)) = &result
         && locking.break_stale_lock
-        && break_stale(session, root, &holder::look_up(session, seen.clone()).await, report).await?
+        && break_stale(session, root, &holder::look_up(session, &root.bucket, seen.clone()).await, report).await?
     {
         let once = Locking { lock_timeout: SignedDuration::ZERO, ..locking.clone() };
         // A second acquisition needs an ID of its own: a late request of the first must not pass
@@ -56,13 +56,13 @@ pub(super) async fn take(
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
             if let Err(error) = make_workspace(root, &held).await {
-                release(held, footprint, report).await?;
-                return Err(error);
+                let released = release(held, footprint, report).await;
+                return both(Err(error), released, report);
             }
             return Ok(held);
         }
         Err(AcquireError::Held(seen)) => {
-            let holders = holder::look_up(session, seen).await;
+            let holders = holder::look_up(session, &root.bucket, seen).await;
             report.lock = LockView::HeldByOther(holders.iter().map(Holder::view).collect());
             holder::locked(&holders)
         }
@@ -74,8 +74,16 @@ pub(super) async fn take(
             return Err(error.into());
         }
     };
-    footprint.set_lock(&root.bucket.backend().path(), None)?;
+    forget(footprint, &root.bucket.backend().path());
     Err(lost)
+}
+
+/// Writes down that we hold no lock any more. Where that fails there is more to tell; a clean-up step
+/// that still reads its ID finds no such lock, or one that is meant to stay.
+pub(super) fn forget(footprint: &mut Footprint, path: &str) {
+    if let Err(error) = footprint.set_lock(path, None) {
+        tracing::warn!("{error}");
+    }
 }
 
 /// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
@@ -136,7 +144,7 @@ async fn wait_and_tell(
     });
     let telling = async {
         while let Some((seen, left)) = events.recv().await {
-            let holders = holder::look_up(session, seen).await;
+            let holders = holder::look_up(session, &root.bucket, seen).await;
             if holders.is_empty() {
                 tracing::warn!("the store refuses the lock, though nobody holds it; trying on");
                 continue;
@@ -177,12 +185,12 @@ fn is_freeze(seen: &LockSeen) -> bool {
 /// Removes the lock of holders that are all proven dead, exactly as it was seen; `false` when one
 /// of them is not. It is written down, and both pull requests learn of it.
 async fn break_stale(session: &Session, root: &Root, holders: &[Holder], report: &mut Report) -> Result<bool, Error> {
-    let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead;
+    let is_dead = |holder: &Holder| holder.liveness() == Liveness::Dead && holder.is_kept == Some(false);
     if holders.is_empty() || !holders.iter().all(is_dead) {
         return Ok(false);
     }
     // Whoever tries for the lock sees the first store that refuses him; what is stale goes as a whole.
-    let holders = &holder::look_up(session, read_locks(&root.bucket).await?).await;
+    let holders = &holder::look_up(session, &root.bucket, read_locks(&root.bucket).await?).await;
     if !holders.iter().all(is_dead) {
         return Ok(false);
     }
@@ -234,25 +242,21 @@ pub(super) async fn release(held: HeldLock, footprint: &mut Footprint, report: &
         path: info.path.clone(),
         source: Box::new(source),
     })?;
+    let mut ended = Ok(());
     match released {
         Released::Done => {
             tracing::info!("the lock is released");
             report.lock = LockView::Released { taken, released: Timestamp::now() };
         }
-        Released::AlreadyGone => {
-            footprint.set_lock(&info.path, None)?;
-            return Err(lost(&info, &[], report));
-        }
-        Released::NotOurs(found) => {
-            footprint.set_lock(&info.path, None)?;
-            return Err(lost(&info, &found, report));
-        }
+        Released::AlreadyGone => ended = Err(lost(&info, &[], report)),
+        Released::NotOurs(found) => ended = Err(lost(&info, &found, report)),
     }
-    Ok(footprint.set_lock(&info.path, None)?)
+    forget(footprint, &info.path);
+    ended
 }
 
 /// One result of the work under the lock and of letting it go, of which neither may be lost.
-pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, report: &mut Report) -> Result<(), Error> {
+pub(super) fn both<T>(result: Result<T, Error>, released: Result<(), Error>, report: &mut Report) -> Result<T, Error> {
     match (result, released) {
         // "Nothing is left locked" would be wrong.
         (Err(Error::Cancelled), Err(not_released)) => {
@@ -266,7 +270,7 @@ pub(super) fn both(result: Result<(), Error>, released: Result<(), Error>, repor
             report.notes.push(format!("{not_released}. {}", not_released.hint()));
             Err(error)
         }
-        (result, released) => result.and(released),
+        (result, released) => result.and_then(|done| released.map(|()| done)),
     }
 }
 

@@ -1,18 +1,19 @@
 //! `stategate release`, the clean-up step: once this job's Terraform is dead, release what this
 //! run and attempt still holds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::locking::forget;
 use super::report::Report;
-use super::rescue::{Left, Rescued, kept_for};
+use super::rescue::{Left, Rescued, kept_for, note_kept, said_by_killed};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::{Phase, Step};
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
-use crate::shell::lock_store::{CleanedUp, release_ours};
-use crate::shell::runner::{Footprint, Run};
+use crate::shell::lock_store::{Bucket, CleanedUp, read_locks, release_ours};
+use crate::shell::runner::{Apply, Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -26,13 +27,14 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     // A main step that failed before it had a directory or a backend took no lock, unless somebody
     // tidied up after it.
     let Ok(module) = session.module() else {
-        let gone = std::path::absolute(&session.target.working_directory).unwrap_or_default();
-        return nothing_held(&gone, run);
+        return nothing_held(&as_it_was(&session.target.working_directory), run);
     };
     let bucket = match connect(&session, &module).await {
         Ok(Some(bucket)) => bucket,
-        // Not initialised, or a backend that the main step refused.
-        Ok(None) | Err(Error::Backend(_)) => return nothing_held(module.directory(), run),
+        // Not initialised, or a backend that the main step refused; or a runner that does not wait.
+        Ok(None) | Err(Error::Backend(_) | Error::BackendFile(_) | Error::Cancelled) => {
+            return nothing_held(module.directory(), run);
+        }
         Err(error) => return Err(error),
     };
     // An earlier step of this job on another state, in another workspace say, is not told here.
@@ -40,76 +42,125 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
     wait_for_death(&footprints).await?;
-    let killed_apply = footprints.iter().find(|footprint| footprint.applying && !footprint.concluded);
-    if let Some(killed) = killed_apply {
-        if let Some(told) = killed.rescued.clone() {
-            return tell_rescued(&session, &command, &mut footprints, Rescued::told_before(told)).await;
-        }
-        if let Some(left) = Left::by_killed(killed, module.errored_state()) {
-            let rescued = left.rescue(&bucket, session.run_attempt()).await;
-            return tell_rescued(&session, &command, &mut footprints, rescued).await;
+    let is_told = |footprint: &mut Footprint| footprint.is_unsettled() && footprint.concluded;
+    let mut told: Vec<Footprint> = footprints.extract_if(.., is_told).collect();
+    for unsettled in &mut told {
+        if let Some(rescued) = rescue_again(unsettled, &session, &bucket, module.errored_state()).await {
+            let error = rescued.told_with(String::new());
+            return tell_kept(&session, &command, unsettled, error, "The clean-up step tried once more.").await;
         }
     }
-    let untraced = footprints.iter().find(|footprint| footprint.is_untraced_apply());
-    if let Some(id) = untraced.and_then(|footprint| footprint.lock_id.clone()) {
-        return Err(Error::UntracedApply { id });
+    if !told.is_empty() {
+        tracing::info!("the lock of an apply that broke off is left as it is: its own step says what to do");
+        if footprints.is_empty() {
+            return Ok(());
+        }
+    }
+    if let Some(unsettled) = footprints.iter_mut().find(|footprint| footprint.is_unsettled()) {
+        match became_of(unsettled, &session, &bucket, module.errored_state()).await {
+            Unsettled::Stays(error) => {
+                if unsettled.rescued.is_none() {
+                    note_kept(&bucket, session.run_attempt(), &error).await;
+                }
+                let killed = "The step was killed before it could tell its end.";
+                return tell_kept(&session, &command, unsettled, error, killed).await;
+            }
+            Unsettled::Untraced { id } => return Err(Error::UntracedApply { id }),
+            Unsettled::InOrder => {}
+        }
     }
     let ids: Vec<String> = footprints.iter().filter_map(|footprint| footprint.lock_id.clone()).collect();
     if ids.is_empty() && !footprints.is_empty() {
         tracing::info!("nothing to release: this job let its lock go");
         return tell_killed(&session, &command, &mut footprints, 0).await;
     }
-    let is_untraced = footprints.is_empty();
-    // Without any footprint the lock may be another job's of this very run.
-    if is_untraced && !is_only_job(&session, run).await {
-        tracing::info!("nothing released: this job took no lock, and other jobs of this run may be at work");
-        return Ok(());
+    if footprints.is_empty() {
+        return untraced(&session, &bucket, run).await;
     }
-    let is_ours = |info: &LockInfo| {
-        if info.freeze_reason().is_some() {
-            return false;
-        }
-        if is_untraced { info.run().is_some_and(|of| is_this_run(&of, run)) } else { ids.contains(&info.id) }
-    };
+    let is_ours = |info: &LockInfo| info.freeze_reason().is_none() && ids.contains(&info.id);
     let CleanedUp { removed: released, failed } = release_ours(&bucket, is_ours).await;
     for seen in &released {
         let id = one_line(seen.id().unwrap_or_default());
         tracing::info!("released the lock {id} that this run had left in {}", seen.store.as_str());
     }
-    if let Some(error) = failed {
-        return Err(error.into());
+    if let Some(source) = failed {
+        let id = ids.into_iter().next().unwrap_or_default();
+        return Err(Error::LockNotReleased { id, path, source: Box::new(source) });
     }
     for footprint in &mut footprints {
         if let Some(state) = footprint.state.clone() {
-            footprint.set_lock(&state, None)?;
+            forget(footprint, &state);
         }
     }
     tell_killed(&session, &command, &mut footprints, released.len()).await
 }
 
-/// The Terraform of a killed step could not upload the state. Its lock stays: nobody may plan until
-/// that state is pushed back.
-async fn tell_rescued(
+/// What became of the apply of a killed step, of which nothing says that its state is in the bucket.
+enum Unsettled {
+    /// Its lock stays, and why.
+    Stays(Error),
+    /// Nothing says which process it is.
+    Untraced { id: String },
+    /// Terraform came to its own end.
+    InOrder,
+}
+
+async fn became_of(unsettled: &mut Footprint, session: &Session, bucket: &Bucket, root_file: PathBuf) -> Unsettled {
+    if let Some(told) = unsettled.rescued.clone() {
+        return Unsettled::Stays(Rescued::told_before(told).told_with(String::new()));
+    }
+    let mut transcript = said_by_killed(unsettled);
+    if let Some(left) = Left::find(root_file, Some(&mut transcript)) {
+        let rescued = left.rescue(bucket, session.run_attempt()).await;
+        rescued.note_in(unsettled);
+        return Unsettled::Stays(rescued.told_with(String::new()));
+    }
+    if let Some(id) = unsettled.lock_id.clone().filter(|_| unsettled.is_untraced_apply()) {
+        return Unsettled::Untraced { id };
+    }
+    if transcript.breaks_off() {
+        let ended = "terraform apply was killed with its step".to_owned();
+        return Unsettled::Stays(Error::ApplyKilled { ended, stderr: String::new() });
+    }
+    Unsettled::InOrder
+}
+
+/// A state that a step could leave only on this machine, which is about to vanish: the bucket may take
+/// it by now. `None` when there is none, or the bucket does not.
+async fn rescue_again(
+    unsettled: &mut Footprint,
+    session: &Session,
+    bucket: &Bucket,
+    root_file: PathBuf,
+) -> Option<Rescued> {
+    if unsettled.rescued.is_some() {
+        return None;
+    }
+    let left = Left::find(root_file, Some(&mut said_by_killed(unsettled))).filter(Left::is_whole)?;
+    let rescued = left.rescue(bucket, session.run_attempt()).await;
+    rescued.note_in(unsettled);
+    rescued.is_in_bucket().then_some(rescued)
+}
+
+/// A step left a state that is not in the bucket, or may have. Its lock stays: nobody may plan until
+/// that is mended.
+async fn tell_kept(
     session: &Session,
     command: &ReleaseCommand,
-    footprints: &mut [Footprint],
-    rescued: Rescued,
+    unsettled: &mut Footprint,
+    error: Error,
+    note: &str,
 ) -> Result<(), Error> {
-    let error = rescued.told_with(String::new());
     let mut report = Report::new(session, &command.reporting);
     report.step = Step::Applying;
-    report
-        .notes
-        .push("The step was killed before it could tell its end. Terraform could not upload the new state.".to_owned());
-    for footprint in footprints {
-        if !footprint.concluded {
-            report.pull_requests.clone_from(&footprint.pull_requests);
-        }
-        if let Some(id) = footprint.lock_id.take() {
-            report.lock = kept_for(id, &error);
-        }
-        // A later clean-up step of this job has nothing to release and nothing to tell.
-        footprint.set_concluded()?;
+    report.notes.push(note.to_owned());
+    report.pull_requests.clone_from(&unsettled.pull_requests);
+    if let Some(id) = unsettled.lock_id.clone() {
+        report.lock = kept_for(id, &error);
+    }
+    // A later clean-up step of this job has nothing to release and nothing to tell.
+    if let Err(error) = unsettled.set_concluded() {
+        tracing::warn!("{error}");
     }
     report.conclude(session, Err(error)).await
 }
@@ -128,17 +179,42 @@ async fn tell_killed(
         0 => "The step was killed before it could tell its end. It held no lock any more.".to_owned(),
         _ => "The step was killed before it could tell its end. The clean-up step saw its Terraform dead and released its lock.".to_owned(),
     });
-    report.step = if killed.applying { Step::Applying } else { Step::Planning };
-    report.phase = if killed.applied { Phase::Applied } else { Phase::Cancelled };
+    report.step = if killed.apply == Apply::NotStarted { Step::Planning } else { Step::Applying };
+    report.phase = if killed.apply == Apply::Done { Phase::Applied } else { Phase::Cancelled };
     report.conclude_killed(session).await?;
     // Told once: a later step of this job has an end of its own.
     Ok(killed.set_concluded()?)
+}
+
+/// The path of a directory that is gone, as the footprint has it: what is still there of it may be
+/// reached by links.
+fn as_it_was(gone: &Path) -> PathBuf {
+    let gone = std::path::absolute(gone).unwrap_or_default();
+    let real = |there: &Path| Some(there.canonicalize().ok()?.join(gone.strip_prefix(there).ok()?));
+    gone.ancestors().find_map(real).unwrap_or_else(|| gone.clone())
 }
 
 fn nothing_held(directory: &Path, run: &Run) -> Result<(), Error> {
     let footprints = Footprint::find(directory, (run.run_id, run.run_attempt))?;
     match footprints.into_iter().find_map(|footprint| footprint.lock_id) {
         Some(id) => Err(Error::NotReleased { id }),
+        None => Ok(()),
+    }
+}
+
+/// A job without a footprint took no lock, or somebody tidied up after it: then nothing proves its
+/// Terraform dead. A lock of this run is named. It may be another job's, which is at work or leaves
+/// it on purpose.
+async fn untraced(session: &Session, bucket: &Bucket, run: &Run) -> Result<(), Error> {
+    let locks = read_locks(bucket).await?;
+    let of_run =
+        |info: &&LockInfo| info.freeze_reason().is_none() && info.run().is_some_and(|of| is_this_run(&of, run));
+    match locks.iter().filter_map(|seen| seen.body.as_ref().ok()).find(of_run) {
+        Some(info) if is_only_job(session, run).await => Err(Error::NotReleased { id: info.id.clone() }),
+        Some(_) => {
+            tracing::info!("nothing released: this job took no lock, and other jobs of this run may be at work");
+            Ok(())
+        }
         None => Ok(()),
     }
 }
@@ -173,4 +249,19 @@ async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
 async fn is_only_job(session: &Session, run: &Run) -> bool {
     let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return false };
     github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_some_and(|jobs| jobs <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_gone_is_known_by_the_path_that_it_had() {
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("work")).unwrap();
+        std::os::unix::fs::symlink(real.join("work"), real.join("link")).unwrap();
+        assert_eq!(as_it_was(&real.join("link/infra/prod")), real.join("work/infra/prod"));
+        assert_eq!(as_it_was(&real.join("link")), real.join("work"));
+    }
 }

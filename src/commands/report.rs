@@ -8,9 +8,8 @@ use std::io::IsTerminal;
 
 use jiff::Timestamp;
 
-use super::review::StateIdentity;
 use super::running::annotate_code;
-use super::session::{Root, Session};
+use super::session::Session;
 use crate::cli::{CommentMode, Reporting};
 use crate::core::comment::{
     self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
@@ -20,7 +19,7 @@ use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
 use crate::core::transcript::Transcript;
-use crate::error::Error;
+use crate::error::{Error, LOCK_STAYS};
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{write_out, write_summary};
 
@@ -176,7 +175,11 @@ impl Report {
         } else {
             write_out(&self.on_laptop(result.is_err())).map_err(Error::Output)
         };
-        let told = self.tell_runner().and(session.conclude_footprint());
+        let told = self.tell_runner();
+        // The work does not fail for it, nor what was told of it.
+        if let Err(error) = session.conclude_footprint() {
+            tracing::warn!("{error}");
+        }
         let next_step = comment::next_step(&self.view(self.pull_requests.first().copied()));
         // Who reads the log reads there what the pull request is told to do.
         let result = match (result, next_step) {
@@ -201,7 +204,7 @@ impl Report {
         let hint = if is_apply && !is_kept && !error.is_of_wrapper() {
             self.after_half_way(session)
         } else {
-            session.scrub(&error.hint())
+            session.scrub(&self.without_lock(error.hint()))
         };
         // What the verdict, the gate or the difference tells already needs no failure block.
         if matches!(phase, None | Some(Phase::Failed)) {
@@ -218,6 +221,15 @@ impl Report {
         }
     }
 
+    /// What to do where the lock should stay, and was taken from us.
+    fn without_lock(&self, hint: String) -> String {
+        let is_lost = matches!(self.lock, LockView::Lost { .. });
+        match hint.strip_prefix(LOCK_STAYS).filter(|_| is_lost) {
+            Some(rest) => format!("The lock was taken from us: see first that nobody plans or applies now.{rest}"),
+            None => hint,
+        }
+    }
+
     fn after_half_way(&self, session: &Session) -> String {
         let in_job = session.host.run().is_some();
         comment::after_half_way(self.phase != Phase::Cancelled, in_job, !self.pull_requests.is_empty()).to_owned()
@@ -230,15 +242,10 @@ impl Report {
         self.progress = self.plan.as_ref().and_then(counted);
     }
 
-    /// Looks whether the state was written since it was `planned`. Whoever cancels does not wait for
-    /// that.
-    pub(super) async fn look_at_state(&mut self, session: &Session, root: &Root, planned: &StateIdentity) {
-        if self.step != Step::Applying || session.cancel.requested() {
-            return;
-        }
-        match StateIdentity::read(&root.bucket).await {
-            Ok(now) => self.progress.get_or_insert_default().saved = Some(now != *planned),
-            Err(error) => tracing::warn!("whether the state was written is not known: {error}"),
+    /// Notes whether the state was written since it was planned.
+    pub(super) fn state_is_written(&mut self, saved: bool) {
+        if self.step == Step::Applying {
+            self.progress.get_or_insert_default().saved = Some(saved);
         }
     }
 

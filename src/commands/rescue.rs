@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::session::Root;
 use crate::core::comment::LockView;
+use crate::core::lock_info::RunRef;
 use crate::core::state_file;
 use crate::core::transcript::{Dump, Transcript};
-use crate::error::Error;
+use crate::error::{Error, LOCK_STAYS};
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, temporary_directory};
+
+const JSON: &str = "application/json";
 
 /// The lock that stays after such an end: what is in the bucket is not what the apply left, so nobody
 /// may plan.
@@ -68,16 +71,9 @@ impl Left {
         (is_told || printed.is_some() || file.is_some()).then_some(Left { file, printed })
     }
 
-    /// What the Terraform of a killed step left: the files that it printed to are still there.
-    pub(super) fn by_killed(killed: &Footprint, root_file: PathBuf) -> Option<Left> {
-        let mut transcript = Transcript::new(None);
-        for file in killed.output_files() {
-            let Ok(file) = File::open(file) else { continue };
-            for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
-                transcript.hear(&String::from_utf8_lossy(&line));
-            }
-        }
-        Left::find(root_file, Some(&mut transcript))
+    /// Whether there is a whole state among it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole().is_some()
     }
 
     /// The whole state among it.
@@ -110,7 +106,7 @@ impl Left {
             let mut what = format!("{}: {}", part.name, part.defect.as_deref().unwrap_or_default());
             if !part.bytes.is_empty() {
                 let key = bucket.backend().rescued_part_key(run, kind);
-                match put(bucket, &key, &part.bytes).await {
+                match put(bucket, &key, &part.bytes, JSON).await {
                     Ok(place) => what.push_str(&format!("; what there is of it, is in {place}")),
                     Err(why) => what.push_str(&format!("; {}", part.only_here(&why))),
                 }
@@ -127,17 +123,19 @@ impl Left {
 impl Part {
     async fn rescue(&self, bucket: &Bucket, (run, attempt): (u64, u32)) -> Rescued {
         let key = bucket.backend().rescued_key(run, attempt);
-        match put(bucket, &key, &self.bytes).await {
+        match put(bucket, &key, &self.bytes, JSON).await {
             Ok(place) => Rescued::InBucket {
                 told: format!("it is safe in {place}"),
                 next_step: format!(
-                    "The lock stays. In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
+                    "{LOCK_STAYS} In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
                      then unlock with `stategate unlock --lock-id ID --reason TEXT`."
                 ),
             },
             Err(why) => Rescued::Here {
                 told: self.only_here(&why),
-                next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
+                next_step: format!(
+                    "{LOCK_STAYS} Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock."
+                ),
             },
         }
     }
@@ -194,12 +192,17 @@ impl Rescued {
         Self::InBucket { told, next_step }
     }
 
-    /// For the footprint, once nothing on this machine is needed any more: where it is, and what to do
-    /// about it.
-    pub(super) fn in_bucket(&self) -> Option<(String, String)> {
-        match self {
-            Self::InBucket { told, next_step } => Some((told.clone(), next_step.clone())),
-            Self::Here { .. } | Self::Lost { .. } => None,
+    pub(super) fn is_in_bucket(&self) -> bool {
+        matches!(self, Self::InBucket { .. })
+    }
+
+    /// Writes down where it is, and what to do about it, once nothing on this machine is needed any
+    /// more.
+    pub(super) fn note_in(&self, footprint: &mut Footprint) {
+        let Self::InBucket { told, next_step } = self else { return };
+        if let Err(error) = footprint.set_rescued((told.clone(), next_step.clone())) {
+            tracing::warn!("{error}");
+            footprint.rescued = None;
         }
     }
 
@@ -214,6 +217,42 @@ impl Rescued {
     }
 }
 
+/// Writes into the bucket that this run's lock stays on purpose, where no rescued state says so.
+/// Whoever breaks stale locks goes by it.
+pub(super) async fn note_kept(bucket: &Bucket, (run, attempt): (u64, u32), error: &Error) {
+    if run == 0 {
+        return;
+    }
+    let why = format!("{error}\n").into_bytes();
+    if let Err(why) = put(bucket, &bucket.backend().kept_key(run, attempt), &why, "text/plain").await {
+        tracing::warn!("that the lock stays on purpose could not be written down: {why}");
+    }
+}
+
+/// Whether the lock of a run stays on purpose: what its apply left is not in the state, or may not be.
+/// `None` when that cannot be told.
+pub(super) async fn is_kept(bucket: &Bucket, run: &RunRef) -> Option<bool> {
+    match bucket.list(&bucket.backend().rescued_prefix(run.run_id, run.attempt)).await {
+        Ok(left) => Some(!left.is_empty()),
+        Err(error) => {
+            tracing::warn!("whether the lock stays on purpose cannot be told: {error}");
+            None
+        }
+    }
+}
+
+/// What the Terraform of a killed step said: the files that it printed to are still there.
+pub(super) fn said_by_killed(killed: &Footprint) -> Transcript {
+    let mut transcript = Transcript::new(None);
+    for file in killed.output_files() {
+        let Ok(file) = File::open(file) else { continue };
+        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            transcript.hear(&String::from_utf8_lossy(&line));
+        }
+    }
+    transcript
+}
+
 /// What an apply left, put into the bucket, and what became of it; `None` when its state is where it
 /// belongs.
 pub(super) async fn rescue(
@@ -226,8 +265,8 @@ pub(super) async fn rescue(
     Some((left, rescued))
 }
 
-async fn put(bucket: &Bucket, key: &str, bytes: &[u8]) -> Result<String, String> {
-    let put = bucket.put(key, bytes.to_vec(), "application/json").await;
+async fn put(bucket: &Bucket, key: &str, bytes: &[u8], content_type: &str) -> Result<String, String> {
+    let put = bucket.put(key, bytes.to_vec(), content_type).await;
     put.map(|()| format!("s3://{}/{key}", bucket.backend().bucket)).map_err(|error| error.to_string())
 }
 

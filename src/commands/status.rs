@@ -15,7 +15,7 @@ use crate::shell::runner::{Outputs, write_out};
 pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Look).await?;
-    let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
+    let holders = holder::look_up(&session, &root.bucket, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
     let text = if command.json {
         format!("{}\n", harmless::json(&status_json(&holders)))
@@ -68,7 +68,7 @@ fn holder_rows(holder: &Holder) -> String {
     }
     row("since", &holder.since_words());
     if freeze.is_none() {
-        row("alive", &liveness_words(&holder.liveness()));
+        row("alive", &liveness_words(holder));
     }
     rows
 }
@@ -93,10 +93,11 @@ fn push_row(rows: &mut String, name: &str, value: &str) {
     }
 }
 
-fn liveness_words(liveness: &Liveness) -> String {
-    match liveness {
+fn liveness_words(holder: &Holder) -> String {
+    match holder.liveness() {
+        _ if holder.is_kept == Some(true) => "no, its apply is over: the lock stays on purpose".to_owned(),
         Liveness::Alive => "yes: that run is at work".to_owned(),
-        Liveness::Finishing { until } => format!("finished; it may clean up until {}", holder::clock(*until)),
+        Liveness::Finishing { until } => format!("finished; it may clean up until {}", holder::clock(until)),
         Liveness::Dead => "no, finished: the lock is stale".to_owned(),
         Liveness::Unknown { why } => format!("unknown: {why}"),
     }
@@ -120,7 +121,8 @@ fn lock_json(holder: &Holder) -> Value {
         json!({ "url": run.url(), "status": status, "conclusion": conclusion })
     });
     let stale = match holder.liveness() {
-        Liveness::Dead => Some(true),
+        // Left on purpose, it is no forgotten one.
+        Liveness::Dead => Some(holder.is_kept != Some(true)),
         Liveness::Alive | Liveness::Finishing { .. } => Some(false),
         Liveness::Unknown { .. } => None,
     };

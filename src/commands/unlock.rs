@@ -21,7 +21,7 @@ pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     }
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Look).await?;
-    let holders = holder::look_up(&session, read_locks(&root.bucket).await?).await;
+    let holders = holder::look_up(&session, &root.bucket, read_locks(&root.bucket).await?).await;
     let path = root.bucket.backend().path();
     if holders.is_empty() {
         // Somebody was faster, or it is the second run of the same request: what was asked for holds.

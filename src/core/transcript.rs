@@ -26,6 +26,9 @@ const NOT_SAVED: [&str; 4] = [
     "Failed to serialize state",
 ];
 
+/// How Terraform and `OpenTofu` begin to say that a second interrupt makes them leave everything as it is.
+const FORCED: &str = "Two interrupts received";
+
 /// What one line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -55,6 +58,7 @@ pub struct Transcript {
     text_left_out: usize,
     state: Option<Dump>,
     has_summary: bool,
+    is_forced: bool,
 }
 
 /// A state that Terraform printed.
@@ -106,7 +110,10 @@ impl Transcript {
                 self.has_summary = true;
                 summary(message).map_or(Said::Words(text), Said::Progress)
             }
-            "log" => notice(&text).map_or(Said::Words(text), Said::Notice),
+            "log" => {
+                self.is_forced |= text.starts_with(FORCED);
+                notice(&text).map_or(Said::Words(text), Said::Notice)
+            }
             "diagnostic" => {
                 let json = message.get("diagnostic").unwrap_or(&Value::Null);
                 match Diagnostic::from_json(json, self.root_module.as_deref()) {
@@ -163,9 +170,22 @@ impl Transcript {
     }
 
     /// Whether an apply came to its own end: its counts and its errors are the last that Terraform
-    /// tells, after it wrote the state.
+    /// tells, after it wrote the state. Of a second interrupt it tells an error as well, and has not
+    /// waited for its providers nor for the state.
     pub fn tells_its_end(&self) -> bool {
-        self.has_summary || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        let has_error = || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        !self.is_forced && (self.has_summary || has_error())
+    }
+
+    /// Whether an apply began to speak and did not come to its own end. Of one that speaks text it is
+    /// not known.
+    pub fn breaks_off(&self) -> bool {
+        self.is_json && !self.tells_its_end()
+    }
+
+    /// Whether an apply tells that it did all that it was to do.
+    pub fn tells_success(&self) -> bool {
+        self.has_summary
     }
 
     /// Whether Terraform says that it could not save the state. These words of its own have been the
@@ -216,7 +236,7 @@ fn cut_dump(line: &str) -> Option<&str> {
 fn notice(text: &str) -> Option<&'static str> {
     let known = [
         ("Interrupt received", "Interrupt received. It ends in order; please wait, or data may be lost."),
-        ("Two interrupts received", "Two interrupts received. It exits at once; data may have been lost."),
+        (FORCED, "Two interrupts received. It exits at once; data may have been lost."),
         ("Stopping operation", "Stopping operation..."),
         ("Apply cancelled", "Apply cancelled."),
         ("Destroy cancelled", "Destroy cancelled."),
@@ -447,8 +467,15 @@ mod tests {
         ] {
             let mut transcript = Transcript::default();
             transcript.hear(&line);
-            assert_eq!(transcript.tells_its_end(), tells, "{line}");
+            assert_eq!((transcript.tells_its_end(), transcript.breaks_off()), (tells, !tells), "{line}");
         }
+        let mut forced = Transcript::default();
+        forced.hear(&diagnostic("error"));
+        forced.hear(r#"{"@message":"\nTwo interrupts received. Exiting immediately.","type":"log"}"#);
+        assert!(forced.breaks_off(), "its error says only that it was interrupted twice");
+        let mut text = Transcript::default();
+        text.hear("Error: as it says it to people");
+        assert!(!text.breaks_off());
     }
 
     #[test]

@@ -56,6 +56,9 @@ fn failed_hint(command: &str, stderr: &str) -> &'static str {
     if has("Invalid workspace name") {
         return "Correct the input workspace (--workspace), or TF_WORKSPACE.";
     }
+    if has("Failed to read the given file as a state or plan file") {
+        return "A plan file that was just made cannot be read: see that the runner's disk has room, and run again.";
+    }
     if has("Unsupported state file format") || has("The state file could not be parsed") {
         return "Look at the versions of the state's object in the bucket: an earlier one may be whole.";
     }

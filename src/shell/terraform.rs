@@ -340,7 +340,7 @@ impl Terraform {
     /// # Errors
     /// It cannot be started.
     pub fn show_json(&self, plan_file: &Path) -> Result<Showing, TerraformError> {
-        self.show(&["show".to_owned(), "-json".to_owned(), plan_file.display().to_string()])
+        self.show(&["-json", "-no-color", &plan_file.display().to_string()])
     }
 
     /// Starts `terraform show -json`; its standard output is the JSON of the state.
@@ -348,11 +348,12 @@ impl Terraform {
     /// # Errors
     /// It cannot be started.
     pub fn show_state(&self) -> Result<Showing, TerraformError> {
-        self.show(&["show".to_owned(), "-json".to_owned()])
+        self.show(&["-json", "-no-color"])
     }
 
-    fn show(&self, arguments: &[String]) -> Result<Showing, TerraformError> {
-        Showing::start(self.command(arguments), self.words(arguments))
+    fn show(&self, words: &[&str]) -> Result<Showing, TerraformError> {
+        let arguments: Vec<String> = ["show"].iter().chain(words).map(|word| (*word).to_owned()).collect();
+        Showing::start(self.command(&arguments), self.words(&arguments))
     }
 
     fn command(&self, arguments: &[String]) -> std::process::Command {

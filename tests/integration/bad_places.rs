@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::files::{PROD, PROD_LOCK};
-use crate::harness::laptop::{Laptop, Sign, terraform};
+use crate::harness::laptop::{Laptop, Sign, stand_in, terraform};
 use crate::harness::process::wait_for;
 use crate::harness::runner::{Step, binary};
 use crate::harness::world::World;
@@ -95,6 +95,23 @@ fn a_terraform_that_makes_no_plan_file_has_not_planned() {
     assert!(world.bucket.locks().is_empty());
     let comment = world.github.comment(number);
     assert!(!comment.contains("No changes"), "{comment}");
+}
+
+/// As a disk without room does it.
+#[test]
+fn a_plan_file_that_is_cut_off_is_told_as_that() {
+    let world = World::applied();
+    let number = world.new_image();
+    let script = "\"$TERRAFORM\" \"$@\" || exit
+[ \"$1\" != plan ] || for word; do case $word in -out=*) head -c 100 \"${word#-out=}\" >cut; mv cut \"${word#-out=}\" ;; esac; done
+";
+    let program = stand_in(&world.place("bin"), script);
+    let outcome = Step::plan(&world, number).with("terraform-bin", &program.display().to_string()).run().exits(14);
+    assert!(world.bucket.locks().is_empty(), "{}", outcome.log);
+    for text in [&outcome.log, &world.github.comment(number)] {
+        assert!(text.contains("the runner's disk has room") && !text.contains("versions of the state"), "{text}");
+        assert!(!text.contains("[0m") && !text.contains("1b}"), "colours are told:\n{text}");
+    }
 }
 
 #[test]

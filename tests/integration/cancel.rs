@@ -116,6 +116,27 @@ fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     }
 }
 
+/// Whoever tidied up took away what proves Terraform dead.
+#[test]
+fn a_clean_up_step_that_finds_no_footprint_lets_no_lock_go() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let temp = world.place("temp");
+    let step = Step::apply(&world, &push).env("RUNNER_TEMP", &temp.display().to_string()).start();
+    step.wait_for_apply();
+    step.signal(Signal::KILL);
+    fs::remove_dir_all(temp.join("stategate")).unwrap();
+    let outcome = step.finish();
+    let (code, log) = outcome.cleanup.as_ref().expect("the clean-up step ran");
+    assert_eq!(*code, Some(10), "{log}");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK], "{log}");
+    let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
+    for told in [id.as_str(), "whether its Terraform is dead", "six minutes", "stategate unlock --lock-id"] {
+        assert!(log.contains(told), "{told:?} is not told:\n{log}");
+    }
+    sign.go_on();
+}
+
 #[test]
 fn the_clean_up_step_leaves_another_holders_lock_alone() {
     let world = World::applied();

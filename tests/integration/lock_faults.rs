@@ -13,6 +13,7 @@ use stategate::shell::lock_store::{
 use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
 use crate::harness::ministack::Ministack;
 use crate::harness::process::runtime;
+use crate::harness::world::World;
 use crate::lock_store::{backend, info, table, try_lock};
 
 /// The faults that leave a request in doubt.
@@ -447,4 +448,18 @@ fn of_64_who_try_at_once_one_wins() {
             assert!(matches!(runtime().block_on(lock.release()), Ok(Released::Done)));
         }
     }
+}
+
+#[test]
+fn nothing_is_frozen_in_a_store_that_ignores_conditions() {
+    let mut bucket = Ministack::shared().bucket();
+    let is_lock = |seen: &Seen| seen.path.contains(".tflock");
+    let ignores = move |seen: &Seen| if is_lock(seen) { Fault::WithoutConditions } else { Fault::None };
+    let proxy = FaultProxy::start(&bucket.endpoint, ignores);
+    bucket.endpoint.clone_from(&proxy.endpoint);
+    let world = World::with_bucket(bucket);
+    let refused = world.laptop().stategate(&["lock", "--reason", "a long night"]);
+    assert_eq!(refused.code, Some(20), "{}", refused.text());
+    assert!(refused.stderr.contains("excludes nobody"), "{}", refused.text());
+    assert!(world.bucket.locks().is_empty(), "{}", refused.text());
 }

@@ -58,6 +58,7 @@ mod release_refused;
 mod release_workflow;
 mod render;
 mod rescue;
+mod rescue_odds;
 mod setup_wrapper;
 mod state_lost;
 mod terminal;

@@ -70,10 +70,11 @@ fn a_lock_that_nobody_may_delete_stays_and_is_named() {
     let outcome = Step::apply(&world, &push).run().exits(20);
     let (code, log) = outcome.cleanup.as_ref().expect("the clean-up step ran");
     assert_eq!(*code, Some(20), "{log}");
+    let id = outcome.output("lock-id");
+    assert!(log.contains(&format!("stategate unlock --lock-id {id}")), "the clean-up step does not name it:\n{log}");
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
     refusals.store(0, Ordering::SeqCst);
     world.github.finish_run_before(outcome.run, "failure", 7);
-    let id = outcome.output("lock-id");
     Step::unlock(&world, "hubot").with("lock-id", id).with("reason", "the policy is mended").run().exits(0);
     assert!(world.bucket.locks().is_empty());
 }

@@ -113,6 +113,48 @@ fn a_step_that_is_killed_while_it_rescues_a_printed_state_is_continued_by_the_cl
     assert!(state.contains("a-value-of-the-state"), "what the apply did is in the rescued state");
 }
 
+#[test]
+fn a_state_that_could_not_be_rescued_at_first_is_rescued_by_the_clean_up_step() {
+    check_second_try("");
+}
+
+#[test]
+fn so_is_one_that_could_only_be_printed() {
+    check_second_try(NO_ROOM);
+}
+
+/// The bucket refuses the state, and its rescue at first.
+#[track_caller]
+fn check_second_try(more: &str) {
+    let upload = AtomicBool::new(true);
+    let (world, refuse, _) = refusing_and(move |seen| {
+        let is_first = seen.path.contains("/rescued/") && upload.swap(false, Ordering::SeqCst);
+        if is_first { Fault::Status(403, "AccessDenied") } else { Fault::None }
+    });
+    let number = world.pull_request("More", |files| {
+        let late = "resource \"terraform_data\" \"late\" {\n  input = \"a-value-of-the-state\"\n}\n";
+        files.write(&format!("{PROD}/late.tf"), late);
+        files.write(&format!("{PROD}/more.tf"), more);
+    });
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let push = world.merge(number);
+    refuse.store(true, Ordering::SeqCst);
+    let outcome = Step::apply(&world, &push).run().exits(14).says("it stands only in");
+    refuse.store(false, Ordering::SeqCst);
+    let (code, log) = outcome.cleanup.expect("the clean-up step ran");
+    assert_eq!(code, Some(14), "{log}");
+    let state = String::from_utf8(world.bucket.get(&rescued(&world)).unwrap()).unwrap();
+    serde_json::from_str::<serde_json::Value>(&state).expect("the state is whole");
+    assert!(state.contains("a-value-of-the-state"), "{state}");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK], "{log}");
+    let comment = world.github.comment(number);
+    for text in [&log, &comment] {
+        assert!(text.contains("it is safe in") && text.contains("state push"), "{text}");
+        assert!(!text.contains("\"lineage\""), "the state is shown:\n{text}");
+    }
+}
+
 /// The clean-up step tells where the state is, and the lock stays. The rescued state.
 #[track_caller]
 fn check_told_by_the_clean_up_step(world: &World, number: u64, outcome: Outcome) -> String {
@@ -154,7 +196,12 @@ fn refusing_and(other: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (Worl
 
 fn rescued(world: &World) -> String {
     let prefix = format!("stategate/{PROD_KEY}/rescued/");
-    world.bucket.keys().into_iter().find(|key| key.starts_with(&prefix)).expect("a rescued state")
+    world
+        .bucket
+        .keys()
+        .into_iter()
+        .find(|key| key.starts_with(&prefix) && !key.contains(".kept"))
+        .expect("a rescued state")
 }
 
 /// Applies a change whose state the bucket refuses: a state with `text` in it is rescued.
@@ -188,11 +235,19 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     let upload = seen.iter().find(|seen| seen.method == "PUT" && seen.path.contains("/rescued/")).unwrap();
     assert_eq!(upload.header("x-amz-server-side-encryption"), Some("AES256"), "encrypted as the state is");
 
+    // Its run is over, and its lock is no forgotten one.
+    world.github.finish_run_before(outcome.run, "failure", 7);
+    let later = world.pull_request("Later", |files| {
+        files.write(&format!("{PROD}/later.tf"), "resource \"terraform_data\" \"later\" {}\n");
+    });
+    let breaking = Step::plan(&world, later).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(10).says("left its lock on purpose").says("First do what that run says");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+
     // What the comment says to do works.
     let laptop = world.laptop();
     laptop.files.write(&format!("{PROD}/rescued.tfstate"), &state);
     laptop.initialised(&["state", "push", "-lock=false", "rescued.tfstate"]).succeeded();
-    world.github.finish_run_before(outcome.run, "failure", 7);
     let unlock = Step::unlock(&world, "hubot").with("lock-id", outcome.output("lock-id"));
     unlock.with("reason", "the state is pushed back").run().exits(0);
     let plan = laptop.plan().succeeded();

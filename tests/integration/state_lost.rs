@@ -39,9 +39,9 @@ fn apply(apply: &str) -> (World, u64, Outcome) {
     (world, number, outcome)
 }
 
-/// What was put into the bucket, by the ends of the keys.
+/// What of the state was put into the bucket, by the ends of the keys.
 fn rescued(world: &World) -> Vec<(String, String)> {
-    let keys = world.bucket.keys().into_iter().filter(|key| key.contains("/rescued/"));
+    let keys = world.bucket.keys().into_iter().filter(|key| key.contains("/rescued/") && !key.contains(".kept"));
     keys.map(|key| (key.clone(), String::from_utf8(world.bucket.get(&key).unwrap()).unwrap())).collect()
 }
 

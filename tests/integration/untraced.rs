@@ -95,7 +95,7 @@ fn the_lock_stays_until_a_person_removes_it() {
     let unstartable = Unstartable::new(&program);
     wait_for("the apply to start", PATIENCE, || is_parent(step.pid()).then_some(()));
     let footprint = footprint(&temp).unwrap();
-    assert!(footprint["applying"] == true && footprint["terraform"].is_null(), "{footprint}");
+    assert!(footprint["apply"] == "at-work" && footprint["terraform"].is_null(), "{footprint}");
     step.signal(Signal::KILL);
     unstartable.end();
     // Terraform lives on, and nobody knows it.

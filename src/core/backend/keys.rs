@@ -26,12 +26,22 @@ impl Backend {
 
     /// Where a state goes whose upload failed.
     pub fn rescued_key(&self, run_id: u64, attempt: u32) -> String {
-        format!("{OURS}/{}/rescued/{run_id}-{attempt}.tfstate", self.state_key())
+        format!("{}tfstate", self.rescued_prefix(run_id, attempt))
     }
 
     /// Where a part of such a state goes that is not whole: of what kind it is.
     pub fn rescued_part_key(&self, (run_id, attempt): (u64, u32), kind: &str) -> String {
-        format!("{OURS}/{}/rescued/{run_id}-{attempt}.{kind}.part", self.state_key())
+        format!("{}{kind}.part", self.rescued_prefix(run_id, attempt))
+    }
+
+    /// Where it is written down that a run's lock stays on purpose.
+    pub fn kept_key(&self, run_id: u64, attempt: u32) -> String {
+        format!("{}kept", self.rescued_prefix(run_id, attempt))
+    }
+
+    /// What is before the ending of all that is there of a run whose lock stays on purpose.
+    pub fn rescued_prefix(&self, run_id: u64, attempt: u32) -> String {
+        format!("{OURS}/{}/rescued/{run_id}-{attempt}.", self.state_key())
     }
 }
 

@@ -21,6 +21,21 @@ pub struct FootprintError {
     source: io::Error,
 }
 
+/// How far an apply came, as far as it is written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Apply {
+    /// Nothing was applied.
+    #[default]
+    NotStarted,
+    /// It is about to start, or at work, or its state is not known to be in the bucket.
+    AtWork,
+    /// What it did is in the state, or it did nothing.
+    Settled,
+    /// It ended well.
+    Done,
+}
+
 /// One stategate process of this job, as its clean-up step finds it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Footprint {
@@ -39,15 +54,12 @@ pub struct Footprint {
     /// The pull requests whose comment it edits.
     #[serde(default)]
     pub pull_requests: Vec<u64>,
-    /// Whether it started to apply.
+    /// How far its apply came.
     #[serde(default)]
-    pub applying: bool,
+    pub apply: Apply,
     /// Where the state is that could not be uploaded, and what to do about it.
     #[serde(default)]
     pub rescued: Option<(String, String)>,
-    /// Whether its apply ended well.
-    #[serde(default)]
-    pub applied: bool,
     /// Whether it told its result; a killed process did not.
     #[serde(default)]
     pub concluded: bool,
@@ -80,9 +92,8 @@ impl Footprint {
             state: None,
             lock_id: None,
             pull_requests: Vec::new(),
-            applying: false,
+            apply: Apply::NotStarted,
             rescued: None,
-            applied: false,
             concluded: false,
             file,
         }
@@ -113,7 +124,7 @@ impl Footprint {
     /// # Errors
     /// It cannot be written; then nothing must be applied.
     pub fn set_applying(&mut self) -> Result<(), FootprintError> {
-        self.applying = true;
+        self.apply = Apply::AtWork;
         self.terraform = None;
         self.save()
     }
@@ -127,12 +138,21 @@ impl Footprint {
         self.save()
     }
 
+    /// Writes down that what its apply did is in the state, or that it did nothing.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn set_settled(&mut self) -> Result<(), FootprintError> {
+        self.apply = Apply::Settled;
+        self.save()
+    }
+
     /// Writes down that its apply ended well.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn set_applied(&mut self) -> Result<(), FootprintError> {
-        self.applied = true;
+        self.apply = Apply::Done;
         self.save()
     }
 
@@ -198,7 +218,13 @@ impl Footprint {
     /// Whether it was killed in the very moment in which it started its apply: then nothing says
     /// which process that is, nor whether it is dead.
     pub fn is_untraced_apply(&self) -> bool {
-        self.applying && self.terraform.is_none() && !self.concluded
+        self.apply == Apply::AtWork && self.terraform.is_none() && !self.concluded
+    }
+
+    /// Whether its apply may have left a state that is not in the bucket: the lock that it holds must
+    /// stay until somebody knows.
+    pub fn is_unsettled(&self) -> bool {
+        self.apply == Apply::AtWork
     }
 
     fn save(&self) -> Result<(), FootprintError> {

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use secrecy::SecretString;
 
 pub use self::event::{Event, EventError, PullRequestEvent, PushEvent};
-pub use self::footprint::{Footprint, FootprintError};
+pub use self::footprint::{Apply, Footprint, FootprintError};
 pub use self::output::{LogWriter, Outputs, Quotation, annotate, columns, in_actions, write_out, write_summary};
 
 /// Where this process runs.

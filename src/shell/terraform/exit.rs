@@ -25,7 +25,7 @@ fn name_of(signal: i32) -> Option<&'static str> {
     NAMES.into_iter().find(|(number, _)| *number == signal).map(|(_, name)| name)
 }
 
-/// The end of a Terraform that did not exit with 0.
+/// The end of a Terraform that failed. A script around it may exit with 0 all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this code.
@@ -73,6 +73,7 @@ impl Exit {
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (*self, self.signal()) {
+            (Exit::Code(0), _) => return f.write_str("exited with code 0, though it did not come to a good end"),
             (Exit::Code(code), None) => return write!(f, "exited with code {code}"),
             (Exit::Code(code), Some(signal)) => write!(f, "exited with code {code}, killed by signal {signal}")?,
             (Exit::Signal(signal), _) => write!(f, "was killed by signal {signal}")?,
