@@ -301,6 +301,11 @@ pub struct Reporting {
     pub summary: bool,
 }
 
+impl Locking {
+    /// How long a lock is waited for where nobody says it.
+    pub const USUAL_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+}
+
 impl Reporting {
     /// Nowhere.
     pub const NONE: Self = Self { comment: CommentMode::Never, comment_id: None, summary: false };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::advice::{SHOW_BY_WORKFLOW, lock_id, unlock_by_workflow};
 use crate::core::approval::ApproverError;
 use crate::core::backend::BackendError;
 use crate::core::comment::Phase;
@@ -43,10 +44,10 @@ pub mod code {
     pub const CANCELLED: u8 = 130;
 }
 
-const BACKEND_MISSING: &str = "Add `terraform { backend \"s3\" { bucket = \"…\", key = \"…\", region = \"…\", use_lockfile = true } }` to the root module; a state that is there already moves with `terraform init -migrate-state`.";
+const BACKEND_MISSING: &str = "Give the root module a block `backend \"s3\"` with bucket, key, region and `use_lockfile = true`, inside its block `terraform`; a state that is there already moves with `terraform init -migrate-state`.";
 
 /// What to do when the state does not have all that there is.
-const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then unlock with `stategate unlock --lock-id ID --reason TEXT` and re-run this job.";
+const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then start the workflow that runs `unlock` with the lock's ID and a reason (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`), and run this again.";
 
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
@@ -293,18 +294,18 @@ impl Error {
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } | Error::OnlyShown { next_step } => {
                 next_step.clone()
             }
-            Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
+            Error::OtherLock { .. } => "Nothing was touched. The lock that is there has an ID of its own, see above: give that ID when that is the lock you mean.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
-            Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
-            Error::NotReleased { id } => format!("Once Terraform is dead for certain, remove it from a checkout that is initialised: stategate unlock --lock-id {id} --reason TEXT."),
-            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more; `stategate status` then names the command that removes the lock.".to_owned(),
-            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT`."),
+            Error::LockChanged { .. } => "Nothing was touched. Decide anew about the lock that is there now.".to_owned(),
+            Error::NotReleased { id } => format!("Once Terraform is dead for certain, {}.", unlock_by_workflow(&lock_id(id))),
+            Error::StillAtWork { .. } => format!("Wait until the job has ended and six minutes more, then {SHOW_BY_WORKFLOW}."),
+            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then {}.", unlock_by_workflow(&lock_id(id))),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::LockNotReleased { id, source, .. } => format!(
-                "{} In a job the clean-up step tries once more. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
-                sentence(&source.hint())
+                "{} In a job the clean-up step tries once more. If the lock {id} is still there then, {}; on a laptop `stategate unlock --lock-id {id} --reason TEXT` does it.",
+                sentence(&source.hint()), unlock_by_workflow(&lock_id(id))
             ),
             Error::NotRecorded(error) => format!("{} The work itself is done.", sentence(&error.hint())),
             Error::Blocked { next_step, .. } => next_step.clone(),

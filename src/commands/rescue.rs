@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::session::Root;
+use crate::core::advice::unlock_by_workflow;
 use crate::core::comment::LockView;
 use crate::core::state_file;
 use crate::core::transcript::{Dump, Transcript};
@@ -132,12 +133,13 @@ impl Part {
                 told: format!("it is safe in {place}"),
                 next_step: format!(
                     "The lock stays. In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
-                     then unlock with `stategate unlock --lock-id ID --reason TEXT`."
+                     then {} (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`).",
+                    unlock_by_workflow("the lock's ID")
                 ),
             },
             Err(why) => Rescued::Here {
                 told: self.only_here(&why),
-                next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock.".to_owned(),
+                next_step: "The lock stays. Save that file before this machine vanishes, then `terraform state push -lock=false FILE`, and then start the workflow that runs `unlock`.".to_owned(),
             },
         }
     }

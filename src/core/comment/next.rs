@@ -8,15 +8,20 @@ use super::progress::Step;
 use super::site::Site;
 use super::status::SENTENCE;
 use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
+use crate::core::advice::SHOW_BY_WORKFLOW;
 use crate::core::sentence::{Part, Sentence};
 
 /// Pull requests that are linked to be reviewed.
 const REVIEWS: usize = 5;
 
 /// While it applies nothing is to be done; but a machine that dies then tells nobody.
-const APPLYING: &str = "nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, \
-                        its machine was lost: `stategate status` says what is locked and how to unlock it, \
-                        then re-run the job";
+fn applying() -> Sentence {
+    format!(
+        "nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, its machine \
+         was lost: {SHOW_BY_WORKFLOW} and says what removes its lock. Then re-run the job"
+    )
+    .into()
+}
 
 /// What to do after an apply that broke off: what is left is no longer the plan that was reviewed.
 pub fn after_half_way(is_failed: bool, in_job: bool, is_reviewed: bool) -> &'static str {
@@ -86,8 +91,8 @@ pub(super) fn of_gate(view: &CommentView<'_>) -> Option<Sentence> {
 
 /// Where nothing else says it.
 pub(super) fn usual(view: &CommentView<'_>) -> Option<Sentence> {
-    let by_phase = (view.phase == Phase::Applying).then_some(APPLYING);
-    view.next_step.as_deref().or(by_phase).map(Sentence::from)
+    let told = view.next_step.as_deref().map(Sentence::from);
+    told.or_else(|| (view.phase == Phase::Applying).then(applying))
 }
 
 /// What to do, and under it where that is done.

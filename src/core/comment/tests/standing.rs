@@ -409,7 +409,7 @@ fn an_apply_whose_machine_is_lost_says_what_to_do() {
             "### ⏳ `environments/prod`: applying · **1 to replace",
             "**Lock** held by this run since 21 Nov 2026 09:30:00 UTC, lock id `e9ea2242`\n",
             "**Next:** nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, \
-             its machine was lost: `stategate status` says what is locked and how to unlock it, then re-run the job\\\n\
+             its machine was lost: start the workflow that runs `unlock` without a lock-id: it shows the holder and says what removes its lock. Then re-run the job\\\n\
              → [that run](https://github.com/acme/infra/actions/runs/987/attempts/1)\n",
             "[!CAUTION]",
         ],
