@@ -18,7 +18,7 @@ use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
 use crate::shell::terraform::{Exit, TerraformError};
-use words::{first_error, listed, sentence, terraform_hint};
+use words::{first_error, listed, on_pull_request, sentence, terraform_hint};
 
 /// The exit codes of the contract.
 pub mod code {
@@ -48,6 +48,12 @@ const BACKEND_MISSING: &str = "Give the root module a block `backend \"s3\"` wit
 
 /// What to do when the state does not have all that there is.
 const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then start the workflow that runs `unlock` with the lock's ID and a reason (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`), and run this again.";
+
+/// What to do where no root module is, and these are near.
+pub fn root_modules_hint(root_modules: &[String]) -> String {
+    let names = listed(root_modules);
+    format!("Give the root module's directory with the input working-directory (--working-directory), such as {names}.")
+}
 
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
@@ -260,6 +266,11 @@ impl Error {
         exit.signal().is_some() && command.ends_with(" apply")
     }
 
+    /// What to do next, in sentences, where each commit that is pushed runs this again.
+    pub fn hint_on_pull_request(&self) -> String {
+        on_pull_request(&self.hint())
+    }
+
     /// What to do next, in sentences.
     pub fn hint(&self) -> String {
         sentence(&self.remedy())
@@ -281,7 +292,7 @@ impl Error {
             Error::ReasonMissing { again, .. } => format!("Say why: `stategate {again} --reason TEXT`, in a workflow the input reason. It is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
-            Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
+            Error::NoTerraformFiles { root_modules, .. } => root_modules_hint(root_modules),
             Error::NoBackendBlock { root_modules, .. } if root_modules.is_empty() => BACKEND_MISSING.to_owned(),
             Error::NoBackendBlock { root_modules, .. } => format!("{BACKEND_MISSING} Or give another root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there in an earlier step, or leave the input init (--init) at true.".to_owned(),

@@ -66,7 +66,10 @@ mod tests {
         ];
         let (same_target, same_locking) = lock(given.map(str::to_owned));
         let printed = target(&same_target) + &locking(&same_locking);
-        assert!(printed.contains("--working-directory 'my roots/prod' --workspace eu --terraform-bin tofu"), "{printed}");
+        assert!(
+            printed.contains("--working-directory 'my roots/prod' --workspace eu --terraform-bin tofu"),
+            "{printed}"
+        );
         let again = lock(shell_words::split(&printed).unwrap());
         assert_eq!(format!("{again:?}"), format!("{:?}", (same_target, same_locking)));
         let (usual_target, usual_locking) = lock([]);

@@ -18,7 +18,8 @@ use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::core::opentofu;
 use crate::error::Error;
 use crate::shell::lock_store::{
-    AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, read_locks, remove,
+    AcquireError, AwsErrorKind, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire,
+    read_locks, remove,
 };
 use crate::shell::runner::{Footprint, variable};
 
@@ -55,9 +56,18 @@ pub(super) async fn take(
             report.step = Step::Planning;
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
-            if let Err(error) = make_workspace(root, &held).await {
-                release(held, footprint, report).await?;
-                return Err(error);
+            match make_workspace(root, &held).await {
+                Ok(false) => {}
+                // Whoever misspelt it sees it here.
+                Ok(true) => {
+                    let made = format!("The workspace `{}` is new: this run made it.", root.bucket.backend().workspace);
+                    tracing::warn!("{made}");
+                    report.notes.push(made);
+                }
+                Err(error) => {
+                    release(held, footprint, report).await?;
+                    return Err(error);
+                }
             }
             return Ok(held);
         }
@@ -79,11 +89,12 @@ pub(super) async fn take(
 }
 
 /// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
-/// write an empty state first, and would fail on ours. So that state is made here, under our lock.
-async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
+/// write an empty state first, and would fail on ours. So that state is made here, under our lock;
+/// `true` when it was.
+async fn make_workspace(root: &Root, held: &HeldLock) -> Result<bool, Error> {
     let backend = root.bucket.backend();
     if backend.workspace == "default" || root.bucket.head(&backend.state_key()).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     // What cannot be read cannot be planned either, and Terraform says that better.
     let files = root.terraform.module().files();
@@ -101,8 +112,23 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
         "check_results": null,
     });
     tracing::info!("the workspace {} is new: making its empty state", backend.workspace);
-    root.bucket.put_if_absent(&backend.state_key(), state.to_string().into_bytes(), "application/json").await?;
-    Ok(())
+    let made =
+        root.bucket.put_if_absent(&backend.state_key(), state.to_string().into_bytes(), "application/json").await;
+    made.map_err(|error| {
+        let is_denied = matches!(error.kind, AwsErrorKind::AccessDenied(_));
+        let error = Error::from(error);
+        // A role that only plans shall not be allowed to write states.
+        if is_denied { error.with_next(new_workspace(&backend.workspace)) } else { error }
+    })
+}
+
+/// What to do where a workspace does not exist and may not be made.
+fn new_workspace(workspace: &str) -> String {
+    format!(
+        "The workspace `{workspace}` does not exist yet, and making it writes its first, empty state: run \
+         `terraform workspace new {}` once with a role that may write it; or correct the input workspace (--workspace).",
+        shell_words::quote(workspace)
+    )
 }
 
 async fn wait_and_tell(

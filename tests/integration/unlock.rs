@@ -347,7 +347,7 @@ fn in_a_job_every_lock_is_removed_by_the_workflow() {
     let start = format!("start the workflow that runs `unlock` with lock-id `{id}` and a reason");
     told(&["To end the freeze", &start]);
     world.bucket.put(PROD_LOCK, r#"{"ID":"5f0c","Who":"colleague@desk"}"#);
-    told(&["Ask colleague@desk", "start the workflow that runs `unlock` with lock-id `5f0c` and a reason"]);
+    told(&["colleague@desk", "start the workflow that runs `unlock` with lock-id `5f0c` and a reason"]);
     world.bucket.put(PROD_LOCK, "not JSON");
     told(&["start the workflow that runs `unlock` with force (or"]);
     Step::unlock(&world, "hubot").with("force", "true").with("reason", "a truncated upload").run().exits(0);

@@ -107,11 +107,8 @@ pub(super) fn lines(step: Option<Sentence>, view: &CommentView<'_>, ink: &Ink<'_
     lines
 }
 
-/// The pages on which the next step is done.
-fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
-    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
-    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
-    // Those that lack something, which need not be the one that is told.
+/// The pull requests that lack something, which need not be the one that is told.
+pub(super) fn asked(view: &CommentView<'_>) -> Vec<u64> {
     let mut asked: Vec<u64> = Vec::new();
     for part in view.gate.iter().flat_map(|gate| &gate.blockers).flat_map(Sentence::parts) {
         match part {
@@ -119,6 +116,15 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
             _ => {}
         }
     }
+    asked
+}
+
+/// The pages on which the next step is done.
+fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
+    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
+    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
+    let asked = asked(view);
+    let is_usage = view.failure.as_ref().is_some_and(|failure| failure.is_usage);
     // First there is something else to do, and it says what.
     if matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }) {
         return Vec::new();
@@ -139,6 +145,8 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
         }
         Phase::Refused => vec![planned(), review(), run_again()],
         Phase::Failed | Phase::Cancelled if view.step == Step::Applying => vec![planned(), run_again()],
+        // With what this run was given, it would end the same.
+        Phase::Failed if is_usage => Vec::new(),
         Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
         Phase::Applying => vec![site.run()],
         _ => Vec::new(),

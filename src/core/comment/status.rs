@@ -99,7 +99,10 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Approved => with("approved", changes(false)),
         Phase::Applying => with("applying", changes(false)),
         Phase::Applied => with("applied", changes(true)),
-        Phase::Blocked => with("not applied, approval is missing", changes(false)),
+        Phase::Blocked => {
+            let why = others_not_approved(view).unwrap_or_else(|| "approval is missing".to_owned());
+            with(&format!("not applied, {why}"), changes(false))
+        }
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
         Phase::Failed if matches!(view.lock, LockView::Lost { .. }) => match view.step {
             Step::Applying => with(&format!("the lock was lost during the apply{}", how_far(view)), changes(false)),
@@ -119,6 +122,22 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Skipped => "not planned".to_owned(),
         Phase::Unlocked => "the lock was removed, how the run ended is unknown".to_owned(),
     }
+}
+
+/// That it is only other pull requests that keep this one out, those which were merged earlier and
+/// would be applied along.
+fn others_not_approved(view: &CommentView<'_>) -> Option<String> {
+    let own = view.pull_request?;
+    let asked = next::asked(view);
+    if asked.is_empty() || asked.contains(&own) {
+        return None;
+    }
+    let site = Site::of(view);
+    let mut names: Vec<String> = asked.iter().take(ENTRIES).map(|number| site.pull_request(*number)).collect();
+    if asked.len() > ENTRIES {
+        names.push(format!("{} more", asked.len() - ENTRIES));
+    }
+    Some(format!("{} {} not approved", listed(&names), if asked.len() == 1 { "is" } else { "are" }))
 }
 
 /// How far an apply came, after a word that says that it broke off.
@@ -194,8 +213,9 @@ pub(super) fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 /// The first error with its place; the rest of it stands below, in Terraform's own shape.
 fn why_failed(failure: &FailureView, ink: &Ink<'_>) -> String {
     let Some(error) = &failure.error else {
-        let headline = failure.terraform_error_text.as_deref().and_then(first_error);
-        return ink.sentence(headline.unwrap_or(&failure.why), SENTENCE);
+        let headline = failure.terraform_error_text.as_deref().and_then(first_error).unwrap_or(&failure.why);
+        // Most errors of ours say why in what they say.
+        return if headline.trim().is_empty() { String::new() } else { ink.sentence(headline, SENTENCE) };
     };
     let mut told = ink.sentence(error.summary.trim(), SENTENCE);
     if let Some(address) = &error.address {
@@ -261,10 +281,16 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", gate.required);
-    let next_step = next::lines(next::of_gate(view), view, ink);
+    // After a failure one thing is to be done next, and the failure says it.
+    let is_failed = view.phase == Phase::Failed && view.failure.is_some();
+    let next_step = if is_failed { Vec::new() } else { next::lines(next::of_gate(view), view, ink) };
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if gate_tells_related(view) {
-        let mut lines = vec![format!("**Nothing was applied. Approvals: {count}**")];
+        let headline = match others_not_approved(view) {
+            Some(others) => format!("**Nothing was applied: {others}. Approvals of this pull request: {count}**"),
+            None => format!("**Nothing was applied. Approvals: {count}**"),
+        };
+        let mut lines = vec![headline];
         lines.extend(told(&gate.blockers, view, ink));
         // Why somebody else's pull request is asked about.
         lines.extend(told(&view.related, view, ink));
