@@ -412,12 +412,13 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String
     names.retain(|name| !known.contains(name));
     names.sort();
     // clap knows what is near, of flags.
-    let all = known.iter().map(|name| Arg::new(name.clone()).long(name.clone()));
+    let bare = |name: &String| name.trim_start_matches("STATEGATE_").to_owned();
+    let all = known.iter().map(|name| Arg::new(name.clone()).long(bare(name)));
     let guesser = clap::Command::new("stategate").args(all).disable_help_flag(true);
     let near = |name: &String| {
-        let error = guesser.clone().try_get_matches_from(["stategate", &format!("--{name}")]).err()?;
+        let error = guesser.clone().try_get_matches_from(["stategate", &format!("--{}", bare(name))]).err()?;
         match error.get(ContextKind::SuggestedArg)? {
-            ContextValue::String(near) => Some(near.trim_start_matches('-').to_owned()),
+            ContextValue::String(near) => Some(format!("STATEGATE_{}", near.trim_start_matches('-'))),
             _ => None,
         }
     };

@@ -1,5 +1,7 @@
 //! Terraform's own flags and commands, given to stategate: what to give instead.
 
+use crate::core::advice::quoted;
+
 /// Where a flag of Terraform's belongs.
 #[derive(Clone, Copy)]
 enum Place {
@@ -103,8 +105,7 @@ fn given(terraform: &str, flag: &str, has: impl Fn(&str) -> bool) -> String {
 
 /// Terraform's flag in a flag of ours: split as a shell would, after a shell has read it.
 fn argument(ours: &str, flag: &str) -> String {
-    let quoted = shell_words::quote(flag).into_owned().replace('\'', "'\\''");
-    format!("--{ours}='{quoted}'.")
+    format!("--{ours}='{}'.", quoted(flag).replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

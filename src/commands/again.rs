@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use crate::cli::{Locking, Target};
+use crate::core::advice::quoted;
 
 /// Which state, and how Terraform is run for it: what was not left as it is by default, each with a
 /// blank before it.
 pub(super) fn target(target: &Target) -> String {
     let mut flags = String::new();
-    let mut push = |flag: &str, value: &str| flags.extend([" ", flag, " ", &shell_words::quote(value)]);
+    let mut push = |flag: &str, value: &str| flags.extend([" ", flag, " ", &quoted(value)]);
     if target.working_directory != Path::new(".") {
         push("--working-directory", &target.working_directory.to_string_lossy());
     }
@@ -23,7 +24,8 @@ pub(super) fn target(target: &Target) -> String {
         push("--init", "false");
     }
     if let Some(words) = target.init_args.as_ref().filter(|words| !words.0.is_empty()) {
-        push("--init-args", &shell_words::join(&words.0));
+        let words: Vec<_> = words.0.iter().map(|word| quoted(word)).collect();
+        push("--init-args", &words.join(" "));
     }
     flags
 }

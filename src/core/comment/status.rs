@@ -281,9 +281,13 @@ pub(super) fn gate(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", gate.required);
-    // After a failure one thing is to be done next, and the failure says it.
-    let is_failed = view.phase == Phase::Failed && view.failure.is_some();
-    let next_step = if is_failed { Vec::new() } else { next::lines(next::of_gate(view), view, ink) };
+    // One thing is to be done next: after a failure the failure says it, before a lock the lock.
+    let is_told = match view.phase {
+        Phase::Failed => view.failure.is_some(),
+        Phase::Locked => matches!(view.lock, LockView::HeldByOther(_)),
+        _ => false,
+    };
+    let next_step = if is_told { Vec::new() } else { next::lines(next::of_gate(view), view, ink) };
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if gate_tells_related(view) {
         let headline = match others_not_approved(view) {
