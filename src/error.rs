@@ -55,6 +55,15 @@ pub fn root_modules_hint(root_modules: &[String]) -> String {
     format!("Give the root module's directory with the input working-directory (--working-directory), such as {names}.")
 }
 
+/// What to do where a workspace does not exist and may not be made.
+pub fn new_workspace_hint(workspace: &str) -> String {
+    format!(
+        "The workspace `{workspace}` does not exist yet, and making it writes its first, empty state: run \
+         `terraform workspace new {}` once with a role that may write it; or correct the input workspace (--workspace).",
+        shell_words::quote(workspace)
+    )
+}
+
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say what each variant and field is")]

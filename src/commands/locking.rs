@@ -16,7 +16,8 @@ use crate::core::comment::{LockView, Phase, Step};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::core::opentofu;
-use crate::error::Error;
+use crate::core::state_file;
+use crate::error::{Error, new_workspace_hint};
 use crate::shell::lock_store::{
     AcquireError, AwsErrorKind, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire,
     read_locks, remove,
@@ -60,9 +61,10 @@ pub(super) async fn take(
                 Ok(false) => {}
                 // Whoever misspelt it sees it here.
                 Ok(true) => {
-                    let made = format!("The workspace `{}` is new: this run made it.", root.bucket.backend().workspace);
-                    tracing::warn!("{made}");
-                    report.notes.push(made);
+                    let workspace = &root.bucket.backend().workspace;
+                    let new = format!("The workspace `{workspace}` is new: nothing was applied in it before.");
+                    tracing::warn!("{new}");
+                    report.notes.push(new);
                 }
                 Err(error) => {
                     release(held, footprint, report).await?;
@@ -90,11 +92,16 @@ pub(super) async fn take(
 
 /// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
 /// write an empty state first, and would fail on ours. So that state is made here, under our lock;
-/// `true` when it was.
+/// `true` when nothing was applied in it yet, whoever made it: `terraform init` can have.
 async fn make_workspace(root: &Root, held: &HeldLock) -> Result<bool, Error> {
     let backend = root.bucket.backend();
-    if backend.workspace == "default" || root.bucket.head(&backend.state_key()).await?.is_some() {
+    if backend.workspace == "default" {
         return Ok(false);
+    }
+    let key = backend.state_key();
+    if let Some(head) = root.bucket.head(&key).await? {
+        let small = if head.size < state_file::MOST_OF_EMPTY { root.bucket.get(&key).await? } else { None };
+        return Ok(small.is_some_and(|state| state_file::is_first(&state.bytes)));
     }
     // What cannot be read cannot be planned either, and Terraform says that better.
     let files = root.terraform.module().files();
@@ -112,23 +119,13 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<bool, Error> {
         "check_results": null,
     });
     tracing::info!("the workspace {} is new: making its empty state", backend.workspace);
-    let made =
-        root.bucket.put_if_absent(&backend.state_key(), state.to_string().into_bytes(), "application/json").await;
+    let made = root.bucket.put_if_absent(&key, state.to_string().into_bytes(), "application/json").await;
     made.map_err(|error| {
         let is_denied = matches!(error.kind, AwsErrorKind::AccessDenied(_));
         let error = Error::from(error);
         // A role that only plans shall not be allowed to write states.
-        if is_denied { error.with_next(new_workspace(&backend.workspace)) } else { error }
+        if is_denied { error.with_next(new_workspace_hint(&backend.workspace)) } else { error }
     })
-}
-
-/// What to do where a workspace does not exist and may not be made.
-fn new_workspace(workspace: &str) -> String {
-    format!(
-        "The workspace `{workspace}` does not exist yet, and making it writes its first, empty state: run \
-         `terraform workspace new {}` once with a role that may write it; or correct the input workspace (--workspace).",
-        shell_words::quote(workspace)
-    )
 }
 
 async fn wait_and_tell(

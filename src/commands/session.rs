@@ -15,7 +15,7 @@ use crate::core::network::Network;
 use crate::core::plan::Secrets;
 use crate::core::redact::{credentials_in, is_open_part, redact};
 use crate::core::refusal::Refusal;
-use crate::error::{Error, root_modules_hint};
+use crate::error::{Error, new_workspace_hint, root_modules_hint};
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, variable};
@@ -263,7 +263,12 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     match finished.check() {
         Ok(_) => Ok(()),
         Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
-            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) }),
+            Some(refusal) => {
+                // `init` makes the state of a new workspace where it can, and writes no other.
+                let is_new = matches!(refusal, Refusal::Denied(_)) && stderr.contains("failed to upload state");
+                let error = Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) };
+                Err(if is_new { error.with_next(new_workspace_hint(&session.workspace())) } else { error })
+            }
             None => Err(Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub))),
         },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),

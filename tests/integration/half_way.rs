@@ -137,7 +137,13 @@ fn an_apply_whose_machine_is_lost_has_said_before_what_to_do_then() {
     let run = format!("→ [that run]({}", dead.url());
     all_in(
         &comment,
-        &["applying · ", &format!("lock id `{id}`"), "**Next:** nothing to do", "`stategate status`", &run],
+        &[
+            "applying · ",
+            &format!("lock id `{id}`"),
+            "**Next:** nothing to do",
+            "runs `unlock` without a lock-id",
+            &run,
+        ],
     );
 }
 

@@ -14,15 +14,16 @@ fn a_new_workspace_is_planned_applied_frozen_and_unlocked() {
     assert_eq!(planned.output("add"), "5", "nothing is there yet");
     // Whoever misspelt it sees it.
     for told in [&planned.log, &world.github.comment(number)] {
-        assert!(told.contains("The workspace `blue` is new: this run made it."), "{told}");
+        assert!(told.contains("The workspace `blue` is new: nothing was applied in it before."), "{told}");
     }
     assert!(!planned.log.contains("Error:"), "{}", planned.log);
     assert!(world.bucket.get(&state).is_some() && world.bucket.locks().is_empty());
     world.approve(number);
     let push = world.merge(number);
     let default = world.bucket.get(PROD_KEY);
-    let applied = in_blue(Step::apply(&world, &push)).exits(0);
-    assert!(!applied.log.contains("is new"), "{}", applied.log);
+    in_blue(Step::apply(&world, &push)).exits(0).says("The workspace `blue` is new");
+    let again = in_blue(Step::plan(&world, world.new_image())).exits(0);
+    assert!(!again.log.contains("is new"), "{}", again.log);
     assert!(String::from_utf8(world.bucket.get(&state).unwrap()).unwrap().contains("web:1.1"));
     assert_eq!(world.bucket.get(PROD_KEY), default, "the default workspace was not touched");
     assert!(world.bucket.locks().is_empty());
