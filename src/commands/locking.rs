@@ -118,7 +118,6 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<bool, Error> {
         "resources": [],
         "check_results": null,
     });
-    tracing::info!("the workspace {} is new: making its empty state", backend.workspace);
     let made = root.bucket.put_if_absent(&key, state.to_string().into_bytes(), "application/json").await;
     made.map_err(|error| {
         let is_denied = matches!(error.kind, AwsErrorKind::AccessDenied(_));
