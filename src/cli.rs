@@ -1,16 +1,19 @@
 //! The arguments. Each flag is also a `STATEGATE_` variable and an input of the action, with the
 //! same words; an empty value, on the command line or in the environment, means "not given".
 
+mod foreign;
 mod help;
 mod mistake;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
@@ -301,6 +304,11 @@ pub struct Reporting {
     pub summary: bool,
 }
 
+impl Locking {
+    /// How long a lock is waited for where nobody says it.
+    pub const USUAL_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+}
+
 impl Reporting {
     /// Nowhere.
     pub const NONE: Self = Self { comment: CommentMode::Never, comment_id: None, summary: false };
@@ -386,6 +394,35 @@ fn with_variables(is_wanted: impl Fn(&str) -> bool) -> clap::Command {
 /// The variable of a flag.
 fn variable_of(long: &str) -> String {
     format!("STATEGATE_{}", long.to_uppercase().replace('-', "_"))
+}
+
+/// Variables that are no flag: the action's own, and those that the tests set.
+const NO_FLAGS: [&str; 5] = ["COMMAND", "BINARY_PATH", "DOWNLOAD_BASE_URL", "GITHUB_TOKEN", "UPDATE_README"];
+
+/// Which of these variables would be ours and are none, each with the one that may have been meant.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String, Option<String>)> {
+    let ours = |name: &String| name.starts_with("STATEGATE_") && !name.starts_with("STATEGATE_TEST_");
+    let mut names: Vec<String> = names.into_iter().filter(ours).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let whole = definition();
+    let flags = whole.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
+    let known: BTreeSet<String> = flags.map(variable_of).chain(NO_FLAGS.map(variable_of)).collect();
+    names.retain(|name| !known.contains(name));
+    names.sort();
+    // clap knows what is near, of flags.
+    let bare = |name: &String| name.trim_start_matches("STATEGATE_").to_owned();
+    let all = known.iter().map(|name| Arg::new(name.clone()).long(bare(name)));
+    let guesser = clap::Command::new("stategate").args(all).disable_help_flag(true);
+    let near = |name: &String| {
+        let error = guesser.clone().try_get_matches_from(["stategate", &format!("--{}", bare(name))]).err()?;
+        match error.get(ContextKind::SuggestedArg)? {
+            ContextValue::String(near) => Some(format!("STATEGATE_{}", near.trim_start_matches('-'))),
+            _ => None,
+        }
+    };
+    names.into_iter().map(|name| (name.clone(), near(&name))).collect()
 }
 
 fn takes_true(arg: &Arg) -> bool {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::advice::{SHOW_BY_WORKFLOW, lock_id, unlock_by_workflow};
 use crate::core::approval::ApproverError;
 use crate::core::backend::BackendError;
 use crate::core::comment::Phase;
@@ -17,7 +18,7 @@ use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
 use crate::shell::terraform::{Exit, TerraformError};
-use words::{first_error, listed, sentence, terraform_hint};
+use words::{first_error, listed, on_pull_request, sentence, terraform_hint};
 
 /// The exit codes of the contract.
 pub mod code {
@@ -43,13 +44,28 @@ pub mod code {
     pub const CANCELLED: u8 = 130;
 }
 
-const BACKEND_MISSING: &str = "Add `terraform { backend \"s3\" { bucket = \"…\", key = \"…\", region = \"…\", use_lockfile = true } }` to the root module; a state that is there already moves with `terraform init -migrate-state`.";
+const BACKEND_MISSING: &str = "Give the root module a block `backend \"s3\"` with bucket, key, region and `use_lockfile = true`, inside its block `terraform`; a state that is there already moves with `terraform init -migrate-state`.";
 
 /// How the next step begins after an error that keeps the lock.
 pub const LOCK_STAYS: &str = "The lock stays.";
 
 /// What to do when the state does not have all that there is.
-const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then unlock with `stategate unlock --lock-id ID --reason TEXT` and re-run this job.";
+const IMPORT: &str = "In the root module: `terraform plan -lock=false`, then `terraform import -lock=false` what it would make although it is there; then start the workflow that runs `unlock` with the lock's ID and a reason (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`), and run this again.";
+
+/// What to do where no root module is, and these are near.
+pub fn root_modules_hint(root_modules: &[String]) -> String {
+    let names = listed(root_modules);
+    format!("Give the root module's directory with the input working-directory (--working-directory), such as {names}.")
+}
+
+/// What to do where a workspace does not exist and may not be made.
+pub fn new_workspace_hint(workspace: &str) -> String {
+    format!(
+        "The workspace `{workspace}` does not exist yet, and making it writes its first, empty state: run \
+         `terraform workspace new {}` once with a role that may write it; or correct the input workspace (--workspace).",
+        shell_words::quote(workspace)
+    )
+}
 
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
@@ -262,6 +278,11 @@ impl Error {
         exit.signal().is_some() && command.ends_with(" apply")
     }
 
+    /// What to do next, in sentences, where each commit that is pushed runs this again.
+    pub fn hint_on_pull_request(&self) -> String {
+        on_pull_request(&self.hint())
+    }
+
     /// What to do next, in sentences.
     pub fn hint(&self) -> String {
         sentence(&self.remedy())
@@ -283,7 +304,7 @@ impl Error {
             Error::ReasonMissing { again, .. } => format!("Say why: `stategate {again} --reason TEXT`, in a workflow the input reason. It is kept in the audit record and shown to whoever asks."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
-            Error::NoTerraformFiles { root_modules, .. } => format!("Give the root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
+            Error::NoTerraformFiles { root_modules, .. } => root_modules_hint(root_modules),
             Error::NoBackendBlock { root_modules, .. } if root_modules.is_empty() => BACKEND_MISSING.to_owned(),
             Error::NoBackendBlock { root_modules, .. } => format!("{BACKEND_MISSING} Or give another root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there in an earlier step, or leave the input init (--init) at true.".to_owned(),
@@ -296,18 +317,18 @@ impl Error {
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } | Error::OnlyShown { next_step } => {
                 next_step.clone()
             }
-            Error::OtherLock { .. } => "Nothing was touched. See `stategate status` for the ID that holds the state now.".to_owned(),
+            Error::OtherLock { .. } => "Nothing was touched. The lock that is there has an ID of its own, see above: give that ID when that is the lock you mean.".to_owned(),
             Error::HolderAlive { .. } => "Wait for it, or cancel that run and wait six minutes. The input force (--force) removes the lock all the same; a Terraform that is still at work may then damage the state.".to_owned(),
-            Error::LockChanged { .. } => "Nothing was touched. See `stategate status` and decide again.".to_owned(),
-            Error::NotReleased { id } => format!("See whether a job of this run says that the lock stays, and why. If none does: wait until the run has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT` in a checkout that is initialised."),
-            Error::StillAtWork { .. } => "Wait until the job has ended and six minutes more; `stategate status` then names the command that removes the lock.".to_owned(),
-            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then run `stategate unlock --lock-id {id} --reason TEXT`."),
+            Error::LockChanged { .. } => "Nothing was touched. Decide anew about the lock that is there now.".to_owned(),
+            Error::NotReleased { id } => format!("See whether a job of this run says that the lock stays, and why. If none does: wait until the run has ended and six minutes more, then {}.", unlock_by_workflow(&lock_id(id))),
+            Error::StillAtWork { .. } => format!("Wait until the job has ended and six minutes more, then {SHOW_BY_WORKFLOW}."),
+            Error::UntracedApply { id } => format!("Wait until the job has ended and six minutes more, then {}.", unlock_by_workflow(&lock_id(id))),
             Error::LockLost { path, .. } => format!(
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::LockNotReleased { id, source, .. } => format!(
-                "{} In a job the clean-up step tries it, too. If `stategate status` still shows the lock then, remove it: `stategate unlock --lock-id {id} --reason TEXT`.",
-                sentence(&source.hint())
+                "{} In a job the clean-up step tries it, too. If the lock {id} is still there then, {}; on a laptop `stategate unlock --lock-id {id} --reason TEXT` does it.",
+                sentence(&source.hint()), unlock_by_workflow(&lock_id(id))
             ),
             Error::NotRecorded(error) => format!("{} The work itself is done.", sentence(&error.hint())),
             Error::Blocked { next_step, .. } => next_step.clone(),

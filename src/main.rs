@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         }
     };
     log::start();
+    warn_of_variables();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Error::Unexpected(error.to_string())),
@@ -24,6 +25,14 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+/// A variable that is misspelt would have no effect, and nobody would know.
+fn warn_of_variables() {
+    for (name, near) in cli::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        tracing::warn!("the variable {name} has no effect: no flag has that name{near}");
     }
 }
 

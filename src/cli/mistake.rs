@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{definition, variable_of};
+use super::{definition, foreign, variable_of};
 
 /// What is wrong with the arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,9 +46,12 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
             (format!("invalid value '{value}' for {}: {why}", flag.named()), flag.remedy())
         }
-        ErrorKind::UnknownArgument => match (command, flag.meant()) {
-            (Some(command), Some(meant)) => (format!("{command} takes flags only, not '{given}'"), meant),
-            (command, _) => (
+        ErrorKind::UnknownArgument => match (command, flag.of_terraform(&words), flag.meant()) {
+            (Some(command), Some((word, next)), _) => {
+                (format!("{command} does not know '{word}'"), format!("{next} {}", flag.help()))
+            }
+            (Some(command), None, Some(meant)) => (format!("{command} takes flags only, not '{given}'"), meant),
+            (command, ..) => (
                 format!("{} does not know '{given}'", command.unwrap_or("stategate")),
                 flag.other(text(ContextKind::SuggestedArg)),
             ),
@@ -59,6 +62,7 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
                 Some(ContextValue::String(similar)) => Some(similar.as_str()),
                 _ => None,
             };
+            let similar = foreign::command(text(ContextKind::InvalidSubcommand)).or(similar);
             let guess = similar.map(|similar| format!("Did you mean {similar}? ")).unwrap_or_default();
             (
                 format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
@@ -142,6 +146,14 @@ impl Flag<'_> {
             _ => return None,
         };
         Some(format!("Did you mean `stategate {command} {flag} {}`? {}", shell_words::quote(self.name), self.help()))
+    }
+
+    /// A flag of Terraform's among the words, and what to give instead.
+    fn of_terraform(&self, words: &[&str]) -> Option<(String, String)> {
+        let (command, whole) = (self.command?, definition());
+        let known = whole.find_subcommand(command)?;
+        let has = |name: &str| known.get_arguments().any(|arg| arg.get_long() == Some(name));
+        foreign::flag(command, words.get(1..)?, has).filter(|_| self.name.starts_with('-'))
     }
 
     /// What was meant by a flag that the command does not have.

@@ -28,6 +28,15 @@ fn a_boolean_alone_means_true_and_an_empty_value_means_not_given() {
 }
 
 #[test]
+fn a_variable_that_no_flag_has_is_told() {
+    let ours = ["STATEGATE_LOCK_TIMEOUT", "STATEGATE_GITHUB_TOKEN", "STATEGATE_BINARY_PATH", "STATEGATE_TEST_ROUNDS"];
+    let given = ours.into_iter().chain(["STATEGATE_LOCK_TIMEUOT", "STATEGATE_XYZZY", "PATH"]).map(str::to_owned);
+    let near = Some("STATEGATE_LOCK_TIMEOUT".to_owned());
+    let told = [("STATEGATE_LOCK_TIMEUOT".to_owned(), near), ("STATEGATE_XYZZY".to_owned(), None)];
+    assert_eq!(unknown_variables(given), told);
+}
+
+#[test]
 fn usage_errors_name_the_flag_and_exit_with_2() {
     for (line, named) in [
         ("plan --init maybe", "--init"),

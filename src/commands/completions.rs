@@ -18,10 +18,13 @@ pub(super) fn completions(shell: Shell) -> Result<(), Error> {
 
 pub(super) fn man(command: Option<&str>) -> Result<(), Error> {
     let page = page(command).map_err(Error::Output)?;
-    write_out(&String::from_utf8_lossy(&page)).map_err(Error::Output)
+    write_out(&page).map_err(Error::Output)
 }
 
-fn page(command: Option<&str>) -> io::Result<Vec<u8>> {
+/// The heading over what stands below the flags.
+const EXTRA: &str = ".SH EXTRA\n";
+
+fn page(command: Option<&str>) -> io::Result<String> {
     let whole = cli::definition();
     let named = command.and_then(|name| Some((name, whole.find_subcommand(name)?.clone())));
     let definition = match named {
@@ -33,5 +36,7 @@ fn page(command: Option<&str>) -> io::Result<Vec<u8>> {
     };
     let mut page = Vec::new();
     Man::new(definition).render(&mut page)?;
-    Ok(page)
+    // What stands below the flags is laid out already: filled, `man` would run its lines together.
+    let page = String::from_utf8_lossy(&page).replacen(EXTRA, &format!("{EXTRA}.nf\n"), 1);
+    Ok(page.replacen("\n.SH VERSION\n", "\n.fi\n.SH VERSION\n", 1))
 }

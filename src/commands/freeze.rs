@@ -2,21 +2,20 @@
 
 use jiff::Timestamp;
 
+use super::again;
 use super::audit;
-use super::holder::{place, place_of, row};
+use super::holder::row;
 use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
 use crate::cli::{LockCommand, Reporting};
+use crate::core::advice::{lock_id, unlock_by_workflow};
 use crate::core::lock_info::{Operation, one_line};
 use crate::error::Error;
 use crate::shell::runner::{Outputs, write_out};
 
 pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
-    let reason = command
-        .reason
-        .clone()
-        .ok_or_else(|| Error::ReasonMissing { command: "lock", again: format!("lock{}", place_of(&command.target)) })?;
+    let reason = command.reason.clone().ok_or_else(|| reason_missing(&command))?;
     let session = Session::begin(&command.target)?;
     let root = Root::open(&session, Purpose::Lock).await?;
     let mut report = Report::new(&session, &Reporting::NONE);
@@ -51,8 +50,17 @@ pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let mut outputs = Outputs::default();
     outputs.set("lock-id", &info.id);
     outputs.write().map_err(Error::StepOutputs)?;
-    let end = format!("End it with `stategate unlock --lock-id {} --reason TEXT{}`.", info.id, place(&session));
+    let end = if session.host.run().is_some() {
+        format!("To end it, {}.", unlock_by_workflow(&lock_id(&info.id)))
+    } else {
+        format!("End it with `stategate unlock --lock-id {} --reason TEXT{}`.", info.id, again::target(&session.target))
+    };
     let frozen = format!("{} is frozen: {}\n", one_line(&info.path), one_line(&reason));
     write_out(&(frozen + &row("lock ID", &info.id) + &row("next", &end))).map_err(Error::Output)?;
     recorded
+}
+
+fn reason_missing(command: &LockCommand) -> Error {
+    let again = format!("lock{}{}", again::target(&command.target), again::locking(&command.locking));
+    Error::ReasonMissing { command: "lock", again }
 }

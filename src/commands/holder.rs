@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::again;
 use super::rescue::is_kept;
 use super::session::Session;
-use crate::cli::Target;
+use crate::core::advice::{capitalised, lock_id, unlock_by_workflow};
 use crate::core::comment::{HolderView, Liveness as Shown};
 use crate::core::liveness::{self, Liveness, RunState};
 use crate::core::lock_info::{LockInfo, Operation, RunRef, one_line};
@@ -23,10 +24,16 @@ pub(super) struct Holder {
     /// Whether its apply left a state that is not in the bucket, or may have: then the lock is there on
     /// purpose. `None` when that cannot be told.
     pub(super) is_kept: Option<bool>,
-    /// The flags that name the state, for a command that is copied elsewhere.
-    place: String,
+    /// The flags that name the state, for a command that is copied into a shell.
+    flags: String,
     /// Whether a workflow is nearer than a shell.
     in_job: bool,
+}
+
+/// What names one lock.
+enum Name {
+    Id(String),
+    ETag(String),
 }
 
 /// Asks GitHub about the run behind each lock, and the bucket what that left.
@@ -43,27 +50,10 @@ pub(super) async fn look_up(session: &Session, bucket: &Bucket, seen: Vec<LockSe
             }
             None => (None, Some(false)),
         };
-        holders.push(Holder { seen, run, is_kept, place: place(session), in_job: session.host.run().is_some() });
+        let (flags, in_job) = (again::target(&session.target), session.host.run().is_some());
+        holders.push(Holder { seen, run, is_kept, flags, in_job });
     }
     holders
-}
-
-/// The root module and the workspace as they were given, as flags.
-pub(super) fn place(session: &Session) -> String {
-    place_of(&session.target)
-}
-
-/// The same, before there is a session.
-pub(super) fn place_of(target: &Target) -> String {
-    let mut place = String::new();
-    let directory = target.working_directory.to_string_lossy();
-    if directory != "." {
-        place.push_str(&format!(" --working-directory {}", shell_words::quote(&directory)));
-    }
-    if let Some(workspace) = &target.workspace {
-        place.push_str(&format!(" --workspace {}", shell_words::quote(workspace)));
-    }
-    place
 }
 
 async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)> {
@@ -115,64 +105,83 @@ impl Holder {
 
     /// What to do, in one sentence.
     pub(super) fn next_step(&self) -> String {
+        let unlock = self.unlock(false);
         let Some(info) = self.info() else {
-            let etag = self.seen.etag.as_deref().unwrap_or_default().trim_matches('"');
-            return format!(
-                "The lock cannot be read. When no Terraform works on this state, remove it with \
-                 `stategate unlock --etag {etag} --reason TEXT{}`.",
-                self.place
-            );
+            return format!("The lock cannot be read. When no Terraform works on this state, {unlock}.");
         };
         let who = one_line(&info.who);
-        let unlock = format!("`stategate unlock {} --reason TEXT{}`", self.named(info), self.place);
         if self.freeze_reason().is_some() {
-            return format!("Ask {who} how long it takes. The freeze ends with {unlock}.");
+            return format!("Ask {who} how long it takes. To end the freeze, {unlock}.");
         }
         if self.is_kept == Some(true) {
             return format!(
                 "That run left its lock on purpose: what its apply made is not in the state, or may not be. First do what \
-                 that run says; then {unlock} removes the lock."
+                 that run says; then {unlock}."
             );
         }
         match self.liveness() {
             Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),
             Liveness::Finishing { until } => {
                 format!(
-                    "That run is over; its clean-up may still release the lock. From {} on, {unlock} removes it.",
+                    "That run is over; its clean-up may still release the lock. When it is still there at {}, {unlock}.",
                     clock(until)
                 )
             }
-            Liveness::Dead if self.in_job => format!(
-                "That run is over and left its lock behind. Start the workflow that runs `unlock`, with this lock ID; in a shell it is {unlock}."
-            ),
-            Liveness::Dead => format!("That run is over and left its lock behind. Remove it with {unlock}."),
+            Liveness::Dead => {
+                format!("That run is over and left its lock behind. {}.", capitalised(&unlock))
+            }
             // What GitHub does not vouch for, a person has to.
+            Liveness::Unknown { .. } if info.run().is_some() && self.run.is_none() && !self.in_job => format!(
+                "{}: there GitHub proves whether the run is over. \
+                 Only where that cannot be, and when its Terraform is dead for certain, {}.",
+                capitalised(&unlock_by_workflow(&self.inputs())),
+                self.unlock(true)
+            ),
             Liveness::Unknown { .. } if info.run().is_some() => {
-                let unlock = format!("`stategate unlock {} --force --reason TEXT{}`", self.named(info), self.place);
-                if self.run.is_none() && !self.in_job {
-                    return format!(
-                        "Start the workflow that runs `unlock`, with this lock ID: there GitHub proves whether the run is over. \
-                         Only where that cannot be, and when its Terraform is dead for certain: {unlock}."
-                    );
-                }
-                format!(
-                    "See whether that run is over. When its Terraform is dead for certain, remove the lock with {unlock}."
-                )
+                format!("See whether that run is over. When its Terraform is dead for certain, {}.", self.unlock(true))
             }
             Liveness::Unknown { .. } => {
-                format!("Ask {who}. When that Terraform is dead for certain, remove the lock with {unlock}.")
+                format!("Ask {who}. When that Terraform is dead for certain, {unlock}.")
             }
         }
     }
 
-    /// The flag that names this lock. People copy it into a shell, and anybody may have written
-    /// the ID: one that is not plain is named by its `ETag` instead.
-    fn named(&self, info: &LockInfo) -> String {
-        let is_plain = info.id.len() <= 100
-            && info.id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
-        match &self.seen.etag {
-            Some(etag) if !is_plain => format!("--etag {}", etag.trim_matches('"')),
-            _ => format!("--lock-id {}", shell_words::quote(&one_line(&info.id))),
+    /// How this lock is removed from here, as a part of a sentence. In a job it is never a command: on
+    /// a laptop nobody can prove a run dead, and the role may be one that people do not have.
+    fn unlock(&self, by_force: bool) -> String {
+        if self.in_job {
+            let force = if by_force { ", force" } else { "" };
+            return unlock_by_workflow(&format!("{}{force}", self.inputs()));
+        }
+        let force = if by_force { " --force" } else { "" };
+        let lock = match self.name() {
+            Name::Id(id) => format!("--lock-id {}", shell_words::quote(&id)),
+            Name::ETag(etag) => format!("--etag {etag}"),
+        };
+        format!("run `stategate unlock {lock}{force} --reason TEXT{}`", self.flags)
+    }
+
+    /// The inputs of the workflow that name this lock. Without an ID, force takes what cannot be read
+    /// and nothing else.
+    fn inputs(&self) -> String {
+        match self.name() {
+            Name::Id(id) => lock_id(&id),
+            Name::ETag(etag) if self.info().is_none() => format!("force (or, where it has that input, etag `{etag}`)"),
+            Name::ETag(etag) => format!("etag `{etag}`"),
+        }
+    }
+
+    /// What names this lock. People copy it, and anybody may have written the ID: one that is not
+    /// plain is named by its `ETag` instead.
+    fn name(&self) -> Name {
+        let is_plain = |id: &str| {
+            id.len() <= 100 && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+        };
+        let etag = self.seen.etag.as_deref().map(|etag| etag.trim_matches('"').to_owned());
+        match (self.info(), etag) {
+            (Some(info), Some(etag)) if !is_plain(&info.id) => Name::ETag(etag),
+            (Some(info), _) => Name::Id(one_line(&info.id)),
+            (None, etag) => Name::ETag(etag.unwrap_or_default()),
         }
     }
 

@@ -16,9 +16,11 @@ use crate::core::comment::{LockView, Phase, Step};
 use crate::core::liveness::Liveness;
 use crate::core::lock_info::{LockInfo, Operation, one_line};
 use crate::core::opentofu;
-use crate::error::Error;
+use crate::core::state_file;
+use crate::error::{Error, new_workspace_hint};
 use crate::shell::lock_store::{
-    AcquireError, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire, read_locks, remove,
+    AcquireError, AwsErrorKind, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire,
+    read_locks, remove,
 };
 use crate::shell::runner::{Footprint, variable};
 
@@ -55,9 +57,19 @@ pub(super) async fn take(
             report.step = Step::Planning;
             report.lock_id = Some(held.info().id.clone());
             report.lock = LockView::HeldSince { taken: Timestamp::now(), id: held.info().id.clone() };
-            if let Err(error) = make_workspace(root, &held).await {
-                let released = release(held, footprint, report).await;
-                return both(Err(error), released, report);
+            match make_workspace(root, &held).await {
+                Ok(false) => {}
+                // Whoever misspelt it sees it here.
+                Ok(true) => {
+                    let workspace = &root.bucket.backend().workspace;
+                    let new = format!("The workspace `{workspace}` is new: nothing was applied in it before.");
+                    tracing::warn!("{new}");
+                    report.notes.push(new);
+                }
+                Err(error) => {
+                    let released = release(held, footprint, report).await;
+                    return both(Err(error), released, report);
+                }
             }
             return Ok(held);
         }
@@ -87,11 +99,17 @@ pub(super) fn forget(footprint: &mut Footprint, path: &str) {
 }
 
 /// In a named workspace without a state, Terraform takes the lock whatever `-lock=false` says, to
-/// write an empty state first, and would fail on ours. So that state is made here, under our lock.
-async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
+/// write an empty state first, and would fail on ours. So that state is made here, under our lock;
+/// `true` when nothing was applied in it yet, whoever made it: `terraform init` can have.
+async fn make_workspace(root: &Root, held: &HeldLock) -> Result<bool, Error> {
     let backend = root.bucket.backend();
-    if backend.workspace == "default" || root.bucket.head(&backend.state_key()).await?.is_some() {
-        return Ok(());
+    if backend.workspace == "default" {
+        return Ok(false);
+    }
+    let key = backend.state_key();
+    if let Some(head) = root.bucket.head(&key).await? {
+        let small = if head.size < state_file::MOST_OF_EMPTY { root.bucket.get(&key).await? } else { None };
+        return Ok(small.is_some_and(|state| state_file::is_first(&state.bytes)));
     }
     // What cannot be read cannot be planned either, and Terraform says that better.
     let files = root.terraform.module().files();
@@ -108,9 +126,13 @@ async fn make_workspace(root: &Root, held: &HeldLock) -> Result<(), Error> {
         "resources": [],
         "check_results": null,
     });
-    tracing::info!("the workspace {} is new: making its empty state", backend.workspace);
-    root.bucket.put_if_absent(&backend.state_key(), state.to_string().into_bytes(), "application/json").await?;
-    Ok(())
+    let made = root.bucket.put_if_absent(&key, state.to_string().into_bytes(), "application/json").await;
+    made.map_err(|error| {
+        let is_denied = matches!(error.kind, AwsErrorKind::AccessDenied(_));
+        let error = Error::from(error);
+        // A role that only plans shall not be allowed to write states.
+        if is_denied { error.with_next(new_workspace_hint(&backend.workspace)) } else { error }
+    })
 }
 
 async fn wait_and_tell(

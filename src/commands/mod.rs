@@ -1,5 +1,6 @@
 //! One file a command: gather facts, ask the core, act.
 
+mod again;
 mod apply;
 mod applying;
 mod audit;

@@ -19,9 +19,9 @@ use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::plan::PlanSummary;
 use crate::core::sentence::Sentence;
 use crate::core::transcript::Transcript;
-use crate::error::{Error, LOCK_STAYS};
+use crate::error::{Error, LOCK_STAYS, code};
 use crate::shell::github::CommentRef;
-use crate::shell::runner::{write_out, write_summary};
+use crate::shell::runner::{Event, write_out, write_summary};
 
 /// The report of one command on one state.
 pub(super) struct Report {
@@ -204,7 +204,10 @@ impl Report {
         let hint = if is_apply && !is_kept && !error.is_of_wrapper() {
             self.after_half_way(session)
         } else {
-            session.scrub(&self.without_lock(error.hint()))
+            let plans_commits =
+                session.host.run().is_some_and(|run| matches!(&run.event, Event::PullRequest(event) if !event.merged));
+            let hint = if plans_commits { error.hint_on_pull_request() } else { error.hint() };
+            session.scrub(&self.without_lock(hint))
         };
         // What the verdict, the gate or the difference tells already needs no failure block.
         if matches!(phase, None | Some(Phase::Failed)) {
@@ -213,6 +216,7 @@ impl Report {
                 what: session.scrub(&error.to_string()),
                 why: session.scrub(&error.cause()),
                 hint,
+                is_usage: error.exit_code() == code::USAGE,
                 error: error.terraform_text().and_then(|_| errors.next().cloned()),
                 terraform_error_text: error.terraform_text().map(|text| session.scrub(text)),
             });
@@ -426,6 +430,15 @@ impl Report {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).cloned().collect()
     }
 
+    /// What the gate said, with the approvals of that very pull request where its own are known: the
+    /// one that lacks most stands for all.
+    fn gate_of(&self, number: Option<u64>) -> Option<GateView> {
+        let gate = self.gate.clone()?;
+        let Some(number) = number.filter(|number| self.heads.contains_key(number)) else { return Some(gate) };
+        let approved_by = self.approvals.get(&number).map(|approvals| approvals.by.clone()).unwrap_or_default();
+        Some(GateView { approved_by, ..gate })
+    }
+
     /// What a pull request is told, or, without one, the summary.
     fn view(&self, number: Option<u64>) -> CommentView<'_> {
         let now = Timestamp::now();
@@ -444,7 +457,7 @@ impl Report {
             progress: self.progress,
             lock: self.lock.clone(),
             waits_until: self.waits_until,
-            gate: self.gate.clone(),
+            gate: self.gate_of(number),
             difference: self.difference.clone(),
             failure: self.failure.clone(),
             warnings: self.warnings(),

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::session::Root;
+use crate::core::advice::unlock_by_workflow;
 use crate::core::comment::LockView;
 use crate::core::lock_info::RunRef;
 use crate::core::state_file;
@@ -128,13 +129,14 @@ impl Part {
                 told: format!("it is safe in {place}"),
                 next_step: format!(
                     "{LOCK_STAYS} In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
-                     then unlock with `stategate unlock --lock-id ID --reason TEXT`."
+                     then {} (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`).",
+                    unlock_by_workflow("the lock's ID")
                 ),
             },
             Err(why) => Rescued::Here {
                 told: self.only_here(&why),
                 next_step: format!(
-                    "{LOCK_STAYS} Save that file before this machine vanishes, then `terraform state push -lock=false FILE` and unlock."
+                    "{LOCK_STAYS} Save that file before this machine vanishes, then `terraform state push -lock=false FILE`, and then start the workflow that runs `unlock`."
                 ),
             },
         }

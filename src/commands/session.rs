@@ -16,7 +16,7 @@ use crate::core::plan::Secrets;
 use crate::core::redact::{credentials_in, is_open_part, redact};
 use crate::core::refusal::Refusal;
 use crate::detail;
-use crate::error::Error;
+use crate::error::{Error, new_workspace_hint, root_modules_hint};
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
 use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, variable};
@@ -161,7 +161,7 @@ impl Root {
     /// and connects to its bucket.
     pub(super) async fn open(session: &Session, purpose: Purpose) -> Result<Root, Error> {
         let target = &session.target;
-        let module = session.module()?;
+        let module = session.module().map_err(|error| near(error, &target.working_directory))?;
         let terraform = Terraform::find(target.terraform_bin.as_deref(), module.clone());
         // A script may write the backend's file itself before it starts Terraform.
         let may_write_files = target.init && terraform.as_ref().is_ok_and(Terraform::is_script);
@@ -198,11 +198,15 @@ impl Root {
 fn check_configuration(module: &RootModule, target: &Target) -> Result<(), Error> {
     let is_brought_by_init =
         all_words("init", target.init_args.as_ref()).iter().any(|word| word.contains("from-module"));
-    if is_brought_by_init || module.backend_file().map_err(Error::BackendFile)?.is_some() {
+    if is_brought_by_init {
         return Ok(());
     }
     let configuration = module.configuration();
-    if configuration == Configuration::WithBackend {
+    if let Configuration::OtherBackend(kind) = configuration {
+        // Else `init` would ask for another cloud's credentials first.
+        return Err(BackendError::NotS3 { kind: kind.to_owned() }.into());
+    }
+    if configuration == Configuration::WithBackend || module.backend_file().map_err(Error::BackendFile)?.is_some() {
         return Ok(());
     }
     let given = &target.working_directory;
@@ -216,6 +220,20 @@ fn check_configuration(module: &RootModule, target: &Target) -> Result<(), Error
         Configuration::Cloud => BackendError::NotS3 { kind: "cloud".to_owned() }.into(),
         _ => Error::NoBackendBlock { directory, root_modules },
     })
+}
+
+/// A directory that does not exist, told with the root modules that do, from the nearest place above it.
+fn near(error: Error, given: &Path) -> Error {
+    if !matches!(error, Error::Terraform(TerraformError::NoDirectory { .. })) {
+        return error;
+    }
+    let here = |place: &Path| if place.as_os_str().is_empty() { PathBuf::from(".") } else { place.to_owned() };
+    let above = given.ancestors().skip(1).find(|place| here(place).is_dir()).filter(|place| *place != Path::new("/"));
+    let module = above.and_then(|place| RootModule::find(&here(place), None).ok());
+    let below = module.map(|module| module.root_modules_below()).unwrap_or_default();
+    let names: Vec<String> =
+        below.iter().map(|below| above.unwrap_or(given).join(below).display().to_string()).collect();
+    if names.is_empty() { error } else { error.with_next(root_modules_hint(&names)) }
 }
 
 /// The bucket that the initialised backend names; `None` when `init` has not run.
@@ -232,7 +250,9 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     let mut arguments = vec!["init".to_owned(), "-input=false".to_owned(), "-no-color".to_owned()];
     arguments.extend(session.target.init_args.clone().unwrap_or_default().0);
     let scrub = |line: &str| session.scrub(line);
-    let mut finished = run_init(terraform, &arguments, session, purpose, scrub).await?;
+    // In a workspace that is new, this is no error: it is made later.
+    let calm = |line: &str| scrub(line).replace("Error: Currently selected workspace", "Currently selected workspace");
+    let mut finished = run_init(terraform, &arguments, session, purpose, calm).await?;
     if !finished.interrupted && !finished.status.success() && speaks_of_a_new_workspace(&finished.stderr) {
         // `init` refuses a workspace without a state, or locks to create it. We initialise
         // without the workspace and make its state under our own lock later.
@@ -244,7 +264,12 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     match finished.check() {
         Ok(_) => Ok(()),
         Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
-            Some(refusal) => Err(Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) }),
+            Some(refusal) => {
+                // `init` makes the state of a new workspace where it can, and writes no other.
+                let is_new = matches!(refusal, Refusal::Denied(_)) && stderr.contains("failed to upload state");
+                let error = Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) };
+                Err(if is_new { error.with_next(new_workspace_hint(&session.workspace())) } else { error })
+            }
             None => Err(Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub))),
         },
         Err(error) => Err(Error::from(error.map_stderr(scrub))),

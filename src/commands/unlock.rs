@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::again;
 use super::audit;
 use super::holder::{self, Holder, row};
 use super::session::{Purpose, Root, Session};
@@ -107,7 +108,7 @@ fn reason_missing(command: &UnlockCommand) -> Error {
     if command.force {
         again.push_str(" --force");
     }
-    Error::ReasonMissing { command: "unlock", again: again + &holder::place_of(&command.target) }
+    Error::ReasonMissing { command: "unlock", again: again + &again::target(&command.target) }
 }
 
 /// `--force` alone is for bodies that nobody can name by an ID.
@@ -117,16 +118,18 @@ fn is_forced_unreadable(command: &UnlockCommand, holders: &[Holder]) -> bool {
 
 fn is_chosen(command: &UnlockCommand, seen: &LockSeen) -> bool {
     match (&command.lock_id, &command.etag) {
-        (Some(id), _) => seen.id() == Some(id.as_str()),
+        // What is pasted brings blanks along; an ID that has some of its own is still to be named.
+        (Some(id), _) => seen.id().is_some_and(|found| found == id || found.trim() == id.trim()),
         (None, Some(etag)) => {
-            seen.etag.as_deref().is_some_and(|found| found.trim_matches('"') == etag.trim_matches('"'))
+            let bare = |etag: &str| etag.trim().trim_matches('"').to_owned();
+            seen.etag.as_deref().is_some_and(|found| bare(found) == bare(etag))
         }
         (None, None) => seen.body.is_err(),
     }
 }
 
 fn other_lock(command: &UnlockCommand, holders: &[Holder]) -> Error {
-    let given = command.lock_id.clone().or_else(|| command.etag.clone()).unwrap_or_default();
+    let given = command.lock_id.as_deref().or(command.etag.as_deref()).unwrap_or_default().trim().to_owned();
     Error::OtherLock { given, holder: holders.first().map(Holder::line).unwrap_or_default() }
 }
 
@@ -141,7 +144,9 @@ fn proven_dead(holder: &Holder) -> Result<(), Error> {
         Liveness::Alive => "GitHub says that run is not completed".to_owned(),
         Liveness::Finishing { until } => format!("that run ended a moment ago; its clean-up may take until {until}"),
     };
-    Err(Error::HolderAlive { holder: holder.line(), why })
+    let refused = Error::HolderAlive { holder: holder.line(), why };
+    // What a laptop cannot ask, no waiting there will answer.
+    Err(if holder.run.is_none() { refused.with_next(holder.next_step()) } else { refused })
 }
 
 async fn may_unlock(session: &Session) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What stategate knows and decides. Pure: no async runtime, no AWS, no GitHub client, no
 //! environment, file system, process or clock; a test holds that.
 
+pub mod advice;
 pub mod approval;
 pub mod backend;
 pub mod comment;

@@ -75,7 +75,8 @@ impl Denial {
     pub fn remedy(&self, action: &str, resource: &str) -> String {
         let action = self.action.as_deref().unwrap_or(action);
         let resource = self.resource.as_deref().unwrap_or(resource);
-        let resource = if resource.starts_with("arn:") { format!("`{resource}`") } else { resource.to_owned() };
+        let resource =
+            if resource.starts_with("arn:") { format!("`{}`", for_policy(resource)) } else { resource.to_owned() };
         let place = match self.by {
             Some(Policy::Kms) => "the key's policy and the role's IAM policies",
             Some(Policy::Resource) => "the bucket's own policy",
@@ -237,6 +238,20 @@ impl fmt::Display for Refusal {
             Refusal::Unreachable => f.write_str("AWS cannot be reached"),
             Refusal::Other => f.write_str("the state's bucket could not be used"),
         }
+    }
+}
+
+/// A resource as a policy names it: each of our records has a key of its own, which nobody asks for
+/// again.
+fn for_policy(arn: &str) -> String {
+    let ours = arn.find("/stategate/").map(|at| at + "/stategate".len());
+    let kind = ours.and_then(|from| {
+        let key = arn.get(from..)?;
+        ["/audit/", "/plans/", "/rescued/"].iter().filter_map(|kind| Some(from + key.rfind(kind)? + kind.len())).max()
+    });
+    match kind.and_then(|end| arn.get(..end)) {
+        Some(prefix) => format!("{prefix}*"),
+        None => arn.to_owned(),
     }
 }
 

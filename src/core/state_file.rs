@@ -22,9 +22,31 @@ pub fn defect(state: &[u8]) -> Option<String> {
     })
 }
 
+/// Bytes that an empty state stays below.
+pub const MOST_OF_EMPTY: u64 = 1024;
+
+/// Whether nothing was ever applied in it: the state with which a workspace begins.
+pub fn is_first(state: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct First {
+        serial: u64,
+        resources: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<First>(state).is_ok_and(|state| state.serial <= 1 && state.resources.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_with_which_a_workspace_begins_is_known() {
+        let first = |rest: &str| is_first(format!("{{\"version\":4,\"lineage\":\"0b4f\",{rest}}}").as_bytes());
+        assert!(first(r#""serial":0,"resources":[]"#) && first(r#""serial":1,"resources":[],"outputs":{}"#));
+        assert!(!first(r#""serial":1,"resources":[{"type":"x"}]"#));
+        assert!(!first(r#""serial":9,"resources":[]"#), "all was destroyed");
+        assert!(!first(r#""serial":1,"encrypted_data":"x""#) && !is_first(b""));
+    }
 
     #[test]
     fn no_part_of_a_state_passes_for_one() {

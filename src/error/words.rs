@@ -65,7 +65,32 @@ fn failed_hint(command: &str, stderr: &str) -> &'static str {
     if has("Backend configuration changed") {
         return "Run `terraform init -reconfigure` in that directory, or give `-reconfigure` with the input init-args (--init-args); `-migrate-state` by hand where a state has to move.";
     }
-    "Mend what Terraform says (each new commit is planned by itself), or run again where the code is right."
+    if command.ends_with(" init")
+        && (has("is required by the backend")
+            || has("Missing region value")
+            || has("The backend configuration argument"))
+    {
+        return "Write it into the backend block, or give the file that has it with the input init-args (--init-args): `-backend-config=FILE`, its path from the root module.";
+    }
+    if has("No value for required variable") {
+        return "Give the variable `TF_VAR_name`, with that variable's name, in the `env` of the step, or a file with the input plan-args (--plan-args): `-var-file=FILE`, its path from the root module.";
+    }
+    if has("Failed to read variables file") || has("Given variables file") {
+        return "Correct `-var-file` in the input plan-args (--plan-args): its path is relative to the root module, not to the repository.";
+    }
+    FIX
+}
+
+/// What mends every other failure of Terraform's.
+const FIX: &str = "Fix what Terraform reports, or run again where the code is right.";
+
+/// The same on a pull request, whose next commit is planned without anybody asking for it.
+const FIX_ON_PULL_REQUEST: &str =
+    "Fix what Terraform reports (each new commit is planned by itself), or run again where the code is right.";
+
+/// A remedy as it is told on a pull request.
+pub(super) fn on_pull_request(hint: &str) -> String {
+    hint.replace(FIX, FIX_ON_PULL_REQUEST)
 }
 
 /// As sentences: a remedy may come from where it is a part of one.
@@ -201,7 +226,10 @@ mod tests {
             ("tofu apply", flags, "--apply-args"),
             ("terraform init", "Error: Unsupported Terraform Core version", "terraform_version"),
             ("terraform init", "Error: Invalid workspace name set using TF_WORKSPACE", "--workspace"),
-            ("terraform plan", "Error: something else", "Mend what Terraform says"),
+            ("terraform init", "The attribute \"key\" is required by the backend.", "-backend-config=FILE"),
+            ("terraform plan", "Error: No value for required variable", "TF_VAR_name"),
+            ("terraform plan", "Given variables file eu.tfvars does not exist.", "relative to the root module"),
+            ("terraform plan", "Error: something else", "Fix what Terraform reports, or run again"),
         ] {
             assert!(failed_hint(command, text).contains(named), "{command}: {text}");
         }

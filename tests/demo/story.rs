@@ -250,7 +250,7 @@ impl<'a> Play<'a> {
         let named = who && asked.log.contains(&run) && asked.log.contains(&format!("acme/infra#{number}"));
         self.claim("it names the person, the pull request and the run", named);
         self.claim("it says that the lock is stale", asked.log.contains("stale"));
-        let next = format!("stategate unlock --lock-id {id} --reason");
+        let next = format!("Start the workflow that runs `unlock` with lock-id `{id}` and a reason");
         self.claim("and how to remove exactly this lock", !id.is_empty() && asked.log.contains(&next));
         id
     }

@@ -71,6 +71,8 @@ fn the_completions_are_scripts_that_name_every_command() {
 fn the_manual_page_is_one() {
     for (arguments, title) in [(vec!["man"], "stategate"), (vec!["man", "apply"], "stategate-apply")] {
         let page = stategate(&arguments).succeeded().stdout.replace("\\-", "-");
+        let (_, footer) = page.split_once(".SH EXTRA\n").unwrap();
+        assert!(footer.starts_with(".nf\n") && footer.contains("\n.fi\n.SH VERSION\n"), "its lines stay: {page}");
         for part in [&format!(".TH {title} 1"), ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", "Exit codes:"] {
             assert!(page.contains(part), "no {part:?}:\n{page}");
         }

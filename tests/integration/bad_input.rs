@@ -36,7 +36,10 @@ fn with_backend(world: &World, text: &str) -> u64 {
 fn no_backend_block() {
     let world = World::applied();
     let number = with_backend(&world, "# none\n");
-    let outcome = check(&world, Step::plan(&world, number), 2, &[PROD, "no Terraform file in", "backend \"s3\""]);
+    let block =
+        "a block `backend \"s3\"` with bucket, key, region and `use_lockfile = true`, inside its block `terraform`";
+    let outcome = check(&world, Step::plan(&world, number), 2, &[PROD, "no Terraform file in", block]);
+    assert!(world.github.comment(number).contains(block), "{}", world.github.comment(number));
     assert!(!outcome.log.contains("terraform init in"), "it is told at once:\n{}", outcome.log);
 }
 
@@ -70,6 +73,10 @@ fn a_backend_other_than_s3() {
     let world = World::applied();
     let number = with_backend(&world, "terraform {\n  backend \"local\" {\n    path = \"elsewhere.tfstate\"\n  }\n}\n");
     check(&world, Step::plan(&world, number), 2, &["local", "s3"]);
+    // Its `init` would ask for another cloud's credentials.
+    let number = with_backend(&world, "terraform {\n  backend \"gcs\" {\n    bucket = \"x\"\n  }\n}\n");
+    let outcome = check(&world, Step::plan(&world, number), 2, &["uses the backend \"gcs\"", "stategate works with"]);
+    assert!(!outcome.log.contains("terraform init in"), "it is told at once:\n{}", outcome.log);
 }
 
 #[test]
@@ -127,6 +134,43 @@ fn a_role_that_may_not_write_the_lock() {
     let (key, secret) = ministack.user("reader", &policy);
     let step = Step::plan(&world, number).env("AWS_ACCESS_KEY_ID", &key).env("AWS_SECRET_ACCESS_KEY", &secret);
     check(&world, step, 20, &["s3:PutObject", &world.bucket.name, ".tflock"]);
+}
+
+/// A role that only plans shall not be allowed to write states.
+#[test]
+fn a_role_that_may_not_make_a_workspace() {
+    let ministack = Ministack::start(&[("AUTH", "true")]);
+    let world = World::with_bucket(ministack.bucket());
+    world.laptop().apply().succeeded();
+    let number = world.new_image();
+    let (bucket, locks) = (&world.bucket.name, "arn:aws:s3:::*/*.tflock");
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": "*" },
+            { "Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": [locks, format!("arn:aws:s3:::{bucket}/stategate/*")] },
+        ],
+    });
+    let (key, secret) = ministack.user("planner", &policy);
+    let step = Step::plan(&world, number).with("workspace", "brandnew");
+    let step = step.env("AWS_ACCESS_KEY_ID", &key).env("AWS_SECRET_ACCESS_KEY", &secret);
+    let run = "run `terraform workspace new brandnew` once with a role that may write it";
+    let outcome = check(&world, step, 20, &["The workspace `brandnew` does not exist yet", run, "the input workspace"]);
+    for told in [&outcome.log, &world.github.comment(number)] {
+        assert!(!told.contains("llow the role"), "{told}");
+    }
+}
+
+/// What a person forgot to give, and which input takes it.
+#[test]
+fn what_terraform_lacks_is_named_with_its_input() {
+    let world = World::applied();
+    let number = with_backend(&world, "terraform {\n  backend \"s3\" {}\n}\n");
+    check(&world, Step::plan(&world, number), 14, &["init-args (--init-args): `-backend-config=FILE`"]);
+    let number = world.pull_request("Asks", |files| files.write(&format!("{PROD}/ask.tf"), "variable \"size\" {}\n"));
+    check(&world, Step::plan(&world, number), 14, &["`TF_VAR_name`", "plan-args (--plan-args): `-var-file=FILE`"]);
+    let step = Step::plan(&world, number).with("plan-args", "-var-file=environments/prod/eu.tfvars");
+    check(&world, step, 14, &["relative to the root module, not to the repository"]);
 }
 
 #[test]
@@ -216,7 +260,18 @@ fn a_working_directory_that_does_not_exist() {
     let world = World::applied();
     let number = world.new_image();
     let step = Step::plan(&world, number).with("working-directory", "environments/staging");
-    check(&world, step, 2, &["environments/staging", "--working-directory"]);
+    let names = "(--working-directory), such as environments/dev or environments/prod.";
+    check(&world, step, 2, &["environments/staging", names]);
+    // With the same workflow file it would end the same.
+    let comment = |number| world.github.comments(number).last().expect("a comment").body.clone();
+    let told = comment(number);
+    assert!(told.contains(names.trim_start_matches("(--working-directory)")), "{told}");
+    assert!(!told.contains("re-run this job") && !told.contains("> …\n"), "{told}");
+    let step = Step::plan(&world, number).with("working-directory", "enviroments/prod");
+    check(&world, step, 2, &["enviroments/prod", names]);
+    let step = Step::plan(&world, number).with("working-directory", "modules");
+    check(&world, step, 2, &["no Terraform files (*.tf)"]);
+    assert!(comment(number).contains("Terraform files (`*.tf`) in"), "{}", comment(number));
 }
 
 #[test]
@@ -261,6 +316,14 @@ fn commands_and_flags_that_do_not_exist() {
         (&["--frobnicate"], "stategate does not know '--frobnicate'", "stategate --help"),
         (&["plan", "--lock-timeuot", "3m"], "plan does not know '--lock-timeuot'", "Did you mean --lock-timeout?"),
         (&["plan", "--lock-id", "3"], "plan does not know '--lock-id'", "--lock-id is for unlock"),
+        (
+            &["apply", "--auto-approve"],
+            "apply does not know '--auto-approve'",
+            "That is a flag of Terraform's. In a job",
+        ),
+        (&["plan", "-var-file=x"], "plan does not know '-var-file=x'", "Give it in --plan-args='-var-file=x'."),
+        (&["plan", "-lock-timeout=3m"], "plan does not know '-lock-timeout=3m'", "Did you mean --lock-timeout=3m?"),
+        (&["force-unlock", "5f0c"], "there is no command 'force-unlock'", "Did you mean unlock? Give one of"),
         (&["plan", "prod"], "plan takes flags only, not 'prod'", "`stategate plan --working-directory prod`?"),
         (&["unlock", "5f0c"], "unlock takes flags only, not '5f0c'", "`stategate unlock --lock-id 5f0c`?"),
         (&["render", "a b.json"], "render takes flags only", "`stategate render --plan-json 'a b.json'`?"),
@@ -294,6 +357,15 @@ fn commands_and_flags_that_do_not_exist() {
         assert!(told.starts_with("error: ") && told.contains(error), "{arguments:?}: {}", finished.text());
         assert!(remedy.contains(next), "{arguments:?}: {}", finished.text());
     }
+}
+
+#[test]
+fn a_misspelt_variable_is_told_once() {
+    let mut command = Command::new(binary());
+    command.args(["completions", "bash"]).env_clear().env("STATEGATE_LOCK_TIMEUOT", "1m");
+    let finished = run(&mut command).succeeded();
+    let told = "the variable STATEGATE_LOCK_TIMEUOT has no effect: no flag has that name; did you mean STATEGATE_LOCK_TIMEOUT?";
+    assert_eq!(finished.stderr.matches(told).count(), 1, "{}", finished.text());
 }
 
 #[test]

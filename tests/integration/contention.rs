@@ -31,7 +31,7 @@ fn terraforms_lock_keeps_us_out_and_is_shown() {
     let step = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10).says(&id).says(&who);
     assert_eq!(step.output("lock-holder"), who);
     let comment = world.github.comment(number);
-    for told in [who.as_str(), &id, "stategate unlock"] {
+    for told in [who.as_str(), &id, "workflow that runs `unlock`"] {
         assert!(comment.contains(told), "{told:?} is not told:\n{comment}");
     }
     assert_eq!(lock_id(&world, PROD_LOCK), id, "the colleague's lock was not touched");

@@ -87,7 +87,8 @@ fn what_fails_before_the_apply_says_that_nothing_was_changed() {
             "Unsupported argument, at `environments/prod/more.tf:2`\n",
         ],
     );
-    let next = "Mend what Terraform says (each new commit is planned by itself), or run again where the code is right.";
+    let next =
+        "Fix what Terraform reports (each new commit is planned by itself), or run again where the code is right.";
     for text in [&comment, &failed.summary, &failed.log] {
         all_in(text, &[next]);
     }
@@ -136,7 +137,13 @@ fn an_apply_whose_machine_is_lost_has_said_before_what_to_do_then() {
     let run = format!("→ [that run]({}", dead.url());
     all_in(
         &comment,
-        &["applying · ", &format!("lock id `{id}`"), "**Next:** nothing to do", "`stategate status`", &run],
+        &[
+            "applying · ",
+            &format!("lock id `{id}`"),
+            "**Next:** nothing to do",
+            "runs `unlock` without a lock-id",
+            &run,
+        ],
     );
 }
 

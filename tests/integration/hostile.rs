@@ -69,7 +69,7 @@ fn a_lock_cannot_write_lines_of_ours() {
         {
             assert!(!log.contains(forged), "{command} lets {forged:?} through:\n{log}");
         }
-        assert!(log.contains("stategate unlock --etag "), "an ID that is not plain is not offered:\n{log}");
+        assert!(log.contains("with etag `"), "an ID that is not plain is not offered:\n{log}");
     }
     for outputs in [&plan.outputs, &status.outputs] {
         let holder = &outputs["lock-holder"];

@@ -1,6 +1,6 @@
 //! A named workspace that does not exist yet, where Terraform locks whatever `-lock=false` says.
 
-use crate::harness::files::PROD_KEY;
+use crate::harness::files::{PROD, PROD_KEY};
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
@@ -12,11 +12,19 @@ fn a_new_workspace_is_planned_applied_frozen_and_unlocked() {
     let in_blue = |step: Step<'_>| step.with("workspace", "blue").run();
     let planned = in_blue(Step::plan(&world, number)).exits(0);
     assert_eq!(planned.output("add"), "5", "nothing is there yet");
+    // Whoever misspelt it sees it.
+    for told in [&planned.log, &world.github.comment(number)] {
+        assert!(told.contains("The workspace `blue` is new: nothing was applied in it before."), "{told}");
+    }
+    assert!(!planned.log.contains("Error:"), "{}", planned.log);
     assert!(world.bucket.get(&state).is_some() && world.bucket.locks().is_empty());
     world.approve(number);
     let push = world.merge(number);
     let default = world.bucket.get(PROD_KEY);
-    in_blue(Step::apply(&world, &push)).exits(0);
+    in_blue(Step::apply(&world, &push)).exits(0).says("The workspace `blue` is new");
+    let number = world.pull_request("More", |files| files.append(&format!("{PROD}/main.tf"), "# more\n"));
+    let again = in_blue(Step::plan(&world, number)).exits(0);
+    assert!(!again.log.contains("is new"), "{}", again.log);
     assert!(String::from_utf8(world.bucket.get(&state).unwrap()).unwrap().contains("web:1.1"));
     assert_eq!(world.bucket.get(PROD_KEY), default, "the default workspace was not touched");
     assert!(world.bucket.locks().is_empty());

@@ -49,7 +49,9 @@ fn an_apply_is_told_as_applied_and_the_clean_up_step_tries_once_more() {
     assert_eq!(outcome.output("result"), "applied");
     assert!(String::from_utf8(world.bucket.get(PROD_KEY).unwrap()).unwrap().contains("web:1.1"));
     for told in [&world.github.comment(number), &outcome.summary] {
-        for text in [": applied", "could not be released", "s3:DeleteObject", "stategate unlock --lock-id"] {
+        for text in
+            [": applied", "could not be released", "s3:DeleteObject", "workflow that runs `unlock` with lock-id"]
+        {
             assert!(told.contains(text), "{text:?} is not told:\n{told}");
         }
     }
@@ -112,5 +114,5 @@ fn a_lock_whose_directory_was_tidied_away_is_named() {
     let (code, log) = outcome.cleanup.as_ref().expect("the clean-up step ran");
     assert_eq!(*code, Some(10), "{log}");
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
-    assert!(log.contains(&id) && log.contains("stategate unlock --lock-id"), "{log}");
+    assert!(log.contains(&id) && log.contains("workflow that runs `unlock` with lock-id"), "{log}");
 }

@@ -143,6 +143,7 @@ fn an_early_failure_is_one_error_with_one_next_step() {
             assert!(finished.stderr.contains(says), "{says:?}: {}", finished.stderr);
             let (_, error) = finished.stderr.split_once("\nerror: ").unwrap_or(("", &finished.stderr));
             assert_eq!(error.matches("next: ").count(), 1, "{error}");
+            assert_eq!(finished.stdout.matches("**Next:**").count(), 1, "{}", finished.stdout);
             let (_, shown) = read(laptop, "80", &arguments);
             assert_eq!(shown.to_lowercase().matches("next: ").count(), 1, "the error says it all: {shown}");
         }

@@ -69,9 +69,9 @@ fn without_an_id_unlock_only_shows_the_holder() {
     world.github.finish_run_before(dead.run, "cancelled", 7);
     let shown = Step::unlock(&world, "hubot").run().exits(10).says("octocat via GitHub Actions");
     let (_, told) = shown.log.split_once("::error title=stategate::nothing was removed").expect("an error");
-    let command = format!("`stategate unlock --lock-id {id} --reason TEXT --working-directory {PROD}`");
-    assert!(told.contains(&command), "{told}");
-    assert_eq!(shown.log.matches(&command).count(), 1, "what to do is told once:\n{}", shown.log);
+    let start = format!("Start the workflow that runs `unlock` with lock-id `{id}` and a reason.");
+    assert!(told.contains(&start), "{told}");
+    assert_eq!(shown.log.matches(&start).count(), 1, "what to do is told once:\n{}", shown.log);
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
 }
 
@@ -211,13 +211,16 @@ fn unlock_refuses_what_it_must_not_touch() {
     world.github.finish_run_before(dead.run, "cancelled", 7);
     let unlock = |actor: &str| Step::unlock(&world, actor);
     unlock("hubot").with("lock-id", &id).run().exits(2).says("--reason");
-    unlock("hubot").with("lock-id", "another").with("reason", "a slip").run().exits(10).says(&id);
+    let slip = unlock("hubot").with("lock-id", "another").with("reason", "a slip").run().exits(10).says(&id);
+    assert!(slip.log.contains("give that ID when that is the lock you mean"), "{}", slip.log);
     world.github.person("outsider", "read");
     unlock("outsider").with("lock-id", &id).with("reason", "a try").run().exits(11).says("outsider");
     world.github.finish_run_before(dead.run, "cancelled", 1);
     unlock("hubot").with("lock-id", &id).with("reason", "too early").run().exits(10);
     assert_eq!(world.bucket.locks(), [PROD_LOCK]);
-    unlock("hubot").with("lock-id", &id).with("reason", "it is dead").with("force", "true").run().exits(0);
+    // What is pasted brings blanks along.
+    let pasted = format!(" {id} ");
+    unlock("hubot").with("lock-id", &pasted).with("reason", "it is dead").with("force", "true").run().exits(0);
     assert!(world.bucket.locks().is_empty());
 }
 
@@ -306,6 +309,47 @@ fn what_status_says_to_do_works_where_nobody_may_ask_about_the_run() {
     let command = status.split("`stategate ").nth(1).and_then(|rest| rest.split('`').next()).expect("a command");
     assert!(command.contains(&id), "{status}");
     let words: Vec<&str> = command.split(' ').collect();
+    // Without force it is refused, and told what works instead.
+    let without: Vec<&str> = words.iter().filter(|word| **word != "--force").copied().collect();
+    let refused = laptop.stategate(&without);
+    assert_eq!(refused.code, Some(10), "{}", refused.text());
+    let next = refused.stderr.split_once("  next: ").map(|(_, next)| next).unwrap_or_default();
+    let start = format!("Start the workflow that runs `unlock` with lock-id `{id}` and a reason");
+    assert!(next.starts_with(&start) && next.contains(command) && status.contains(&start), "{}", refused.text());
     laptop.stategate(&words).succeeded();
+    assert!(world.bucket.locks().is_empty());
+}
+
+/// No sentence of a job leads to a command that is refused where it is pasted.
+#[test]
+fn in_a_job_every_lock_is_removed_by_the_workflow() {
+    let (world, _, dead, id) = left_behind();
+    let number = world.new_image();
+    let told = |texts: &[&str]| {
+        let plan = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10);
+        let status = Step::new(&world, "status", world.github.dispatch_event("hubot")).run().exits(0);
+        let shown = Step::unlock(&world, "hubot").run().exits(10);
+        for told in [&plan.log, &plan.summary, &world.github.comment(number), &status.log, &shown.log] {
+            for text in texts {
+                assert!(told.contains(text), "{text:?} is not told:\n{told}");
+            }
+            assert!(!told.contains("stategate unlock"), "a command is told:\n{told}");
+        }
+    };
+    world.github.finish_run_before(dead.run, "cancelled", 2);
+    let start = format!("tart the workflow that runs `unlock` with lock-id `{id}` and a reason");
+    told(&["its clean-up may still release the lock", &start]);
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    told(&["left its lock behind", &start]);
+    world.bucket.delete(PROD_LOCK);
+    world.laptop().stategate(&["lock", "--reason", "a long night"]).succeeded();
+    let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
+    let start = format!("start the workflow that runs `unlock` with lock-id `{id}` and a reason");
+    told(&["To end the freeze", &start]);
+    world.bucket.put(PROD_LOCK, r#"{"ID":"5f0c","Who":"colleague@desk"}"#);
+    told(&["colleague@desk", "start the workflow that runs `unlock` with lock-id `5f0c` and a reason"]);
+    world.bucket.put(PROD_LOCK, "not JSON");
+    told(&["start the workflow that runs `unlock` with force (or"]);
+    Step::unlock(&world, "hubot").with("force", "true").with("reason", "a truncated upload").run().exits(0);
     assert!(world.bucket.locks().is_empty());
 }

@@ -70,9 +70,12 @@ fn a_freeze_is_told_at_once_as_a_freeze() {
         assert_eq!(outcome.output("lock-holder").split('@').next(), Some("colleague"));
         let comment = world.github.comment(number);
         for told in [&outcome.log, &comment, &outcome.summary] {
-            for text in
-                ["frozen for maintenance", "colleague@", "moving to another account", "stategate unlock --lock-id"]
-            {
+            for text in [
+                "frozen for maintenance",
+                "colleague@",
+                "moving to another account",
+                "workflow that runs `unlock` with lock-id",
+            ] {
                 assert!(told.contains(text), "{text:?} is not told:\n{told}");
             }
             assert!(told.to_lowercase().contains("since ") && !told.contains("cannot be told"), "{told}");

@@ -204,8 +204,12 @@ pub(super) fn finished(sentence: &str) -> String {
     if sentence.is_empty() { CUT.to_string() } else { sentence.to_owned() }
 }
 
-/// A word as a code span, its closing punctuation outside.
+/// A word as a code span, its brackets and closing punctuation outside.
 fn push_word(out: &mut String, word: &str) {
+    // A bracket before it stays outside, as the one after it does.
+    let bare = word.trim_start_matches('(');
+    let (lead, word) = if bare.is_empty() { ("", word) } else { word.split_at(word.len() - bare.len()) };
+    out.push_str(lead);
     let inner = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')']);
     let (inner, tail) = if inner.is_empty() { (word, "") } else { word.split_at(inner.len()) };
     // Two spans side by side would read as one.

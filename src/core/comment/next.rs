@@ -8,15 +8,20 @@ use super::progress::Step;
 use super::site::Site;
 use super::status::SENTENCE;
 use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
+use crate::core::advice::SHOW_BY_WORKFLOW;
 use crate::core::sentence::{Part, Sentence};
 
 /// Pull requests that are linked to be reviewed.
 const REVIEWS: usize = 5;
 
 /// While it applies nothing is to be done; but a machine that dies then tells nobody.
-const APPLYING: &str = "nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, \
-                        its machine was lost: `stategate status` says what is locked and how to unlock it, \
-                        then re-run the job";
+fn applying() -> Sentence {
+    format!(
+        "nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, its machine \
+         was lost: {SHOW_BY_WORKFLOW} and says what removes its lock. Then re-run the job"
+    )
+    .into()
+}
 
 /// What to do after an apply that broke off: what is left is no longer the plan that was reviewed.
 pub fn after_half_way(is_failed: bool, in_job: bool, is_reviewed: bool) -> &'static str {
@@ -86,8 +91,8 @@ pub(super) fn of_gate(view: &CommentView<'_>) -> Option<Sentence> {
 
 /// Where nothing else says it.
 pub(super) fn usual(view: &CommentView<'_>) -> Option<Sentence> {
-    let by_phase = (view.phase == Phase::Applying).then_some(APPLYING);
-    view.next_step.as_deref().or(by_phase).map(Sentence::from)
+    let told = view.next_step.as_deref().map(Sentence::from);
+    told.or_else(|| (view.phase == Phase::Applying).then(applying))
 }
 
 /// What to do, and under it where that is done.
@@ -102,11 +107,8 @@ pub(super) fn lines(step: Option<Sentence>, view: &CommentView<'_>, ink: &Ink<'_
     lines
 }
 
-/// The pages on which the next step is done.
-fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
-    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
-    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
-    // Those that lack something, which need not be the one that is told.
+/// The pull requests that lack something, which need not be the one that is told.
+pub(super) fn asked(view: &CommentView<'_>) -> Vec<u64> {
     let mut asked: Vec<u64> = Vec::new();
     for part in view.gate.iter().flat_map(|gate| &gate.blockers).flat_map(Sentence::parts) {
         match part {
@@ -114,6 +116,15 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
             _ => {}
         }
     }
+    asked
+}
+
+/// The pages on which the next step is done.
+fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
+    let lacks_approval = view.gate.as_ref().is_some_and(|gate| gate.approved_by.len() < gate.required);
+    let has_notes = view.gate.as_ref().is_some_and(|gate| !gate.notes.is_empty());
+    let asked = asked(view);
+    let is_usage = view.failure.as_ref().is_some_and(|failure| failure.is_usage);
     // First there is something else to do, and it says what.
     if matches!(view.lock, LockView::Kept { .. } | LockView::Lost { .. }) {
         return Vec::new();
@@ -134,6 +145,8 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
         }
         Phase::Refused => vec![planned(), review(), run_again()],
         Phase::Failed | Phase::Cancelled if view.step == Step::Applying => vec![planned(), run_again()],
+        // With what this run was given, it would end the same.
+        Phase::Failed if is_usage => Vec::new(),
         Phase::Locked | Phase::Cancelled | Phase::Failed => vec![run_again()],
         Phase::Applying => vec![site.run()],
         _ => Vec::new(),

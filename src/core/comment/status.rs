@@ -101,7 +101,7 @@ fn outcome(view: &CommentView<'_>) -> String {
         Phase::Approved => with("approved", changes(false)),
         Phase::Applying => with("applying", changes(false)),
         Phase::Applied => with("applied", changes(true)),
-        Phase::Blocked => with(blocked(view), changes(false)),
+        Phase::Blocked => with(&format!("not applied, {}", blocked(view)), changes(false)),
         Phase::Refused => with("not applied, the plan is not the one reviewed", changes(false)),
         Phase::Failed if matches!(view.lock, LockView::Lost { .. }) => match view.step {
             Step::Applying => with(&format!("the lock was lost during the apply{}", how_far(view)), changes(false)),
@@ -123,12 +123,31 @@ fn outcome(view: &CommentView<'_>) -> String {
     }
 }
 
-/// What kept an apply out: not always that approvals are missing.
-fn blocked(view: &CommentView<'_>) -> &'static str {
-    match &view.gate {
-        Some(gate) if gate.approved_by.len() >= gate.required => "not applied, the gate blocks it",
-        _ => "not applied, approval is missing",
+/// What kept an apply out: not always that approvals are missing, nor always this one's.
+fn blocked(view: &CommentView<'_>) -> String {
+    if let Some(others) = others_not_approved(view) {
+        return others;
     }
+    match &view.gate {
+        Some(gate) if gate.approved_by.len() >= gate.required => "the gate blocks it".to_owned(),
+        _ => "approval is missing".to_owned(),
+    }
+}
+
+/// That it is only other pull requests that keep this one out, those which were merged earlier and
+/// would be applied along.
+fn others_not_approved(view: &CommentView<'_>) -> Option<String> {
+    let own = view.pull_request?;
+    let asked = next::asked(view);
+    if asked.is_empty() || asked.contains(&own) {
+        return None;
+    }
+    let site = Site::of(view);
+    let mut names: Vec<String> = asked.iter().take(ENTRIES).map(|number| site.pull_request(*number)).collect();
+    if asked.len() > ENTRIES {
+        names.push(format!("{} more", asked.len() - ENTRIES));
+    }
+    Some(format!("{} {} not approved", listed(&names), if asked.len() == 1 { "is" } else { "are" }))
 }
 
 /// How far an apply came, after a word that says that it broke off.
@@ -219,8 +238,9 @@ fn failure(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
 /// The first error with its place; the rest of it stands below, in Terraform's own shape.
 fn why_failed(failure: &FailureView, ink: &Ink<'_>) -> String {
     let Some(error) = &failure.error else {
-        let headline = failure.terraform_error_text.as_deref().and_then(first_error);
-        return ink.sentence(headline.unwrap_or(&failure.why), SENTENCE);
+        let headline = failure.terraform_error_text.as_deref().and_then(first_error).unwrap_or(&failure.why);
+        // Most errors of ours say why in what they say.
+        return if headline.trim().is_empty() { String::new() } else { ink.sentence(headline, SENTENCE) };
     };
     let mut told = ink.sentence(error.summary.trim(), SENTENCE);
     if let Some(address) = &error.address {
@@ -286,12 +306,22 @@ fn gate(view: &CommentView<'_>, ink: &Ink<'_>, most: usize) -> String {
     let had = gate.approved_by.len();
     let by = if names.is_empty() { String::new() } else { format!(", by {}", listed(&names)) };
     let count = format!("{had} of {}{by}", gate.required);
-    let next_step = next::lines(next::of_gate(view), view, ink);
+    // One thing is to be done next: after a failure the failure says it, before a lock the lock.
+    let is_told = match view.phase {
+        Phase::Failed => view.failure.is_some(),
+        Phase::Locked => matches!(view.lock, LockView::HeldByOther(_)),
+        _ => false,
+    };
+    let next_step = if is_told { Vec::new() } else { next::lines(next::of_gate(view), view, ink) };
     let who_can = (!gate.who_can.is_empty()).then(|| ink.sentence(&gate.who_can, SENTENCE));
     if gate_tells_related(view) {
-        // Where nobody approved, the first reason says so.
-        let approvals = if had == 0 { String::new() } else { format!(" Approvals: {count}") };
-        let mut lines = vec![format!("**Nothing was applied.{approvals}**")];
+        let headline = match others_not_approved(view) {
+            Some(others) => format!("**Nothing was applied: {others}. Approvals of this pull request: {count}**"),
+            // Where nobody approved, the first reason says so.
+            None if had == 0 => "**Nothing was applied.**".to_owned(),
+            None => format!("**Nothing was applied. Approvals: {count}**"),
+        };
+        let mut lines = vec![headline];
         lines.extend(told(&gate.blockers, view, ink, most));
         // Why somebody else's pull request is asked about.
         lines.extend(told(&view.related, view, ink, most));

@@ -232,6 +232,8 @@ pub struct FailureView {
     pub why: String,
     /// What to do next.
     pub hint: String,
+    /// Whether something that was given has to change: the same run again would end the same.
+    pub is_usage: bool,
     /// Terraform's first error.
     pub error: Option<Diagnostic>,
     /// Terraform's own words.

@@ -134,3 +134,22 @@ fn what_is_not_about_aws_is_not_told_as_such() {
         assert_eq!(Refusal::from_terraform(text), None, "{text}");
     }
 }
+
+#[test]
+fn an_object_that_is_written_once_is_allowed_with_its_siblings() {
+    let remedy = |resource: &str| Denial::default().remedy("s3:PutObject", resource);
+    let state = "arn:aws:s3:::tfstate/stategate/prod/audit/app.tfstate";
+    for (key, named) in [
+        ("audit/2026-11-21T16%3A39%3A07Z-freeze.json", "audit/*"),
+        ("plans/4f0c1d2e.json", "plans/*"),
+        ("rescued/987-1.tfstate", "rescued/*"),
+    ] {
+        let told = remedy(&format!("{state}/{key}"));
+        assert!(told.starts_with(&format!("allow the role `s3:PutObject` on `{state}/{named}`,")), "{told}");
+        let denial = Denial { resource: Some(format!("{state}/{key}")), ..Denial::default() };
+        assert_eq!(denial.remedy("s3:PutObject", "that"), told, "AWS's own words");
+    }
+    for whole in [OBJECT, "arn:aws:s3:::stategate/prod/audit/x", "arn:aws:s3:::tfstate/audit/x"] {
+        assert!(remedy(whole).contains(&format!("on `{whole}`,")), "{}", remedy(whole));
+    }
+}

@@ -16,6 +16,8 @@ pub enum Configuration {
     WithBackend,
     /// The state is HCP Terraform's (`cloud`).
     Cloud,
+    /// The only backend block is of another kind than S3: this one.
+    OtherBackend(&'static str),
 }
 
 /// Where root modules are looked for: so many directories deep, and so many in all.
@@ -65,6 +67,9 @@ fn configuration(directory: &Path) -> Configuration {
     // Terragrunt writes the files that Terraform reads.
     let may_have = |text: &Option<String>| text.as_deref().is_none_or(|text| has_backend(text) || is_torn(text));
     let is_terragrunts = ["terragrunt.hcl", "terragrunt.hcl.json"].iter().any(|name| directory.join(name).exists());
+    if !is_terragrunts && let Some(kind) = other_backend(&texts) {
+        return Configuration::OtherBackend(kind);
+    }
     if is_terragrunts || texts.iter().any(may_have) {
         return Configuration::WithBackend;
     }
@@ -115,6 +120,26 @@ fn has_backend(text: &str) -> bool {
     text.match_indices("backend").any(|(at, word)| text.get(at + word.len()..).is_some_and(is_label))
 }
 
+/// Terraform's and OpenTofu's backends that are not S3.
+const OTHER_BACKENDS: [&str; 10] =
+    ["azurerm", "consul", "cos", "gcs", "http", "kubernetes", "local", "oss", "pg", "remote"];
+
+/// The kind of the one backend block that is there, where it is certainly none of S3: all files can be
+/// read and are whole, nothing else speaks of a backend, and no comment spans lines.
+fn other_backend(texts: &[Option<String>]) -> Option<&'static str> {
+    let texts: Option<Vec<&str>> = texts.iter().map(Option::as_deref).collect();
+    let texts = texts?;
+    if texts.iter().any(|text| is_torn(text) || text.contains("/*") || text.contains("<<")) {
+        return None;
+    }
+    let mut lines = texts.iter().flat_map(|text| text.lines()).map(str::trim_start).filter(|line| has_backend(line));
+    let (only, None) = (lines.next()?, lines.next()) else { return None };
+    let block = only.strip_prefix("terraform").map_or(only, |rest| rest.trim_start_matches([' ', '{']));
+    let label = block.strip_prefix("backend")?.trim_start().strip_prefix('"')?;
+    let (label, rest) = label.split_once('"')?;
+    OTHER_BACKENDS.into_iter().find(|kind| *kind == label && rest.trim_start().starts_with('{'))
+}
+
 /// Whether a line begins a block `cloud`, or JSON has such a member.
 fn has_cloud(text: &str) -> bool {
     let begins =
@@ -161,6 +186,18 @@ mod tests {
         check("main.tf", "variable \"cloud\" {}", Configuration::WithoutBackend);
         check("main.tf.json", r#"{"terraform":{"cloud":{}}}"#, Configuration::Cloud);
         check("main.tf", "terraform {\n  cloud {\n    organization = \"acme\"\n  }\n}", Configuration::Cloud);
+        for text in ["terraform {\n  backend \"gcs\" {\n    bucket = \"x\"\n  }\n}", "terraform { backend \"gcs\" {} }"]
+        {
+            check("backend.tf", text, Configuration::OtherBackend("gcs"));
+        }
+        for text in [
+            "# backend \"gcs\" {}\nterraform {\n  backend \"s3\" {}\n}",
+            "/*\nbackend \"gcs\" {}\n*/",
+            "terraform {\n  backend \"gcs\" {}\n}\nterraform {\n  backend \"s3\" {}\n}",
+            "terraform {\n  backend \"of tomorrow\" {}\n}",
+        ] {
+            check("backend.tf", text, Configuration::WithBackend);
+        }
         fs::write(place.join("latin.tf"), b"# \xe9\n").unwrap();
         assert_eq!(configuration(place), Configuration::WithBackend, "a file that cannot be read may have it");
     }

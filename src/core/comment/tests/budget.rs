@@ -284,6 +284,7 @@ fn everything_at_once(plan: &PlanSummary, phase: Phase) -> CommentView<'_> {
         }),
         difference: vec![words.clone(); 30],
         failure: Some(FailureView {
+            is_usage: false,
             what: "it broke".to_owned(),
             why: words.clone(),
             hint: words.clone(),

@@ -143,6 +143,7 @@ impl Hostile {
                 what: text.clone(),
                 why: text.clone(),
                 hint: text.clone(),
+                is_usage: false,
                 error: None,
                 terraform_error_text: Some(format!("a\n{text}\nb")),
             }),

@@ -51,6 +51,7 @@ fn secrets_are_hidden_in_everything_that_is_said() {
             what: hostile.clone(),
             why: hostile.clone(),
             hint: hostile.clone(),
+            is_usage: false,
             error: Some(warning(&hostile)),
             terraform_error_text: Some(format!("│ {}", SECRETS.join("\n│    "))),
         }),

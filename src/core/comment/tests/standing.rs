@@ -197,6 +197,7 @@ fn the_gate_is_quiet_until_it_keeps_something_out() {
 fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
     let gate = GateView {
         required: 1,
+        approved_by: vec!["hubot".to_owned()],
         blockers: vec![Sentence::default().pull_request(41).words(" has 0 of 1 approval")],
         next_step: Sentence::from("have ").pull_request(41).words(" approved"),
         ..GateView::default()
@@ -207,11 +208,29 @@ fn what_was_merged_earlier_is_told_with_the_gate_and_linked_to_be_approved() {
     let text = comment(&blocked, COMMENT_BUDGET);
     let why = "> - [#41](https://github.com/acme/infra/pull/41) is merged and not applied yet\n";
     let places = "→ [review #41](https://github.com/acme/infra/pull/41/files) · [re-run this job](";
-    let lacks = "> **Nothing was applied.**\n>\n> - [#41](https://github.com/acme/infra/pull/41) has 0 of 1 approval\n";
-    in_order(&text, &[lacks, why, "**Next:** have [#41](", places, "[!CAUTION]"]);
+    // It is not this one that lacks it.
+    let other = "[#41](https://github.com/acme/infra/pull/41) is not approved";
+    let verdict = format!("### ⛔ `environments/prod`: not applied, {other} · ");
+    let headline = format!("**Nothing was applied: {other}. Approvals of this pull request: 1 of 1, by `hubot`**");
+    in_order(&text, &[&verdict, &headline, why, "**Next:** have [#41](", places, "[!CAUTION]"]);
+    assert!(!text.contains("approval is missing"), "{text}");
     assert_eq!(text.matches("not applied yet").count(), 1, "{text}");
     let planned = comment(&CommentView { phase: Phase::Planned, ..blocked }, COMMENT_BUDGET);
     in_order(&planned, &["[!CAUTION]", "is merged and not applied yet"]);
+}
+
+#[test]
+fn a_failure_without_a_why_says_one_thing_to_do_next() {
+    let failure =
+        FailureView { what: "no (*.tf) in `x`".to_owned(), hint: "Give it.".to_owned(), ..FailureView::default() };
+    let gate = GateView { required: 1, next_step: "have it approved".into(), ..GateView::default() };
+    let failed = CommentView { phase: Phase::Failed, failure: Some(failure.clone()), gate: Some(gate), ..view(None) };
+    let text = comment(&failed, COMMENT_BUDGET);
+    in_order(&text, &["> **no (`*.tf`) in `x`**\n>\n> **Next:** Give it.\n>\n> → [re-run this job]("]);
+    assert_eq!(text.matches("**Next:**").count(), 1, "{text}");
+    let usage = FailureView { is_usage: true, ..failure };
+    let text = comment(&CommentView { failure: Some(usage), ..failed }, COMMENT_BUDGET);
+    assert!(text.contains("**Next:** Give it.") && !text.contains("re-run"), "the same again ends the same:\n{text}");
 }
 
 #[test]
@@ -308,6 +327,7 @@ fn a_failure_says_what_why_and_what_next() {
             what: "terraform plan failed with exit code 1".to_owned(),
             why: "The configuration is not valid.".to_owned(),
             hint: "Mend the configuration and push again.".to_owned(),
+            is_usage: false,
             error: None,
             terraform_error_text: Some("\u{1b}[31m│\u{1b}[0m Error: Unsupported attribute".to_owned()),
         }),
@@ -421,7 +441,7 @@ fn an_apply_whose_machine_is_lost_says_what_to_do() {
             "### ⏳ `environments/prod`: applying · **1 to replace",
             "**Lock** held by this run since 21 Nov 2026 09:30:00 UTC, lock id `e9ea2242`\n",
             "**Next:** nothing to do: what comes of it will stand here. If that run has ended and this stays as it is, \
-             its machine was lost: `stategate status` says what is locked and how to unlock it, then re-run the job\\\n\
+             its machine was lost: start the workflow that runs `unlock` without a lock-id: it shows the holder and says what removes its lock. Then re-run the job\\\n\
              → [that run](https://github.com/acme/infra/actions/runs/987/attempts/1)\n",
             "[!CAUTION]",
         ],
