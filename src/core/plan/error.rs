@@ -186,6 +186,11 @@ impl PlanError {
         Self::Malformed { at, path, problem: problem.to_owned() }
     }
 
+    /// A key stands there again: some take the first, some the last.
+    pub(super) fn twice(at: Position) -> Self {
+        Self::Malformed { at, path: String::new(), problem: "the same key stands here twice".to_owned() }
+    }
+
     /// The same error, inside the value that `outer` leads to.
     pub(super) fn within(self, outer: &str) -> Self {
         let join = |inner: String| match (outer.is_empty(), inner.is_empty()) {
@@ -212,6 +217,9 @@ impl From<ScanError> for PlanError {
                 path: String::new(),
                 problem: format!("this is not valid JSON, {expected} is expected"),
             },
+            ScanError::WrongType { at, expected } => {
+                Self::Malformed { at, path: String::new(), problem: format!("{expected} is expected") }
+            }
             ScanError::TooLarge(at) => Self::Malformed {
                 at,
                 path: String::new(),

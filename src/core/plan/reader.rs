@@ -150,9 +150,13 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     fn top(&mut self, signs: &mut Signs) -> Result<(), PlanError> {
         self.scanner.open(b'{')?;
         let mut first = true;
+        let mut known: Vec<Vec<u8>> = Vec::new();
         while self.scanner.next_key(&mut first)? {
             self.place.clear();
             let key: Vec<u8> = self.scanner.key().to_vec();
+            if known.contains(&key) {
+                return Err(PlanError::twice(self.scanner.position()));
+            }
             match key.as_slice() {
                 b"\"format_version\"" => {
                     let version: Option<String> = self.small("format_version")?;
@@ -194,7 +198,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 }
                 b"\"prior_state\"" => {
                     self.place.push(Step::Key("prior_state"));
-                    self.descend(&[b"\"values\"", b"\"root_module\""], Self::state_module)?;
+                    self.descend(&[b"\"values\""], Self::state_values)?;
                 }
                 b"\"configuration\"" => {
                     self.place.push(Step::Key("configuration"));
@@ -208,8 +212,10 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                     if self.unknown_part(other)? {
                         signs.other = Some("the output of `terraform output -json`");
                     }
+                    continue;
                 }
             }
+            known.push(key);
         }
         self.place.clear();
         Ok(())
@@ -412,6 +418,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     pub(super) fn field_of(&mut self, names: &[&[u8]], spans: &mut [Option<Span>]) -> Result<(), PlanError> {
         let slot = names.iter().position(|name| *name == self.scanner.key());
         match slot.and_then(|slot| spans.get_mut(slot)) {
+            Some(Some(_)) => return Err(PlanError::twice(self.scanner.position())),
             Some(slot) => *slot = Some(self.scanner.value()?),
             None => self.scanner.pass()?,
         }
