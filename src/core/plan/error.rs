@@ -10,6 +10,8 @@ use super::scan::{Position, ScanError, Scanner};
 /// How far a document that is no JSON is looked through for some, in bytes.
 const LOOKED_THROUGH: usize = 256 * 1024;
 
+const LARGER: &str = "this is larger than anything that Terraform writes";
+
 /// Why a document is not a plan that we can read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -177,9 +179,11 @@ impl PlanError {
         } else {
             Position { line: start.line + inner.line() - 1, column: inner.column() }
         };
+        let says = |words| inner.to_string().contains(words);
         let problem = match inner.classify() {
             serde_json::error::Category::Data => "a value of another type than a plan has here",
-            _ if inner.to_string().contains("invalid unicode code point") => "this is not UTF-8",
+            _ if says("invalid unicode code point") => "this is not UTF-8",
+            _ if says("number out of range") || says("recursion limit") => LARGER,
             _ => "this is not valid JSON",
         };
         let path = if path == "." { String::new() } else { path.to_owned() };
@@ -220,11 +224,7 @@ impl From<ScanError> for PlanError {
             ScanError::WrongType { at, expected } => {
                 Self::Malformed { at, path: String::new(), problem: format!("{expected} is expected") }
             }
-            ScanError::TooLarge(at) => Self::Malformed {
-                at,
-                path: String::new(),
-                problem: "this is larger than anything that Terraform writes".to_owned(),
-            },
+            ScanError::TooLarge(at) => Self::Malformed { at, path: String::new(), problem: LARGER.to_owned() },
         }
     }
 }

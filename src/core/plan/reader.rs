@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::aside::{Given, Sensitive, Used};
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
+use super::exact::exact;
 use super::large::{MARKED, told_by_size, weight};
 use super::resources::CHANGE;
 use super::scan::{self, Scanner, Span};
@@ -239,7 +240,8 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             Some(b'n') => (self.scanner.value().map(|_| true)?, 0),
             _ => (self.scanner.value()?.length() <= "[]".len(), 0),
         };
-        if (name.ends_with("_changes") || name.ends_with("_invocations")) && !empty {
+        let word = name.to_ascii_lowercase();
+        if (word.contains("_change") || word.contains("_invocation")) && !empty {
             self.unknown(name);
         }
         Ok(of_an_output == 2)
@@ -308,6 +310,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         } else {
             bytes
         };
+        let bytes = &*exact(bytes);
         serde_json::from_slice(bytes).or_else(|_fault| {
             // Only now is it worth the time to find out the path.
             let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -427,7 +430,10 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
 
     fn outputs(&mut self) -> Result<(), PlanError> {
         self.place.push(Step::Key("output_changes"));
-        self.each_entry(Self::output)?;
+        match self.scanner.peek()? {
+            Some(b'{' | b'n') => self.each_entry(Self::output)?,
+            _ => self.scanner.open(b'{')?,
+        }
         self.place.pop();
         Ok(())
     }

@@ -122,6 +122,7 @@ fn nothing_to_do_is_told_from_something_unknown() {
         ("deferred_changes", json!([{"reason": "x", "resource_change": {"address": "a.b"}}])),
         ("action_invocations", json!([{"address": "action.a.b"}])),
         ("frobnicate_changes", json!([{}])),
+        ("Resource_Changes", json!([{}])),
         ("resource_changes", json!([{"address": "a.b", "change": {"actions": ["frobnicate"]}}])),
         ("resource_changes", json!([{"address": "a.b", "change": {"actions": []}}])),
         ("output_changes", json!({"x": {"actions": ["frobnicate"]}})),
@@ -209,7 +210,7 @@ fn missing_and_empty_fields_are_read() {
 
 #[test]
 fn what_is_no_plan_is_named_with_a_remedy() {
-    let cases: [(&[u8], &str, &str); 29] = [
+    let cases: [(&[u8], &str, &str); 31] = [
         (b"", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b" \n\n ", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b"PK\x03\x04\x14\x00\x08", "binary format", "terraform show -json PLANFILE"),
@@ -257,6 +258,16 @@ fn what_is_no_plan_is_named_with_a_remedy() {
         (b"::debug::x {\"resource_changes\":[]}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
         (b"Warning: x\n\n  {\n\"a\": 1}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
         (b"{\"resource_changes\":[]}\n::debug::x", "line 2, column 1: there is text after", "terraform_wrapper: false"),
+        (
+            b"{\"planned_values\":{},\"output_changes\":[{\"actions\":[\"delete\"]}]}",
+            "line 1, column 39: an object is expected (in `output_changes`)",
+            "Write it again",
+        ),
+        (
+            b"{\"resource_changes\":[{\"change\":{\"actions\":[\"update\"],\"after\":{\"x\":1e400}}}]}",
+            "this is larger than anything that Terraform writes (in `resource_changes[0].change.after.x`)",
+            "Write it again",
+        ),
         (
             b"{\"planned_values\":{},\n\"resource_changes\":[{\"addr",
             "line 2, column 27: the plan JSON ends in the middle (in `resource_changes[0]`)",
@@ -440,6 +451,20 @@ fn a_key_that_matters_and_stands_twice_is_refused() {
     }
     // What stands twice in something that is only skipped says nothing.
     read(r#"{"resource_changes":[],"x":1,"x":2}"#);
+}
+
+#[test]
+fn numbers_that_no_machine_holds_are_told_apart_and_hidden() {
+    let attribute = |value: &str| format!("{value}8446744073709551617");
+    let (one, other) = (attribute("1"), attribute("2"));
+    assert!(read(&change_of(&one, &one)).resources[0].delta.is_none());
+    for (before, after) in
+        [(&*one, "18446744073709551618"), (&one, &other), ("0.12345678901234567891", "0.12345678901234567892")]
+    {
+        assert!(read(&change_of(before, after)).resources[0].delta.is_some(), "{before} {after}");
+    }
+    let marked = change_of(&one, &other).replace(r#""after""#, r#""before_sensitive":{"x":true},"after""#);
+    assert_eq!(read(&marked).secrets.scrub(&one), SENSITIVE);
 }
 
 #[test]
