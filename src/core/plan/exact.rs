@@ -105,7 +105,7 @@ mod tests {
     proptest! {
         /// Wherever it stands, and whatever stands beside it.
         #[test]
-        fn none_is_overlooked(before in r#"[\[{,: a-d]{0,60}"#, number in "[1-9][0-9]{20}[1-9]", behind in r#"[\]},: a-d]{0,60}"#) {
+        fn none_is_overlooked(before in r"[\[{,: a-d]{0,60}", number in "[1-9][0-9]{20}[1-9]", behind in r"[\]},: a-d]{0,60}") {
             prop_assert_eq!(built(&format!("{before}{number}{behind}")), format!(r#"{before}"{number}"{behind}"#));
         }
 
