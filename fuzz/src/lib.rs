@@ -6,19 +6,36 @@ pub mod core;
 
 #[path = "../../src/core/comment/tests/hostile.rs"]
 mod hostile;
+#[path = "../../src/core/plan/tests/slow.rs"]
+mod slow;
 
 use self::core::backend::Backend;
 use self::core::comment::{COMMENT_BUDGET, CommentView, comment, for_terminal};
 use self::core::diagnostic::{Severity, annotations};
 use self::core::lock_info::{LockInfo, RunRef, one_line};
-use self::core::plan::{PlanSummary, read_plan};
+use self::core::plan::{PlanError, PlanSummary, read_plan};
 use self::core::transcript::{Dump, Said, Transcript};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A plan is refused or told whole: within the budget, each destroyed address named or counted, and
-/// no change read as none.
+/// no change read as none. A slow reading that knows nothing of ours comes to the same.
 pub fn plan(bytes: &[u8]) {
-    let Ok(plan) = read_plan(bytes, &mut []) else { return };
+    let mut seen = slow::Seen::default();
+    let read = read_plan(bytes, &mut [&mut seen]);
+    let json = serde_json::from_slice::<Value>(bytes);
+    if let (Err(error @ (PlanError::Truncated { .. } | PlanError::Malformed { .. })), Ok(json)) = (&read, &json) {
+        // Of valid JSON, only a value's type can be wrong, or a key stand twice.
+        let told = error.to_string();
+        assert!(!told.contains("not valid") && !told.contains("ends in the middle"), "{told}: {json}");
+    }
+    // However it arrives, the same is read.
+    let size = [1, 7, 63, 64, 65][bytes.len() % 5];
+    match (&read, &read_plan(slow::Pieces(bytes, size), &mut [])) {
+        (Ok(read), Ok(pieces)) => assert_eq!(pieces.to_summary_json(usize::MAX), read.to_summary_json(usize::MAX)),
+        (Err(error), Err(pieces)) => assert_eq!(pieces.to_string(), error.to_string()),
+        (read, pieces) => panic!("{:?}, but in pieces {:?}", read.as_ref().err(), pieces.as_ref().err()),
+    }
+    let Ok(plan) = read else { return };
     let budget = 2_000 + bytes.len() * 37 % 63_000;
     let view = view(&plan);
     let text = comment(&view, budget);
@@ -35,16 +52,16 @@ pub fn plan(bytes: &[u8]) {
 
     let summary = |limit| serde_json::from_str::<Value>(&plan.to_summary_json(limit)).expect("it is JSON");
     assert!(summary(2_000)["counts"] == summary(usize::MAX)["counts"]);
-    // Told without any code of ours.
-    let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return };
-    let entries = |key: &str| json[key].as_array().map(Vec::as_slice).unwrap_or_default();
-    let actions = |entry: &Value| entry["change"]["actions"].clone();
-    let destroyed = entries("resource_changes").iter().filter(|entry| actions(entry) == json!(["delete"])).count();
-    assert!(gone >= destroyed, "{gone} of {destroyed} counted");
-    let changes = entries("resource_changes").iter().any(|entry| actions(entry) != json!(["no-op"]))
-        || json["errored"] == json!(true)
-        || json["complete"] == json!(false);
-    assert!(!changes || !verdict.contains("no changes"), "{verdict}");
+    let Ok(json) = json else { return };
+    slow::is_counted(&json, &plan);
+    assert!(!slow::carries_changes(&json) || plan.has_changes() && !verdict.contains("no changes"), "{verdict}");
+    // What is large, begins with a NUL, or would be rounded, is replaced on the way.
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let is_long = bytes.chunk_by(|one, other| is_digit(one) && is_digit(other)).any(|run| run.len() > 16);
+    if bytes.len() < 64 * 1024 && !is_long && !String::from_utf8_lossy(bytes).contains("\\u0000") {
+        seen.is_all_of(&json);
+        slow::is_hidden(&json, &plan);
+    }
 }
 
 /// No text, wherever it stands, is more than text in a comment, a summary or a note.

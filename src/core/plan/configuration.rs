@@ -8,7 +8,7 @@ use super::aside::{Given, Sensitive};
 use super::error::PlanError;
 use super::reader::Document;
 
-/// Modules in modules; deeper ones are not searched.
+/// Modules in modules; deeper ones are not searched, and may declare anything.
 const MAX_DEPTH: usize = 100;
 
 impl<R: Read> Document<'_, '_, R> {
@@ -22,6 +22,7 @@ impl<R: Read> Document<'_, '_, R> {
     fn configured_module(&mut self, depth: usize) -> Result<Sensitive, PlanError> {
         let mut sensitive = Sensitive::default();
         if depth > MAX_DEPTH {
+            self.marked.give_up();
             self.skip()?;
             return Ok(sensitive);
         }

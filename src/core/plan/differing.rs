@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 use super::delta::has_true;
+use super::exact::exact;
 
 /// Sets `before` and `after`, as far as they differ, and what stays. `false` when they have to be built
 /// as a whole: when one of them is no object or not valid, or is not marked attribute by attribute.
@@ -25,26 +26,30 @@ pub(super) fn build_differing(before: &[u8], after: &[u8], change: &mut Change) 
         let mut after = after.into_iter().peekable();
         for (key, value) in before {
             while let Some((key, value)) = after.next_if(|(other, _)| *other < key) {
-                new.insert(key.to_owned(), serde_json::from_str(value)?);
+                new.insert(key.to_owned(), built(value)?);
             }
             let other = after.next_if(|(other, _)| *other == key).map(|(_, other)| other);
             if other == Some(value) && stays(key, change) {
                 unchanged += usize::from(value != "null");
                 continue;
             }
-            old.insert(key.to_owned(), serde_json::from_str(value)?);
+            old.insert(key.to_owned(), built(value)?);
             if let Some(other) = other {
-                new.insert(key.to_owned(), serde_json::from_str(other)?);
+                new.insert(key.to_owned(), built(other)?);
             }
         }
         for (key, value) in after {
-            new.insert(key.to_owned(), serde_json::from_str(value)?);
+            new.insert(key.to_owned(), built(value)?);
         }
         Ok((old, new, unchanged))
     };
     let Ok((old, new, unchanged)) = differing() else { return false };
     (change.before, change.after, change.unchanged) = (Value::Object(old), Value::Object(new), unchanged);
     true
+}
+
+fn built(json: &str) -> serde_json::Result<Value> {
+    serde_json::from_slice(&exact(json.as_bytes()))
 }
 
 /// Whether an attribute with an equal value before and after matters to nobody. Which object it is does,

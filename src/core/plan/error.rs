@@ -10,6 +10,8 @@ use super::scan::{Position, ScanError, Scanner};
 /// How far a document that is no JSON is looked through for some, in bytes.
 const LOOKED_THROUGH: usize = 256 * 1024;
 
+const LARGER: &str = "this is larger than anything that Terraform writes";
+
 /// Why a document is not a plan that we can read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -177,13 +179,20 @@ impl PlanError {
         } else {
             Position { line: start.line + inner.line() - 1, column: inner.column() }
         };
+        let says = |words| inner.to_string().contains(words);
         let problem = match inner.classify() {
             serde_json::error::Category::Data => "a value of another type than a plan has here",
-            _ if inner.to_string().contains("invalid unicode code point") => "this is not UTF-8",
+            _ if says("invalid unicode code point") => "this is not UTF-8",
+            _ if says("number out of range") || says("recursion limit") => LARGER,
             _ => "this is not valid JSON",
         };
         let path = if path == "." { String::new() } else { path.to_owned() };
         Self::Malformed { at, path, problem: problem.to_owned() }
+    }
+
+    /// A key stands there again: some take the first, some the last.
+    pub(super) fn twice(at: Position) -> Self {
+        Self::Malformed { at, path: String::new(), problem: "the same key stands here twice".to_owned() }
     }
 
     /// The same error, inside the value that `outer` leads to.
@@ -212,11 +221,10 @@ impl From<ScanError> for PlanError {
                 path: String::new(),
                 problem: format!("this is not valid JSON, {expected} is expected"),
             },
-            ScanError::TooLarge(at) => Self::Malformed {
-                at,
-                path: String::new(),
-                problem: "this is larger than anything that Terraform writes".to_owned(),
-            },
+            ScanError::WrongType { at, expected } => {
+                Self::Malformed { at, path: String::new(), problem: format!("{expected} is expected") }
+            }
+            ScanError::TooLarge(at) => Self::Malformed { at, path: String::new(), problem: LARGER.to_owned() },
         }
     }
 }

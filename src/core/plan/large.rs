@@ -7,6 +7,8 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::exact::exact;
+
 /// How a stand-in begins.
 const MARK: char = '\0';
 
@@ -75,5 +77,5 @@ pub(crate) fn json_inside(text: &str) -> Option<Value> {
     if !text.starts_with(['{', '[']) || weight(text.as_bytes()) > MOST_INSIDE {
         return None;
     }
-    serde_json::from_str(text).ok()
+    serde_json::from_slice(&exact(text.as_bytes())).ok()
 }

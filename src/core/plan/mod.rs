@@ -15,6 +15,7 @@ mod delta;
 mod differing;
 mod encoded;
 mod error;
+mod exact;
 mod keeper;
 mod large;
 mod scan;

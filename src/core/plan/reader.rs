@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::aside::{Given, Sensitive, Used};
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
+use super::exact::exact;
 use super::large::{MARKED, told_by_size, weight};
 use super::resources::CHANGE;
 use super::scan::{self, Scanner, Span};
@@ -150,9 +151,13 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     fn top(&mut self, signs: &mut Signs) -> Result<(), PlanError> {
         self.scanner.open(b'{')?;
         let mut first = true;
+        let mut known: Vec<Vec<u8>> = Vec::new();
         while self.scanner.next_key(&mut first)? {
             self.place.clear();
             let key: Vec<u8> = self.scanner.key().to_vec();
+            if known.contains(&key) {
+                return Err(PlanError::twice(self.scanner.position()));
+            }
             match key.as_slice() {
                 b"\"format_version\"" => {
                     let version: Option<String> = self.small("format_version")?;
@@ -194,7 +199,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 }
                 b"\"prior_state\"" => {
                     self.place.push(Step::Key("prior_state"));
-                    self.descend(&[b"\"values\"", b"\"root_module\""], Self::state_module)?;
+                    self.descend(&[b"\"values\""], Self::state_values)?;
                 }
                 b"\"configuration\"" => {
                     self.place.push(Step::Key("configuration"));
@@ -208,8 +213,10 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                     if self.unknown_part(other)? {
                         signs.other = Some("the output of `terraform output -json`");
                     }
+                    continue;
                 }
             }
+            known.push(key);
         }
         self.place.clear();
         Ok(())
@@ -233,7 +240,8 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             Some(b'n') => (self.scanner.value().map(|_| true)?, 0),
             _ => (self.scanner.value()?.length() <= "[]".len(), 0),
         };
-        if (name.ends_with("_changes") || name.ends_with("_invocations")) && !empty {
+        let word = name.to_ascii_lowercase();
+        if (word.contains("_change") || word.contains("_invocation")) && !empty {
             self.unknown(name);
         }
         Ok(of_an_output == 2)
@@ -302,6 +310,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         } else {
             bytes
         };
+        let bytes = &*exact(bytes);
         serde_json::from_slice(bytes).or_else(|_fault| {
             // Only now is it worth the time to find out the path.
             let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -412,6 +421,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     pub(super) fn field_of(&mut self, names: &[&[u8]], spans: &mut [Option<Span>]) -> Result<(), PlanError> {
         let slot = names.iter().position(|name| *name == self.scanner.key());
         match slot.and_then(|slot| spans.get_mut(slot)) {
+            Some(Some(_)) => return Err(PlanError::twice(self.scanner.position())),
             Some(slot) => *slot = Some(self.scanner.value()?),
             None => self.scanner.pass()?,
         }
@@ -420,7 +430,10 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
 
     fn outputs(&mut self) -> Result<(), PlanError> {
         self.place.push(Step::Key("output_changes"));
-        self.each_entry(Self::output)?;
+        match self.scanner.peek()? {
+            Some(b'{' | b'n') => self.each_entry(Self::output)?,
+            _ => self.scanner.open(b'{')?,
+        }
         self.place.pop();
         Ok(())
     }

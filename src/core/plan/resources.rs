@@ -19,7 +19,7 @@ use super::scan::Span;
 use super::summary::{ActionSummary, DeferredSummary, Kind};
 use super::totals::moved;
 
-/// Steps into modules; deeper ones are not searched for secrets.
+/// Steps into modules; deeper ones are not searched for secrets, and may hold any.
 const MAX_MODULE_DEPTH: usize = 200;
 
 /// Resources of which it is remembered that their values are known. Of more, those of the prior state
@@ -67,9 +67,11 @@ impl<R: Read> Document<'_, '_, R> {
     /// An entry of `resource_changes`.
     pub(super) fn resource_change(&mut self) -> Result<(), PlanError> {
         let entry = self.entry()?;
-        let [actions, importing, ..] = entry.change;
-        let [address, previous_address, ..] = entry.head;
-        if let Some(address) = address.filter(|_| self.seen.len() < MOST_SEEN) {
+        let [actions, importing, _, before, ..] = entry.change;
+        let [address, previous_address, _, _, _, _, _, _, deposed, _] = entry.head;
+        // A deposed object has the same address, and what is created another value before.
+        let is_known = deposed.is_none() && before.is_some_and(|before| self.scanner.bytes(before) != b"null");
+        if let Some(address) = address.filter(|_| is_known && self.seen.len() < MOST_SEEN) {
             self.seen.insert(hash(self.scanner.bytes(address)));
         }
         let still = actions.is_some_and(|actions| self.scanner.bytes(actions) == b"[\"no-op\"]");
@@ -182,6 +184,7 @@ impl<R: Read> Document<'_, '_, R> {
     /// A module of the prior state: what its resources mark, and its child modules.
     pub(super) fn state_module(&mut self) -> Result<(), PlanError> {
         if self.place.len() > MAX_MODULE_DEPTH {
+            self.marked.give_up();
             return self.skip();
         }
         self.each_entry(|document| match document.scanner.key() {
@@ -192,8 +195,10 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     fn state_resource(&mut self) -> Result<(), PlanError> {
-        let [address, values, marks] = self.fields([b"\"address\"", b"\"values\"", b"\"sensitive_values\""])?;
-        if address.is_some_and(|address| self.seen.contains(&hash(self.scanner.bytes(address)))) {
+        let [address, deposed, values, marks] =
+            self.fields([b"\"address\"", b"\"deposed_key\"", b"\"values\"", b"\"sensitive_values\""])?;
+        let is_seen = |address| self.seen.contains(&hash(self.scanner.bytes(address)));
+        if deposed.is_none() && address.is_some_and(is_seen) {
             return Ok(());
         }
         self.mark(values, marks)
@@ -206,6 +211,9 @@ impl<R: Read> Document<'_, '_, R> {
         let mut first = true;
         while self.scanner.next_key(&mut first)? {
             if self.scanner.key() == b"\"change\"" && self.scanner.peek()? == Some(b'{') {
+                if entry.change.iter().any(Option::is_some) {
+                    return Err(PlanError::twice(self.scanner.position()));
+                }
                 entry.change = self.fields(CHANGE)?;
             } else {
                 self.field_of(&HEAD, &mut entry.head)?;

@@ -61,6 +61,11 @@ pub(super) enum ScanError {
         at: Position,
         expected: &'static str,
     },
+    /// A value of another type.
+    WrongType {
+        at: Position,
+        expected: &'static str,
+    },
     /// More than can be kept at once.
     TooLarge(Position),
 }
@@ -135,7 +140,10 @@ impl<R: Read> Scanner<R> {
     /// Consumes `{` or `[`.
     pub(super) fn open(&mut self, bracket: u8) -> Result<(), ScanError> {
         let expected = if bracket == b'{' { "an object" } else { "an array" };
-        self.expect(bracket, expected)
+        self.expect(bracket, expected).map_err(|error| match error {
+            ScanError::Unexpected { at, expected } => ScanError::WrongType { at, expected },
+            other => other,
+        })
     }
 
     /// Moves to an object's next entry, over its key and colon; `false` after its last.
@@ -155,6 +163,12 @@ impl<R: Read> Scanner<R> {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         key.extend_from_slice(self.bytes(span));
+        // However it is written, it is the same key.
+        if key.contains(&b'\\')
+            && let Ok(text) = serde_json::from_slice::<String>(&key)
+        {
+            key = serde_json::to_vec(&text).unwrap_or(key);
+        }
         self.key = key;
         // A key inside something that is kept stays with it.
         if outer.is_none() {
@@ -183,7 +197,7 @@ impl<R: Read> Scanner<R> {
         true
     }
 
-    /// The key that [`Self::next_key`] moved over, as it stands in the document.
+    /// The key that [`Self::next_key`] moved over, as JSON that escapes nothing without need.
     pub(super) fn key(&self) -> &[u8] {
         &self.key
     }
@@ -428,18 +442,29 @@ pub(super) fn entries(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// The value of an entry of an object that is at hand as a whole.
 ///
-/// A key that stands only once in all the bytes is not searched for entry by entry. Should it then
-/// be the key of something further inside, more is returned than was asked for, never less.
+/// A key that stands only once in all the bytes, and right in the object, is not searched for entry by
+/// entry.
 pub(super) fn entry<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let quoted = format!("\"{key}\":");
     let mut found = memmem::find_iter(object, &quoted);
-    if plain && let (Some(at), None) = (found.next(), found.next()) {
+    if plain
+        && let (Some(at), None) = (found.next(), found.next())
+        && is_at_top(object.get(..at).unwrap_or_default())
+    {
         return take_value(&mut object.get(at + quoted.len()..)?);
     }
+    // Where it stands twice, the last one counts, as it does when the object is built.
     entries(object)
-        .find(|(own, _)| serde_json::from_slice::<String>(own).is_ok_and(|own| own == key))
+        .filter(|(own, _)| serde_json::from_slice::<String>(own).is_ok_and(|own| own == key))
+        .last()
         .map(|(_, value)| value)
+}
+
+/// Whether an object that begins so goes on with a key or value of its own.
+fn is_at_top(beginning: &[u8]) -> bool {
+    let mut skip = Skip::default();
+    matches!(skip.advance(beginning), Advance::More) && skip.is_at_top()
 }
 
 /// The elements of an array that is at hand as a whole, likewise.

@@ -73,6 +73,11 @@ impl Skip {
         skip
     }
 
+    /// Whether this is right inside the first bracket, neither deeper nor in a string.
+    pub(super) fn is_at_top(&self) -> bool {
+        self.open.depth == 1 && !self.in_string
+    }
+
     /// Goes on over `bytes`, which follow those of the last call.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Advance {
         if self.open.depth == 0 && (self.in_string || bytes.first() == Some(&b'"')) {
@@ -124,7 +129,8 @@ impl Skip {
         }
     }
 
-    /// The brackets of a block that stand outside strings, a bit for each.
+    /// The brackets of a block that stand outside strings, a bit for each, and the backslashes that must
+    /// not.
     fn brackets(&mut self, block: &[u8; 64]) -> u64 {
         let Masks { mut quotes, backslashes, brackets } = Masks::of(block);
         if backslashes != 0 || self.escaped {
@@ -139,7 +145,7 @@ impl Skip {
             inside = !inside;
         }
         self.in_string = inside >> 63 == 1;
-        brackets & !inside
+        (brackets | backslashes) & !inside
     }
 
     /// Which bytes a backslash takes the meaning of.
@@ -168,6 +174,9 @@ impl Skip {
             brackets &= brackets - 1;
             let bracket = block.get(place).copied().unwrap_or_default();
             let curly = matches!(bracket, b'{' | b'}');
+            if bracket == b'\\' {
+                return Some(Advance::Wrong(at + place, "no backslash"));
+            }
             if matches!(bracket, b'{' | b'[') {
                 self.open.push(curly);
                 if self.open.depth > MAX_DEPTH {
@@ -238,6 +247,7 @@ pub(super) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -248,6 +258,7 @@ mod tests {
             match byte {
                 _ if escaped => escaped = false,
                 b'\\' if in_string => escaped = true,
+                b'\\' => return Some(Err(at)),
                 b'"' => {
                     in_string = !in_string;
                     if open.is_empty() && !in_string {
@@ -282,6 +293,21 @@ mod tests {
         None
     }
 
+    /// A string, an object or an array.
+    fn value() -> impl Strategy<Value = Value> {
+        let text = || r#"([a-z]{1,30}|["\\{}\[\]\n\u{0}é€😀]){0,12}"#;
+        let string = text().prop_map(Value::String);
+        let leaf = prop_oneof![3 => string.clone(), 1 => any::<i64>().prop_map(Value::from), 1 => Just(Value::Null)];
+        let inner = leaf.prop_recursive(5, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::hash_map(text(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        });
+        prop_oneof![1 => string, 6 => prop::collection::vec(inner, 0..6).prop_map(Value::Array)]
+    }
+
     proptest! {
         #[test]
         fn brackets_close_at_any_depth(open in prop::collection::vec(any::<bool>(), 0..300), close in 0_usize..300) {
@@ -306,13 +332,30 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(600))]
         #[test]
         fn blocks_end_where_bytes_do(
-            // Mostly of what matters, so that every block holds quotes, backslashes and brackets. A
-            // backslash outside a string is no JSON.
-            text in r#"(\{|\[)("([a-z{}\[\],]|\\["\\n]){0,80}"|[0-9:, ]{0,9}|\{|\}|\[|\]){0,40}\]?\}?"#,
+            // Mostly of what matters, so that every block holds quotes, backslashes and brackets.
+            text in r#"(\{|\[)("([a-z{}\[\],]|\\["\\n]){0,80}"|[0-9:, ]{0,9}|\{|\}|\[|\]){0,40}\\?\]?\}?"#,
             mut pieces in prop::collection::vec(1_usize..600, 0..6),
         ) {
             pieces.sort_unstable();
             prop_assert_eq!(by_blocks(text.as_bytes(), &pieces), by_bytes(text.as_bytes()));
+        }
+
+        #[test]
+        fn a_value_ends_where_serde_says(
+            value in value(),
+            pretty in any::<bool>(),
+            // Whatever follows it does not matter, valid or not.
+            behind in r#"[\]\[}{",: \\é]{0,70}"#,
+            piece in prop::sample::select(&[1_usize, 7, 63, 64, 65, 128, 1_000][..]),
+        ) {
+            let written = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let written = written.unwrap();
+            let text = format!("{written}{behind}");
+            let mut read = serde_json::Deserializer::from_str(&text).into_iter::<serde::de::IgnoredAny>();
+            prop_assert!(read.next().is_some_and(|value| value.is_ok()));
+            prop_assert_eq!(read.byte_offset(), written.len());
+            let pieces: Vec<usize> = (1..=text.len() / piece).map(|number| number * piece).collect();
+            prop_assert_eq!(by_blocks(text.as_bytes(), &pieces), Some(Ok(written.len())), "{}", text);
         }
 
         #[test]

@@ -26,7 +26,7 @@ impl<R: Read> Document<'_, '_, R> {
         Ok(std::mem::take(&mut self.marked).finish())
     }
 
-    fn state_values(&mut self) -> Result<(), PlanError> {
+    pub(super) fn state_values(&mut self) -> Result<(), PlanError> {
         self.each_entry(|document| match document.scanner.key() {
             b"\"outputs\"" => document.state_outputs(),
             b"\"root_module\"" => document.state_module(),

@@ -1,10 +1,13 @@
 //! What the reader makes of plans that real Terraform wrote, and of what is no plan.
 
+mod slow;
+
 use std::io::Read;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use self::slow::Pieces;
 use super::*;
 
 const EVERYTHING: &str = include_str!("../../../tests/plans/everything.json");
@@ -119,6 +122,7 @@ fn nothing_to_do_is_told_from_something_unknown() {
         ("deferred_changes", json!([{"reason": "x", "resource_change": {"address": "a.b"}}])),
         ("action_invocations", json!([{"address": "action.a.b"}])),
         ("frobnicate_changes", json!([{}])),
+        ("Resource_Changes", json!([{}])),
         ("resource_changes", json!([{"address": "a.b", "change": {"actions": ["frobnicate"]}}])),
         ("resource_changes", json!([{"address": "a.b", "change": {"actions": []}}])),
         ("output_changes", json!({"x": {"actions": ["frobnicate"]}})),
@@ -178,22 +182,10 @@ fn visitors_see_what_changes_and_nothing_else() {
     assert_eq!(seen.outputs, ["added", "endpoint", "password"]);
 }
 
-/// Hands out one byte at a time, as a slow pipe may.
-struct Dripping<'a>(&'a [u8]);
-
-impl Read for Dripping<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
-        buffer[0] = *first;
-        self.0 = rest;
-        Ok(1)
-    }
-}
-
 #[test]
 fn the_form_of_the_document_does_not_matter() {
     let expected = read(EVERYTHING).to_summary_json(usize::MAX);
-    let dripping = read_plan(Dripping(EVERYTHING.as_bytes()), &mut []).unwrap();
+    let dripping = read_plan(Pieces(EVERYTHING.as_bytes(), 1), &mut []).unwrap();
     assert_eq!(dripping.to_summary_json(usize::MAX), expected);
 
     // Keys in another order (configuration before variables), with white space and a byte-order mark.
@@ -218,7 +210,7 @@ fn missing_and_empty_fields_are_read() {
 
 #[test]
 fn what_is_no_plan_is_named_with_a_remedy() {
-    let cases: [(&[u8], &str, &str); 29] = [
+    let cases: [(&[u8], &str, &str); 31] = [
         (b"", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b" \n\n ", "the plan JSON is empty", "terraform show -json PLANFILE"),
         (b"PK\x03\x04\x14\x00\x08", "binary format", "terraform show -json PLANFILE"),
@@ -266,6 +258,16 @@ fn what_is_no_plan_is_named_with_a_remedy() {
         (b"::debug::x {\"resource_changes\":[]}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
         (b"Warning: x\n\n  {\n\"a\": 1}", "line 1, column 1: there is text before", "terraform_wrapper: false"),
         (b"{\"resource_changes\":[]}\n::debug::x", "line 2, column 1: there is text after", "terraform_wrapper: false"),
+        (
+            b"{\"planned_values\":{},\"output_changes\":[{\"actions\":[\"delete\"]}]}",
+            "line 1, column 39: an object is expected (in `output_changes`)",
+            "Write it again",
+        ),
+        (
+            b"{\"resource_changes\":[{\"change\":{\"actions\":[\"update\"],\"after\":{\"x\":1e400}}}]}",
+            "this is larger than anything that Terraform writes (in `resource_changes[0].change.after.x`)",
+            "Write it again",
+        ),
         (
             b"{\"planned_values\":{},\n\"resource_changes\":[{\"addr",
             "line 2, column 27: the plan JSON ends in the middle (in `resource_changes[0]`)",
@@ -330,19 +332,6 @@ proptest! {
         let (head, tail) = EVERYTHING.as_bytes().split_at(cut);
         let plan = read_plan(head.chain(tail), &mut []).unwrap();
         prop_assert_eq!(plan.counts, read(EVERYTHING).counts);
-    }
-}
-
-/// Hands out so many bytes at once.
-struct Pieces<'a>(&'a [u8], usize);
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let length = self.1.min(self.0.len()).min(buffer.len());
-        let (piece, rest) = self.0.split_at(length);
-        buffer[..length].copy_from_slice(piece);
-        self.0 = rest;
-        Ok(length)
     }
 }
 
@@ -430,4 +419,153 @@ fn of_too_many_variables_none_is_shown_that_may_be_sensitive() {
     let names: Vec<usize> = (0..30_000).collect();
     let all = plan(30, &names);
     assert_eq!((all.withheld(), &*all.scrub("secret-29")), (None, SENSITIVE));
+}
+
+#[test]
+fn however_a_key_is_written_it_is_the_same() {
+    let plan = r#"{"resource_ch\u0061nges":[{"\u0061ddress":"a.b","ch\u0061nge":{"\u0061ctions":["\u0064elete"],
+        "b\u0065fore":{"x":"hunter2hunter2"},"before_sensitiv\u0065":{"x":true}}}],"err\u006fred":true}"#;
+    let read = read(plan);
+    assert_eq!((read.counts.destroy, &*read.resources[0].address, read.errored), (1, "a.b", true));
+    assert_eq!(read.secrets.scrub("hunter2hunter2"), SENSITIVE);
+}
+
+#[test]
+fn a_key_that_matters_and_stands_twice_is_refused() {
+    let of_a_change = |change: &str| format!(r#"{{"resource_changes":[{{"address":"a.b","change":{{{change}}}}}]}}"#);
+    let cases = [
+        of_a_change(r#""actions":["delete"],"actions":["no-op"]"#),
+        of_a_change(r#""actions":["delete"],"\u0061ctions":["no-op"]"#),
+        of_a_change(r#""actions":["update"],"before":{"x":1},"before":null"#),
+        r#"{"resource_changes":[{"address":"a.b","change":{"actions":["delete"]},"change":{"actions":["no-op"]}}]}"#
+            .to_owned(),
+        r#"{"resource_changes":[{"address":"a.b","address":"a.c","change":{"actions":["delete"]}}]}"#.to_owned(),
+        r#"{"errored":true,"resource_changes":[],"errored":false}"#.to_owned(),
+        r#"{"complete":false,"resource_changes":[],"complete":null}"#.to_owned(),
+        r#"{"resource_changes":[{"change":{"actions":["delete"]}}],"resource_changes":[]}"#.to_owned(),
+        r#"{"output_changes":{"x":{"actions":["delete"],"actions":["no-op"]}}}"#.to_owned(),
+    ];
+    for plan in cases {
+        let error = fails(plan.as_bytes()).to_string();
+        assert!(error.contains("the same key stands here twice"), "{plan}: {error}");
+    }
+    // What stands twice in something that is only skipped says nothing.
+    read(r#"{"resource_changes":[],"x":1,"x":2}"#);
+}
+
+#[test]
+fn numbers_that_no_machine_holds_are_told_apart_and_hidden() {
+    let attribute = |value: &str| format!("{value}8446744073709551617");
+    let (one, other) = (attribute("1"), attribute("2"));
+    assert!(read(&change_of(&one, &one)).resources[0].delta.is_none());
+    for (before, after) in
+        [(&*one, "18446744073709551618"), (&one, &other), ("0.12345678901234567891", "0.12345678901234567892")]
+    {
+        assert!(read(&change_of(before, after)).resources[0].delta.is_some(), "{before} {after}");
+    }
+    let marked = change_of(&one, &other).replace(r#""after""#, r#""before_sensitive":{"x":true},"after""#);
+    assert_eq!(read(&marked).secrets.scrub(&one), SENSITIVE);
+}
+
+#[test]
+fn secrets_are_found_wherever_a_plan_marks_them() {
+    let plan = |resource_changes: &str, prior_state: &str, configuration: &str| {
+        let text = format!(
+            r#"{{"resource_changes":[{resource_changes}],"prior_state":{{"values":{prior_state}}},"configuration":{configuration}}}"#
+        );
+        read(&text).secrets
+    };
+    let of_a_resource = |more: &str| {
+        let values = r#""values":{"x":"hunter2hunter2"},"sensitive_values":{"x":true}"#;
+        format!(r#"{{"root_module":{{"resources":[{{"address":"a.b"{more},{values}}}]}}}}"#)
+    };
+    let change = |more: &str, before: &str| {
+        format!(r#"{{"address":"a.b"{more},"change":{{"actions":["update"],"before":{before},"after":{{}}}}}}"#)
+    };
+    let output = r#"{"outputs":{"x":{"sensitive":true,"value":"hunter2hunter2"}}}"#;
+    let cases = [
+        // A deposed object in the state has the address of the current one, and the other way round.
+        plan(&change("", "{}"), &of_a_resource(r#","deposed_key":"1234abcd""#), "{}"),
+        plan(&change(r#","deposed":"1234abcd""#, "{}"), &of_a_resource(""), "{}"),
+        plan(&change("", "null"), &of_a_resource(""), "{}"),
+        plan("", output, "{}"),
+    ];
+    for (case, secrets) in cases.iter().enumerate() {
+        assert_eq!(secrets.scrub("hunter2hunter2"), SENSITIVE, "{case}");
+    }
+    // Modules so deep that nobody looks into them may hold any secret.
+    let deep = |open: &str, close: &str, times| format!("{}{}", open.repeat(times), close.repeat(times));
+    let modules = deep(r#"{"child_modules":["#, "]}", 150).replace("[]", "[{}]");
+    assert!(plan("", &format!(r#"{{"root_module":{modules}}}"#), "{}").withheld().is_some());
+    let calls = deep(r#"{"module_calls":{"m":{"module":"#, "}}}", 150).replace(":}", ":{}}");
+    assert!(plan("", "{}", &format!(r#"{{"root_module":{calls}}}"#)).withheld().is_some());
+}
+
+/// Values with all that has to be told apart, as Terraform writes them or not.
+fn attributes() -> impl Strategy<Value = Map<String, Value>> {
+    let text = r#"([a-z]{1,40}|["\\{}\[\],:\n\u{7f}é€😀<]){0,9}"#;
+    let leaf = prop_oneof![
+        3 => text.prop_map(Value::String),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => (-9.0..9.0).prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Null),
+    ];
+    let value = leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::hash_map("[a-c\"é]{1,3}", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    prop::collection::hash_map("([a-d]|[\"\\\\é😀])", value, 0..6).prop_map(|map| map.into_iter().collect())
+}
+
+/// Entries of `resource_changes`, of which mostly a part of the attributes differ.
+fn changes() -> impl Strategy<Value = Vec<Value>> {
+    let actions = prop::sample::select(vec![
+        json!(["no-op"]),
+        json!(["create"]),
+        json!(["update"]),
+        json!(["delete"]),
+        json!(["delete", "create"]),
+        json!(["forget"]),
+        json!(["Delete"]),
+        json!([]),
+    ]);
+    let marks = prop::collection::hash_map("[a-d]", any::<bool>(), 0..3);
+    let change = (actions, attributes(), attributes(), 0..4, marks, prop::option::of(Just("a.old")));
+    let entry = change.prop_map(|(actions, before, new, kept, marks, previous)| {
+        let mut after = before.clone();
+        after.extend(new.into_iter().skip(usize::try_from(kept).unwrap()));
+        let (before, after) = match actions[0].as_str() {
+            Some("create") => (Value::Null, Value::Object(after)),
+            Some("forget") => (Value::Object(before), Value::Null),
+            _ => (Value::Object(before), Value::Object(after)),
+        };
+        json!({"address": "a.b", "previous_address": previous, "change": {
+            "actions": actions, "before": before, "after": after, "before_sensitive": marks, "after_sensitive": marks,
+        }})
+    });
+    prop::collection::vec(entry, 0..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_slow_reading_comes_to_the_same_however_the_plan_arrives(
+        changes in changes(),
+        pretty in any::<bool>(),
+        unread in attributes(),
+        size in prop::sample::select(&[1_usize, 7, 63, 64, 65, 4_096][..]),
+    ) {
+        let plan = json!({"aside": unread, "resource_changes": changes, "timestamp": "2026-11-21T09:40:00Z"});
+        let text = if pretty { serde_json::to_string_pretty(&plan) } else { serde_json::to_string(&plan) }.unwrap();
+        let mut seen = slow::Seen::default();
+        let read = read_plan(Pieces(text.as_bytes(), size), &mut [&mut seen]).unwrap();
+        slow::is_counted(&plan, &read);
+        prop_assert!(!slow::carries_changes(&plan) || read.has_changes());
+        seen.is_all_of(&plan);
+        slow::is_hidden(&plan, &read);
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::delta::has_true;
+use super::super::exact::exact;
 use super::super::large::{is_stand_in, stands_for};
 use super::super::scan;
 use super::patterns::Patterns;
@@ -62,7 +63,7 @@ impl Marked {
     /// Takes the parts of a value that is still JSON, building only those.
     pub(in super::super) fn add_json(&mut self, json: &[u8], marks: &Value) -> serde_json::Result<()> {
         match marks {
-            Value::Bool(true) => self.add_all(&serde_json::from_slice(json)?),
+            Value::Bool(true) => self.add_all(&serde_json::from_slice(&exact(json))?),
             _ if is_stand_in(marks) || json.starts_with(b"\"") => self.add(&serde_json::from_slice(json)?, marks),
             Value::Object(marks) if json.starts_with(b"{") => {
                 for (key, mark) in marks.iter().filter(|(_, mark)| has_true(mark)) {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::super::exact::exact;
 use super::super::large::weight;
 use super::marked::Marked;
 use super::{OWN, Unsearchable};
@@ -83,7 +84,7 @@ impl Patterns {
     fn add_inside(&mut self, value: &str) {
         if weight(value.as_bytes()) > MOST_INSIDE {
             self.unsearchable.get_or_insert(Unsearchable::Value { bytes: value.len() });
-        } else if let Ok(inner) = serde_json::from_str::<Value>(value) {
+        } else if let Ok(inner) = serde_json::from_slice::<Value>(&exact(value.as_bytes())) {
             let mut leaves = Marked::default();
             leaves.add_all(&inner);
             for leaf in leaves.values {
