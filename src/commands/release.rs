@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::locking::forget;
 use super::report::Report;
-use super::rescue::{Left, Rescued, kept_for, note_kept, said_by_killed};
+use super::rescue::{Left, Rescued, is_kept, kept_for, note_kept, said_by_killed};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
 use crate::core::comment::{Phase, Step};
 use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
-use crate::shell::lock_store::{Bucket, CleanedUp, read_locks, release_ours};
+use crate::shell::lock_store::{Bucket, CleanedUp, LockSeen, read_locks, release_ours};
+use crate::shell::processes::is_anybody_in;
 use crate::shell::runner::{Apply, Footprint, Run};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
@@ -75,24 +76,15 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         return tell_killed(&session, &command, &mut footprints, 0).await;
     }
     if footprints.is_empty() {
-        return untraced(&session, &bucket, run).await;
+        return untraced(&session, &bucket, run, module.directory()).await;
     }
-    let is_ours = |info: &LockInfo| info.freeze_reason().is_none() && ids.contains(&info.id);
-    let CleanedUp { removed: released, failed } = release_ours(&bucket, is_ours).await;
-    for seen in &released {
-        let id = one_line(seen.id().unwrap_or_default());
-        tracing::info!("released the lock {id} that this run had left in {}", seen.store.as_str());
-    }
-    if let Some(source) = failed {
-        let id = ids.into_iter().next().unwrap_or_default();
-        return Err(Error::LockNotReleased { id, path, source: Box::new(source) });
-    }
+    let released = let_go(&bucket, &ids).await?;
     for footprint in &mut footprints {
         if let Some(state) = footprint.state.clone() {
             forget(footprint, &state);
         }
     }
-    tell_killed(&session, &command, &mut footprints, released.len()).await
+    tell_killed(&session, &command, &mut footprints, released).await
 }
 
 /// What became of the apply of a killed step, of which nothing says that its state is in the bucket.
@@ -202,20 +194,40 @@ fn nothing_held(directory: &Path, run: &Run) -> Result<(), Error> {
     }
 }
 
-/// A job without a footprint took no lock, or somebody tidied up after it: then nothing proves its
-/// Terraform dead. A lock of this run is named. It may be another job's, which is at work or leaves
-/// it on purpose.
-async fn untraced(session: &Session, bucket: &Bucket, run: &Run) -> Result<(), Error> {
+/// A job without a footprint took no lock, or somebody tidied up after it. A lock of this run is let go
+/// when nothing works in the root module's directory, no other job of the run is at work, and it does
+/// not stay on purpose; else it is named.
+async fn untraced(session: &Session, bucket: &Bucket, run: &Run, directory: &Path) -> Result<(), Error> {
     let locks = read_locks(bucket).await?;
-    let of_run =
-        |info: &&LockInfo| info.freeze_reason().is_none() && info.run().is_some_and(|of| is_this_run(&of, run));
-    match locks.iter().filter_map(|seen| seen.body.as_ref().ok()).find(of_run) {
-        Some(info) if is_only_job(session, run).await => Err(Error::NotReleased { id: info.id.clone() }),
-        Some(_) => {
-            tracing::info!("nothing released: this job took no lock, and other jobs of this run may be at work");
-            Ok(())
+    let of_run = |seen: &LockSeen| {
+        let info = seen.body.as_ref().ok().filter(|info| info.freeze_reason().is_none())?;
+        Some((info.id.clone(), info.run().filter(|of| is_this_run(of, run))?))
+    };
+    let Some((id, of)) = locks.iter().find_map(of_run) else { return Ok(()) };
+    if !is_only_job(session, run).await {
+        tracing::info!("nothing released: this job took no lock, and other jobs of this run may be at work");
+        return Ok(());
+    }
+    if is_anybody_in(directory) != Some(false) || is_kept(bucket, &of).await != Some(false) {
+        return Err(Error::NotReleased { id });
+    }
+    let_go(bucket, &[id]).await.map(|_| ())
+}
+
+/// Releases the locks with these IDs, and tells how many that were.
+async fn let_go(bucket: &Bucket, ids: &[String]) -> Result<usize, Error> {
+    let is_ours = |info: &LockInfo| info.freeze_reason().is_none() && ids.contains(&info.id);
+    let CleanedUp { removed, failed } = release_ours(bucket, is_ours).await;
+    for seen in &removed {
+        let id = one_line(seen.id().unwrap_or_default());
+        tracing::info!("released the lock {id} that this run had left in {}", seen.store.as_str());
+    }
+    match failed {
+        Some(source) => {
+            let id = ids.first().cloned().unwrap_or_default();
+            Err(Error::LockNotReleased { id, path: bucket.backend().path(), source: Box::new(source) })
         }
-        None => Ok(()),
+        None => Ok(removed.len()),
     }
 }
 

@@ -159,6 +159,25 @@ pub fn kill_group(leader: u32) -> io::Result<()> {
     }
 }
 
+/// Whether a process works in this directory, beside this one and those that started it. `None` where
+/// that cannot be told: without `/proc`, or of a directory that is gone.
+pub fn is_anybody_in(directory: &Path) -> Option<bool> {
+    let directory = directory.canonicalize().ok()?;
+    let mut ours = vec![process::id()];
+    while let Some(parent) = ours.last().and_then(|pid| parent_of(*pid)).filter(|parent| *parent > 1) {
+        ours.push(parent);
+    }
+    let is_there = |row: &Row| fs::read_link(format!("/proc/{}/cwd", row.pid)).is_ok_and(|place| place == directory);
+    let mut others = table().into_iter().filter(|row| !row.is_dead && !ours.contains(&row.pid));
+    (ours.len() > 1).then(|| others.any(|row| is_there(&row)))
+}
+
+/// Who started a process; `None` without `/proc`.
+fn parent_of(pid: u32) -> Option<u32> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    line.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// One process as the system lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
@@ -265,6 +284,19 @@ mod tests {
         let row = Row::from_ps(line).unwrap();
         assert_eq!((row.pid, row.group, row.is_dead), (77, 70, true));
         assert_eq!((row.name.as_str(), row.started.as_str()), ("terraform", "Sat Nov 21 06:33:52 2026"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whoever_works_in_a_directory_is_seen() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(is_anybody_in(place.path()), Some(false));
+        let mut child = Command::new("sleep").arg("60").current_dir(place.path()).spawn().unwrap();
+        assert_eq!(is_anybody_in(place.path()), Some(true));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_anybody_in(place.path()), Some(false));
+        assert_eq!(is_anybody_in(&place.path().join("gone")), None);
     }
 
     #[test]

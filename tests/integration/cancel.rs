@@ -116,9 +116,9 @@ fn check_killed(on: fn(Step<'_>) -> Step<'_>) {
     }
 }
 
-/// Whoever tidied up took away what proves Terraform dead.
+/// Whoever tidied up took away what names its Terraform; but somebody works in the directory.
 #[test]
-fn a_clean_up_step_that_finds_no_footprint_lets_no_lock_go() {
+fn a_clean_up_step_that_finds_no_footprint_lets_no_lock_go_while_somebody_is_at_work() {
     let world = World::applied();
     let (_, push, sign) = world.slow_change();
     let temp = world.place("temp");
@@ -135,6 +135,23 @@ fn a_clean_up_step_that_finds_no_footprint_lets_no_lock_go() {
         assert!(log.contains(told), "{told:?} is not told:\n{log}");
     }
     sign.go_on();
+}
+
+#[test]
+fn a_clean_up_step_that_finds_no_footprint_releases_its_runs_lock_when_nobody_is_at_work() {
+    let world = World::applied();
+    let (_, push, sign) = world.slow_change();
+    let temp = world.place("temp");
+    let step = Step::apply(&world, &push).env("RUNNER_TEMP", &temp.display().to_string()).start();
+    step.wait_for_apply();
+    step.signal(Signal::KILL);
+    sign.go_on();
+    wait_for("Terraform's end", Duration::from_mins(1), || step.terraforms().is_empty().then_some(()));
+    fs::remove_dir_all(temp.join("stategate")).unwrap();
+    let outcome = step.finish();
+    let (code, log) = outcome.cleanup.as_ref().expect("the clean-up step ran");
+    assert_eq!(*code, Some(0), "{log}");
+    assert!(log.contains("released the lock") && world.bucket.locks().is_empty(), "{log}");
 }
 
 #[test]
