@@ -25,7 +25,7 @@ const RESOURCES: usize = 20_000;
 const BYTES: usize = 100_000_000;
 const ROUNDS: usize = 5;
 
-/// What the issue asks for.
+/// The most that reading a plan may take, whatever its size.
 const MOST_MEMORY_KIB: usize = 64 * 1024;
 
 fn main() {

@@ -131,7 +131,9 @@ fn a_clean_up_step_that_finds_no_footprint_lets_no_lock_go_while_somebody_is_at_
     assert_eq!(*code, Some(10), "{log}");
     assert_eq!(world.bucket.locks(), [PROD_LOCK], "{log}");
     let id = world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str().unwrap().to_owned();
-    for told in [id.as_str(), "whether its Terraform is dead", "six minutes", "stategate unlock --lock-id"] {
+    for told in
+        [id.as_str(), "whether its Terraform is dead", "six minutes", "the workflow that runs `unlock` with lock-id"]
+    {
         assert!(log.contains(told), "{told:?} is not told:\n{log}");
     }
     sign.go_on();

@@ -59,7 +59,7 @@ fn check_only_with_its_approval(world: &World, (web, queue): (u64, u64), push: &
     Step::apply(world, push).refused_and_told(&[web, queue], 11, &told);
     // Which of the two lacks it, each reads in its own verdict, beside its own count.
     let (first, second) = (world.github.comment(web), world.github.comment(queue));
-    assert!(first.contains("not applied, approval is missing") && first.contains("Approvals: 0 of 1"), "{first}");
+    assert!(first.contains("not applied, approval is missing") && first.contains("has 0 of 1 approval"), "{first}");
     let other = format!("[#{web}](https://github.com/acme/infra/pull/{web}) is not approved");
     assert!(second.contains(&format!("not applied, {other}")), "{second}");
     assert!(second.contains("Approvals of this pull request: 1 of 1, by"), "{second}");
