@@ -89,6 +89,12 @@ fn shells_know_the_core_and_never_each_other() {
     }
 }
 
+/// A release has nothing below `info` in it: what a debug run shows goes through `detail!`.
+#[test]
+fn nothing_is_told_that_a_release_leaves_out() {
+    assert_without("", &["tracing::debug!", "tracing::trace!"]);
+}
+
 #[test]
 fn one_purpose_a_file() {
     for under in ["core", "net", "shell", "commands"] {

@@ -64,7 +64,7 @@ impl GitHub {
         match self.commit_by_rest(repository, sha).await {
             Ok(commit) => Ok(Some(commit)),
             Err(further) => {
-                tracing::debug!(%further, "REST does not tell it either");
+                detail!(%further, "REST does not tell it either");
                 Err(error)
             }
         }
