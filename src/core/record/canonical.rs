@@ -32,6 +32,11 @@ pub(super) enum Unfinished {
 }
 
 impl Unfinished {
+    /// Whether when the plan was made can change it.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
     /// The fingerprint; a time that equals `plan_time` (which `plantimestamp()` returns) counts as
     /// "when the plan was made", whenever that was.
     pub(super) fn finish(self, plan_time: Option<&str>) -> [u8; 32] {

@@ -89,12 +89,37 @@ pub struct Fingerprinter {
     key: FingerprintKey,
     resource_start: Hmac<Sha256>,
     attribute_start: Hmac<Sha256>,
-    resources: Vec<Pending>,
-    outputs: Vec<Pending>,
+    resources: Vec<Taken>,
+    outputs: Vec<Taken>,
     other: Vec<String>,
     unknown: BTreeSet<String>,
     attributes: usize,
     masked: bool,
+}
+
+/// A change whose fingerprint is taken. Few have a time in them, so all that is kept of most of a large
+/// plan's are its name and digits.
+enum Taken {
+    Whole(ResourceChange),
+    /// When the plan was made stands at its end.
+    Open(Box<Pending>),
+}
+
+impl Taken {
+    fn of(pending: Pending) -> Self {
+        if pending.attributes.iter().any(|(_, value)| value.is_open()) {
+            Self::Open(Box::new(pending))
+        } else {
+            Self::Whole(pending.finish(None))
+        }
+    }
+
+    fn finish(self, plan_time: Option<&str>) -> ResourceChange {
+        match self {
+            Self::Whole(change) => change,
+            Self::Open(pending) => pending.finish(plan_time),
+        }
+    }
 }
 
 /// A change whose times are not known yet to be the plan's.
@@ -132,23 +157,14 @@ impl Fingerprinter {
     ///
     /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name.
     fn finish(self, plan_time: Option<&str>, complete: bool) -> PlanFingerprint {
-        let mut resources: Vec<ResourceChange> = self
-            .resources
-            .into_iter()
-            .map(|pending| {
-                let (name, deposed, actions, fingerprint, attributes) = pending.finish(plan_time);
-                ResourceChange { address: name, deposed, actions, fingerprint, attributes }
-            })
-            .collect();
+        let mut resources: Vec<ResourceChange> =
+            self.resources.into_iter().map(|taken| taken.finish(plan_time)).collect();
         resources.sort();
-        let mut outputs: Vec<OutputChange> = self
-            .outputs
-            .into_iter()
-            .map(|pending| {
-                let (name, _, actions, fingerprint, _) = pending.finish(plan_time);
-                OutputChange { name, actions, fingerprint }
-            })
-            .collect();
+        let output = |taken: Taken| {
+            let ResourceChange { address: name, actions, fingerprint, .. } = taken.finish(plan_time);
+            OutputChange { name, actions, fingerprint }
+        };
+        let mut outputs: Vec<OutputChange> = self.outputs.into_iter().map(output).collect();
         outputs.sort();
         let unknown = self.unknown.into_iter().map(|part| format!("unknown: {part}"));
         let mut other: Vec<String> = self.other.into_iter().chain(unknown).collect();
@@ -251,10 +267,7 @@ fn identity(canon: &mut Canon, sides: &Sides<'_>) {
 }
 
 impl Pending {
-    fn finish(
-        self,
-        plan_time: Option<&str>,
-    ) -> (String, Option<String>, Vec<String>, String, BTreeMap<String, String>) {
+    fn finish(self, plan_time: Option<&str>) -> ResourceChange {
         let mut head = self.head;
         let mut attributes = BTreeMap::new();
         for (name, unfinished) in self.attributes {
@@ -265,7 +278,13 @@ impl Pending {
             }
         }
         let fingerprint: [u8; 32] = head.finalize().into_bytes().into();
-        (self.name, self.deposed, self.actions, digits(&fingerprint, DIGITS), attributes)
+        ResourceChange {
+            address: self.name,
+            deposed: self.deposed,
+            actions: self.actions,
+            fingerprint: digits(&fingerprint, DIGITS),
+            attributes,
+        }
     }
 }
 
@@ -294,7 +313,7 @@ impl PlanVisitor for Fingerprinter {
             keeps_attributes: false,
         };
         let pending = if change.actions == ["no-op"] { pending } else { self.change(pending, change, true) };
-        self.resources.push(pending);
+        self.resources.push(Taken::of(pending));
     }
 
     fn deferred(&mut self, deferred: &DeferredSummary) {
@@ -328,7 +347,7 @@ impl PlanVisitor for Fingerprinter {
         };
         let mut pending = self.change(pending, change, false);
         name.clone_into(&mut pending.name);
-        self.outputs.push(pending);
+        self.outputs.push(Taken::of(pending));
     }
 }
 
@@ -336,4 +355,28 @@ fn digits(bytes: &[u8], count: usize) -> String {
     let mut text = hex(bytes);
     text.truncate(count);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::core::plan::read_plan;
+
+    /// What is kept grows with the number of changes, and not with what they say.
+    #[test]
+    fn only_a_change_with_a_time_in_it_is_kept_whole() {
+        let created = |address: &str, after: Value| json!({"address": address, "change": {"actions": ["create"], "before": null, "after": after}});
+        let many: serde_json::Map<String, Value> = (0..60).map(|number| (format!("a{number}"), "x".into())).collect();
+        let plan = json!({"timestamp": "2026-11-20T12:00:00Z", "resource_changes": [
+            created("a.plain", many.into()),
+            created("a.timed", json!({"made": "2026-11-20T12:00:00Z"})),
+        ]});
+        let mut taken = Fingerprinter::new(FingerprintKey::new(Some("a lineage")));
+        let summary = read_plan(plan.to_string().as_bytes(), &mut [&mut taken]).unwrap();
+        assert!(matches!(taken.resources.as_slice(), [Taken::Whole(_), Taken::Open(_)]));
+        let names: Vec<usize> = taken.finish_plan(&summary).resources.iter().map(|one| one.attributes.len()).collect();
+        assert_eq!(names, [60, 1]);
+    }
 }
