@@ -1,6 +1,6 @@
 //! Terraform's own flags and commands, given to stategate: what to give instead.
 
-use crate::core::advice::quoted;
+use crate::core::advice::{quoted, without_secret};
 
 /// Where a flag of Terraform's belongs.
 #[derive(Clone, Copy)]
@@ -68,6 +68,7 @@ pub(super) fn flag(command: &str, words: &[&str], has: impl Fn(&str) -> bool) ->
         let Some((_, takes_value, place)) = FLAGS.into_iter().find(|(flag, ..)| *flag == name) else { continue };
         let value = words.next().filter(|value| takes_value && !bare.contains('=') && !value.starts_with('-'));
         let flag = value.map_or_else(|| format!("-{bare}"), |value| format!("-{bare}={value}"));
+        let flag = without_secret(&flag);
         let next = match place {
             Place::Ours(how) => how.to_owned(),
             Place::Init => given("init", &flag, &has),
@@ -78,7 +79,7 @@ pub(super) fn flag(command: &str, words: &[&str], has: impl Fn(&str) -> bool) ->
             Place::Plan | Place::Apply => given("plan", &flag, &has),
         };
         return Some((
-            word.to_owned(),
+            without_secret(word),
             format!("That is a flag of Terraform's. {}", next.replace("{command}", command)),
         ));
     }
@@ -128,10 +129,12 @@ mod tests {
             let (word, next) = flag("apply", words, has).unwrap();
             assert!(word == named && next.contains(told), "{words:?}: {word}: {next}");
         }
-        let spaced = flag("plan", &["-var", "a=b c"], has).unwrap().1;
+        let (word, next) = flag("plan", &["-var=password=hunter2"], has).unwrap();
+        assert!(word == "-var=password=VALUE" && next.contains("'-var=password=VALUE'"), "{word}: {next}");
+        let spaced = flag("plan", &["-target", "a[\"b c\"]"], has).unwrap().1;
         let ours = shell_words::split(spaced.split("Give it in ").nth(1).unwrap().trim_end_matches('.')).unwrap();
         let inner = shell_words::split(ours[0].strip_prefix("--plan-args=").unwrap()).unwrap();
-        assert_eq!(inner, ["-var=a=b c"]);
+        assert_eq!(inner, ["-target=a[\"b c\"]"]);
         assert!(flag("status", &["-var=a"], |_| false).unwrap().1.contains("`terraform plan`, and status has no use"));
         assert_eq!(flag("plan", &["--frobnicate", "x"], has), None);
     }

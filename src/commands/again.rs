@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::cli::{Locking, Target};
-use crate::core::advice::quoted;
+use crate::core::advice::{quoted, without_secret};
 
 /// Which state, and how Terraform is run for it: what was not left as it is by default, each with a
 /// blank before it.
@@ -24,7 +24,7 @@ pub(super) fn target(target: &Target) -> String {
         push("--init", "false");
     }
     if let Some(words) = target.init_args.as_ref().filter(|words| !words.0.is_empty()) {
-        let words: Vec<_> = words.0.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = words.0.iter().map(|word| quoted(&without_secret(word)).into_owned()).collect();
         push("--init-args", &words.join(" "));
     }
     flags
