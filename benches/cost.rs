@@ -27,9 +27,9 @@ use harness::ministack::Ministack;
 use harness::process::{run, runtime};
 use harness::runner::binary;
 use harness::world::World;
-use stategate::core::backend::Backend;
-use stategate::core::lock_info::{LockInfo, Operation, Origin};
 use stategate::shell::lock_store::{Bucket, HeldLock, Released, Wait, acquire};
+use stategate_core::backend::Backend;
+use stategate_core::lock_info::{LockInfo, Operation, Origin};
 
 const ROUNDS: usize = 5;
 const WAITERS: usize = 32;
@@ -70,7 +70,7 @@ fn size_and_start() {
 
 /// From the start of `render` to its end.
 fn small_plan() {
-    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans/picture.json");
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/stategate-core/tests/plans/picture.json");
     let binary = binary();
     let time = median(50, || {
         run(Command::new(&binary).args(["render", "--plan-json"]).arg(&plan)).succeeded();

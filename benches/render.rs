@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use serde::de::IgnoredAny;
 use stategate::commands::render::{RenderOptions, render};
-use stategate::core::plan::read_plan;
-use stategate::core::record::{FingerprintKey, Fingerprinter};
+use stategate_core::plan::read_plan;
+use stategate_core::record::{FingerprintKey, Fingerprinter};
 
 const RESOURCES: usize = 20_000;
 const BYTES: usize = 100_000_000;

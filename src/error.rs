@@ -7,17 +7,17 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::core::advice::{SHOW_BY_WORKFLOW, lock_id, unlock_by_workflow};
-use crate::core::approval::ApproverError;
-use crate::core::backend::BackendError;
-use crate::core::comment::Phase;
-use crate::core::plan::PlanError;
-use crate::core::record::RecordError;
-use crate::core::refusal::Refusal;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::AwsError;
 use crate::shell::runner::{EventError, FootprintError};
 use crate::shell::terraform::{Exit, TerraformError};
+use stategate_core::advice::{SHOW_BY_WORKFLOW, lock_id, unlock_by_workflow};
+use stategate_core::approval::ApproverError;
+use stategate_core::backend::BackendError;
+use stategate_core::comment::Phase;
+use stategate_core::plan::PlanError;
+use stategate_core::record::RecordError;
+use stategate_core::refusal::Refusal;
 use words::{first_error, listed, on_pull_request, sentence, terraform_hint};
 
 /// The exit codes of the contract.

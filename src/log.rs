@@ -16,13 +16,13 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::Mistake;
-use crate::core::diagnostic::{Annotation, Severity};
-use crate::core::harmless::without_active;
-use crate::core::redact::redact;
-use crate::core::wrapped::wrapped;
 use crate::detail;
 use crate::error::Error;
 use crate::shell::runner::{LogWriter, annotate, columns, in_actions, variable};
+use stategate_core::diagnostic::{Annotation, Severity};
+use stategate_core::harmless::without_active;
+use stategate_core::redact::redact;
+use stategate_core::wrapped::wrapped;
 
 /// Starts the log; a second call changes nothing.
 pub fn start() {

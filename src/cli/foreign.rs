@@ -1,6 +1,6 @@
 //! Terraform's own flags and commands, given to stategate: what to give instead.
 
-use crate::core::advice::{quoted, without_secret};
+use stategate_core::advice::{quoted, without_secret};
 
 /// Where a flag of Terraform's belongs.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::cli::{Locking, Target};
-use crate::core::advice::{quoted, without_secret};
+use stategate_core::advice::{quoted, without_secret};
 
 /// Which state, and how Terraform is run for it: what was not left as it is by default, each with a
 /// blank before it.

@@ -18,14 +18,14 @@ use super::review::{self, Code, StateIdentity};
 use super::running::{all_words, open_root};
 use super::session::{Root, Session};
 use crate::cli::{ApplyCommand, OnPlanChange};
-use crate::core::approval::{Approval, Decision, Need, need};
-use crate::core::comment::{LockView, OutputView, Phase};
-use crate::core::lock_info::Operation;
-use crate::core::plan::Secrets;
-use crate::core::record::{Record, applied};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::Footprint;
+use stategate_core::approval::{Approval, Decision, Need, need};
+use stategate_core::comment::{LockView, OutputView, Phase};
+use stategate_core::lock_info::Operation;
+use stategate_core::plan::Secrets;
+use stategate_core::record::{Record, applied};
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;

@@ -9,13 +9,13 @@ use super::rescue::{Left, Rescued, rescue};
 use super::running::{Live, Ran, shown, words};
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::core::comment::Step;
-use crate::core::plan::{Secrets, read_state};
-use crate::core::transcript::Transcript;
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::Footprint;
 use crate::shell::terraform::{Exit, Finished, TerraformError};
+use stategate_core::comment::Step;
+use stategate_core::plan::{Secrets, read_state};
+use stategate_core::transcript::Transcript;
 
 /// Applies the plan. What the new state marks as sensitive comes back, where somebody had to ask.
 pub(super) async fn apply_plan(

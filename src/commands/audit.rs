@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::report::Report;
 use super::session::Session;
 use crate::cli::Reporting;
-use crate::core::comment::{LockView, UnlockNote, unlock_note};
-use crate::core::lock_info::LockInfo;
-use crate::core::record::AuditRecord;
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::Run;
+use stategate_core::comment::{LockView, UnlockNote, unlock_note};
+use stategate_core::lock_info::LockInfo;
+use stategate_core::record::AuditRecord;
 
 /// What is written down.
 pub(super) struct Entry<'a> {

@@ -9,10 +9,10 @@ use super::locking;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
 use crate::cli::{LockCommand, Reporting};
-use crate::core::advice::{lock_id, unlock_by_workflow};
-use crate::core::lock_info::{Operation, one_line};
 use crate::error::Error;
 use crate::shell::runner::{Outputs, write_out};
+use stategate_core::advice::{lock_id, unlock_by_workflow};
+use stategate_core::lock_info::{Operation, one_line};
 
 pub(super) async fn run(command: LockCommand) -> Result<(), Error> {
     let reason = command.reason.clone().ok_or_else(|| reason_missing(&command))?;

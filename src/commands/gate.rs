@@ -5,17 +5,17 @@ use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
-use crate::core::approval::{
-    Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
-    decide, earlier_approvals, older_than_plan, standing,
-};
-use crate::core::comment::GateView;
-use crate::core::record::{Record, SameContent, same_content, same_files};
-use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::github::Wanted;
 use crate::shell::runner::{Event, Run, variable};
+use stategate_core::approval::{
+    Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
+    decide, earlier_approvals, older_than_plan, standing,
+};
+use stategate_core::comment::GateView;
+use stategate_core::record::{Record, SameContent, same_content, same_files};
+use stategate_core::sentence::Sentence;
 
 /// A question that can be asked again.
 pub(super) struct Asked {
@@ -362,7 +362,7 @@ fn next_step(decision: &Decision) -> Sentence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::approval::Counted;
+    use stategate_core::approval::Counted;
 
     fn told(required: u32, by: &[&str], rejected: bool, environment: Option<&str>) -> GateView {
         let counted = |login: &&str| Counted { login: (*login).to_owned(), commit: "head".to_owned(), at: None };

@@ -5,15 +5,15 @@ use jiff::Timestamp;
 use super::again;
 use super::rescue::is_kept;
 use super::session::Session;
-use crate::core::advice::{capitalised, lock_id, unlock_by_workflow};
-use crate::core::comment::{HolderView, Liveness as Shown};
-use crate::core::liveness::{self, Liveness, RunState};
-use crate::core::lock_info::{LockInfo, Operation, RunRef, one_line};
-use crate::core::wrapped::wrapped;
 use crate::error::Error;
 use crate::shell::github::GitHubError;
 use crate::shell::lock_store::{Bucket, LockSeen};
 use crate::shell::runner::columns;
+use stategate_core::advice::{capitalised, lock_id, unlock_by_workflow};
+use stategate_core::comment::{HolderView, Liveness as Shown};
+use stategate_core::liveness::{self, Liveness, RunState};
+use stategate_core::lock_info::{LockInfo, Operation, RunRef, one_line};
+use stategate_core::wrapped::wrapped;
 
 /// A lock that was seen, and what GitHub says about the run behind it.
 pub(super) struct Holder {

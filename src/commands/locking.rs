@@ -12,17 +12,17 @@ use super::holder::{self, Holder};
 use super::report::Report;
 use super::session::{Root, Session};
 use crate::cli::Locking;
-use crate::core::comment::{LockView, Phase, Step};
-use crate::core::liveness::Liveness;
-use crate::core::lock_info::{LockInfo, Operation, one_line};
-use crate::core::opentofu;
-use crate::core::state_file;
 use crate::error::{Error, new_workspace_hint};
 use crate::shell::lock_store::{
     AcquireError, AwsErrorKind, HeldLock, LockSeen, Released, Removed, VerifyError, Wait, WaitEvent, acquire,
     read_locks, remove,
 };
 use crate::shell::runner::{Footprint, variable};
+use stategate_core::comment::{LockView, Phase, Step};
+use stategate_core::liveness::Liveness;
+use stategate_core::lock_info::{LockInfo, Operation, one_line};
+use stategate_core::opentofu;
+use stategate_core::state_file;
 
 /// Takes the lock, waiting as long as the user allows; the comment says for whom we wait.
 pub(super) async fn take(

@@ -29,9 +29,9 @@ use std::io::{self, BufReader, Read};
 use jiff::Timestamp;
 
 use crate::cli::{Cli, Command, RenderCommand};
-use crate::core::comment;
 use crate::error::Error;
 use crate::shell::runner::write_out;
+use stategate_core::comment;
 
 /// Runs what was asked for.
 ///

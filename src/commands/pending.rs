@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 use super::report::Report;
 use super::review;
 use super::session::Session;
-use crate::core::approval::{Commit, PullRequest, brought_by, merges};
-use crate::core::record::{AuditRecord, Record, explains, same_files};
-use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::github::{GitHub, Repository};
 use crate::shell::lock_store::Bucket;
+use stategate_core::approval::{Commit, PullRequest, brought_by, merges};
+use stategate_core::record::{AuditRecord, Record, explains, same_files};
+use stategate_core::sentence::Sentence;
 
 /// How many commits of the branch are walked back at once, one request each; mostly the first is
 /// applied.

@@ -9,12 +9,12 @@ use super::review::{self, Code, StateIdentity};
 use super::running::open_root;
 use super::session::{Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
-use crate::core::approval::{Need, need};
-use crate::core::comment::Phase;
-use crate::core::lock_info::Operation;
 use crate::error::Error;
 use crate::shell::github::MergeGroup;
 use crate::shell::runner::{Event, Run};
+use stategate_core::approval::{Need, need};
+use stategate_core::comment::Phase;
+use stategate_core::lock_info::Operation;
 
 pub(super) async fn run(command: PlanCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;

@@ -11,12 +11,12 @@ use super::report::Report;
 use super::running::{log_lines, quote, quote_diagnostics, words};
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
-use crate::core::transcript::{Said, Transcript};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::{Footprint, temporary_directory};
 use crate::shell::terraform::{Finished, TerraformError};
+use stategate_core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
+use stategate_core::transcript::{Said, Transcript};
 
 /// How often a silent plan says that it still works.
 const HEARTBEAT: Duration = Duration::from_secs(30);

@@ -9,12 +9,12 @@ use super::report::Report;
 use super::rescue::{Left, Rescued, is_kept, kept_for, note_kept, said_by_killed};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
-use crate::core::comment::{Phase, Step};
-use crate::core::lock_info::{LockInfo, RunRef, one_line};
 use crate::error::Error;
 use crate::shell::lock_store::{Bucket, CleanedUp, LockSeen, read_locks, release_ours};
 use crate::shell::processes::is_anybody_in;
 use crate::shell::runner::{Apply, Footprint, Run};
+use stategate_core::comment::{Phase, Step};
+use stategate_core::lock_info::{LockInfo, RunRef, one_line};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
 const PATIENCE: Duration = Duration::from_mins(4);

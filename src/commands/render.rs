@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use crate::core::comment::{CommentView, comment};
-use crate::core::plan::{PlanError, read_plan};
+use stategate_core::comment::{CommentView, comment};
+use stategate_core::plan::{PlanError, read_plan};
 
 /// What `render` is asked for.
 #[derive(Debug, Clone)]

@@ -11,17 +11,17 @@ use jiff::Timestamp;
 use super::running::annotate_code;
 use super::session::Session;
 use crate::cli::{CommentMode, Reporting};
-use crate::core::comment::{
-    self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
-    SUMMARY_LIMIT, Step,
-};
-use crate::core::diagnostic::{Diagnostic, Severity};
-use crate::core::plan::PlanSummary;
-use crate::core::sentence::Sentence;
-use crate::core::transcript::Transcript;
 use crate::error::{Error, LOCK_STAYS, code};
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Event, write_out, write_summary};
+use stategate_core::comment::{
+    self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
+    SUMMARY_LIMIT, Step,
+};
+use stategate_core::diagnostic::{Diagnostic, Severity};
+use stategate_core::plan::PlanSummary;
+use stategate_core::sentence::Sentence;
+use stategate_core::transcript::Transcript;
 
 /// The report of one command on one state.
 pub(super) struct Report {

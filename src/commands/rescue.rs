@@ -5,14 +5,14 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::session::Root;
-use crate::core::advice::unlock_by_workflow;
-use crate::core::comment::LockView;
-use crate::core::lock_info::RunRef;
-use crate::core::state_file;
-use crate::core::transcript::{Dump, Transcript};
 use crate::error::{Error, LOCK_STAYS};
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Footprint, temporary_directory};
+use stategate_core::advice::unlock_by_workflow;
+use stategate_core::comment::LockView;
+use stategate_core::lock_info::RunRef;
+use stategate_core::state_file;
+use stategate_core::transcript::{Dump, Transcript};
 
 const JSON: &str = "application/json";
 

@@ -13,16 +13,16 @@ use super::report::Report;
 use super::running::all_words;
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
-    key_for, overlaps,
-};
-use crate::core::sentence::Sentence;
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Event, Run, variable};
 use crate::shell::sources::{Sources, providers, sources};
+use stategate_core::record::{
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
+    key_for, overlaps,
+};
+use stategate_core::sentence::Sentence;
 
 /// How many audit objects are read for the reasons of a difference.
 const RECENT_AUDITS: usize = 20;

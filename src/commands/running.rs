@@ -8,11 +8,11 @@ use tracing::Level;
 use super::report::Report;
 use super::session::{Purpose, Root, Session};
 use crate::cli::Words;
-use crate::core::diagnostic::{Diagnostic, MOST_ANNOTATIONS, Severity, annotations};
-use crate::core::transcript::{Said, Transcript, speaks_json, without_form};
 use crate::error::Error;
 use crate::shell::runner::{Quotation, annotate, in_actions, variable};
 use crate::shell::terraform::{Finished, Terraform, TerraformError};
+use stategate_core::diagnostic::{Diagnostic, MOST_ANNOTATIONS, Severity, annotations};
+use stategate_core::transcript::{Said, Transcript, speaks_json, without_form};
 
 /// A run of Terraform that ended, one way or another.
 pub(super) struct Ran {

@@ -9,12 +9,6 @@ use uuid::Uuid;
 
 use super::running::{Live, all_words, quote, shown};
 use crate::cli::Target;
-use crate::core::backend::{Backend, BackendError};
-use crate::core::lock_info::{LockInfo, Operation, Origin, RunRef};
-use crate::core::network::Network;
-use crate::core::plan::Secrets;
-use crate::core::redact::{credentials_in, is_open_part, redact};
-use crate::core::refusal::Refusal;
 use crate::detail;
 use crate::error::{Error, new_workspace_hint, root_modules_hint};
 use crate::shell::github::{Connection, GitHub, Pauses, Repository};
@@ -22,6 +16,12 @@ use crate::shell::lock_store::{Bucket, preflight};
 use crate::shell::runner::{Footprint, Host, github_token, variable};
 use crate::shell::signals::Cancel;
 use crate::shell::terraform::{Configuration, Finished, RootModule, Terraform, TerraformError};
+use stategate_core::backend::{Backend, BackendError};
+use stategate_core::lock_info::{LockInfo, Operation, Origin, RunRef};
+use stategate_core::network::Network;
+use stategate_core::plan::Secrets;
+use stategate_core::redact::{credentials_in, is_open_part, redact};
+use stategate_core::refusal::Refusal;
 
 /// One run of one command.
 pub(super) struct Session {

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::holder::{self, Holder, row};
 use super::session::{Purpose, Root, Session};
 use crate::cli::StatusCommand;
-use crate::core::harmless;
-use crate::core::liveness::{Liveness, RunState};
-use crate::core::lock_info::one_line;
 use crate::error::Error;
 use crate::shell::lock_store::read_locks;
 use crate::shell::runner::{Outputs, write_out};
+use stategate_core::harmless;
+use stategate_core::liveness::{Liveness, RunState};
+use stategate_core::lock_info::one_line;
 
 pub(super) async fn run(command: StatusCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;

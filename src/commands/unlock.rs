@@ -8,12 +8,12 @@ use super::holder::{self, Holder, row};
 use super::session::{Purpose, Root, Session};
 use super::status::status_text;
 use crate::cli::{CommentMode, UnlockCommand};
-use crate::core::liveness::Liveness;
-use crate::core::lock_info::{LockInfo, one_line};
 use crate::error::Error;
 use crate::shell::github::Permission;
 use crate::shell::lock_store::{LockSeen, Removed, read_locks, remove};
 use crate::shell::runner::{Outputs, write_out};
+use stategate_core::liveness::Liveness;
+use stategate_core::lock_info::{LockInfo, one_line};
 
 pub(super) async fn run(command: UnlockCommand) -> Result<(), Error> {
     let is_asked = command.lock_id.is_some() || command.etag.is_some() || command.force;

@@ -1,7 +1,7 @@
 //! The words of the errors: remedies as sentences, and Terraform's own first error in one line.
 
-use crate::core::diagnostic::is_heading;
 use crate::shell::terraform::TerraformError;
+use stategate_core::diagnostic::is_heading;
 
 pub(super) fn terraform_hint(error: &TerraformError) -> String {
     match error {

@@ -19,7 +19,7 @@ use tower_service::Service;
 use super::proxy::{Proxies, Proxy};
 use super::tls;
 use super::trouble::{Trouble, causes};
-use crate::core::network::Network;
+use stategate_core::network::Network;
 
 /// A proxy's answer to `CONNECT` is a line and some headers.
 const LONGEST_ANSWER: usize = 16 * 1024;

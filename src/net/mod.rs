@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use self::connect::Connector;
 pub use self::trouble::{Trouble, causes};
-use crate::core::network::Network;
+use stategate_core::network::Network;
 
 /// An HTTP client. Cheap to clone; clones share their connections.
 pub struct Http<B> {

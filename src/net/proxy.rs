@@ -7,7 +7,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::trouble::Trouble;
-use crate::core::network::Network;
+use stategate_core::network::Network;
 
 /// The proxies of one network, checked.
 pub(super) struct Proxies(Matcher);

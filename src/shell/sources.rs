@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::core::record::ContentDigest;
+use stategate_core::record::ContentDigest;
 
 /// The files that could reach an apply.
 #[derive(Debug, Clone, PartialEq, Eq)]

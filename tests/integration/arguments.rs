@@ -29,7 +29,7 @@ fn every_commands_help_says_what_it_is_for_with_examples_and_what_comes_next() {
 
 #[test]
 fn variables_that_are_no_flag_of_a_command_do_not_concern_it() {
-    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plans/quiet.json");
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/stategate-core/tests/plans/quiet.json");
     let mut render = Command::new(binary());
     render.args(["render", "--plan-json", plan]).env_clear();
     // Nothing that `lock-timeout` or `summary` could be.

@@ -279,7 +279,7 @@ fn a_role_that_sts_does_not_give_is_named_with_the_remedy() {
             "bucket": "tfstate", "key": "k", "region": "us-east-1", "access_key": "test", "secret_key": "test",
             "use_lockfile": true, "assume_role": { "role_arn": ROLE }, "endpoints": { "sts": refusing_sts(code) },
         } } });
-        let read = stategate::core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
+        let read = stategate_core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
         let bucket = runtime().block_on(Bucket::connect(read));
         let error = runtime().block_on(preflight(&bucket)).err();
         assert!(error.is_none(), "only a denial of the lock itself counts beforehand: {error:?}");
@@ -361,7 +361,7 @@ fn amazons_endpoints_are_those_that_terraform_picks() {
             config[*name] = true.into();
         }
         let file = serde_json::json!({ "version": 3, "backend": { "type": "s3", "config": config } });
-        let read = stategate::core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
+        let read = stategate_core::backend::Backend::read(file.to_string().as_bytes(), "default", &|_| None).unwrap();
         let bucket = runtime().block_on(Bucket::connect(read));
         runtime().block_on(bucket.get("k")).unwrap_err();
         let lines = |proxy: &Proxy| -> Vec<String> {

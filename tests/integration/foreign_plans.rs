@@ -1,16 +1,17 @@
 //! Plans by other people and other versions of Terraform. They are not ours to hand on, so they
-//! stand beside the project where somebody has put them; our own are in `tests/plans`.
+//! stand beside the project where somebody has put them; our own are in `crates/stategate-core/tests/plans`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use stategate::core::plan::{PlanError, read_plan};
+use stategate_core::plan::{PlanError, read_plan};
 
 /// Those of our own plans that change something, and whatever stands beside the project.
 fn plans() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let ours = ["everything", "destroy", "target"].map(|name| root.join(format!("tests/plans/{name}.json")));
+    let ours = ["everything", "destroy", "target"]
+        .map(|name| root.join(format!("crates/stategate-core/tests/plans/{name}.json")));
     let foreign =
         fs::read_dir(root.join("../shared/fixtures/plans")).into_iter().flatten().map(|entry| entry.unwrap().path());
     ours.into_iter()

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use stategate::commands::render::{RenderOptions, render};
 
 const PLANS: [&str; 5] = [
-    include_str!("../plans/everything.json"),
-    include_str!("../plans/destroy.json"),
-    include_str!("../plans/target.json"),
-    include_str!("../plans/quiet.json"),
-    include_str!("../plans/picture.json"),
+    include_str!("../../crates/stategate-core/tests/plans/everything.json"),
+    include_str!("../../crates/stategate-core/tests/plans/destroy.json"),
+    include_str!("../../crates/stategate-core/tests/plans/target.json"),
+    include_str!("../../crates/stategate-core/tests/plans/quiet.json"),
+    include_str!("../../crates/stategate-core/tests/plans/picture.json"),
 ];
 
 fn rendered(plan: &Value, budget: usize, json: bool) -> Option<String> {

@@ -4,12 +4,12 @@
 use std::future::pending;
 use std::time::Duration;
 
-use stategate::core::backend::{Backend, Store};
-use stategate::core::lock_info::{LockInfo, Operation, Origin};
 use stategate::shell::lock_store::{
     AcquireError, Bucket, HeldLock, Released, Removed, VerifyError, Wait, WaitEvent, acquire, read_locks, release_ours,
     remove,
 };
+use stategate_core::backend::{Backend, Store};
+use stategate_core::lock_info::{LockInfo, Operation, Origin};
 
 use crate::harness::bucket;
 use crate::harness::ministack::Ministack;

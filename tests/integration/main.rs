@@ -24,6 +24,7 @@ mod comments;
 mod contention;
 mod cost;
 mod credentials;
+mod features;
 mod foreign_plans;
 mod fuzz;
 mod gate;

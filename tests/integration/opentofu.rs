@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use stategate::core::transcript::{Dump, Said, Transcript};
+use stategate_core::transcript::{Dump, Said, Transcript};
 
 use crate::harness::downloads::program;
 use crate::harness::files::PROD_KEY;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stategate::core::refusal::{Denial, Refusal};
+use stategate_core::refusal::{Denial, Refusal};
 
 use crate::harness::action::Action;
 
@@ -30,10 +30,10 @@ fn read(page: &str) -> String {
     fs::read_to_string(path(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-/// The sources under `src/`, one text.
+/// The sources of the program and of its core, one text.
 fn sources() -> String {
     let mut text = String::new();
-    let mut open = vec![path("src")];
+    let mut open = vec![path("src"), path("crates/stategate-core/src")];
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -200,8 +200,8 @@ fn every_error_of_the_program_is_in_troubleshooting() {
         "src/shell/terraform.rs",
         "src/shell/github/error.rs",
         "src/shell/runner/event.rs",
-        "src/core/backend/settings.rs",
-        "src/core/record/mod.rs",
+        "crates/stategate-core/src/backend/settings.rs",
+        "crates/stategate-core/src/record/mod.rs",
         "src/net/trouble.rs",
     ];
     let headlines = headlines();

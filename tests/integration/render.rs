@@ -7,8 +7,8 @@ use crate::harness::laptop::terraform;
 use crate::harness::process::{Finished, run};
 use crate::harness::runner::binary;
 
-const PLAN: &str = include_str!("../plans/everything.json");
-const STATE: &str = include_str!("../plans/state.json");
+const PLAN: &str = include_str!("../../crates/stategate-core/tests/plans/everything.json");
+const STATE: &str = include_str!("../../crates/stategate-core/tests/plans/state.json");
 
 fn render(path: &std::path::Path) -> Finished {
     run(Command::new(binary()).args(["render", "--plan-json"]).arg(path).env_clear())
@@ -17,7 +17,7 @@ fn render(path: &std::path::Path) -> Finished {
 #[test]
 fn what_is_no_plan_is_told_apart() {
     let scratch = tempfile::tempdir().unwrap();
-    let text = include_str!("../plans/everything.txt");
+    let text = include_str!("../../crates/stategate-core/tests/plans/everything.txt");
     let cut = format!("{{\n{}", &PLAN[1..PLAN.len() / 2]);
     let noise = format!("[command]/usr/bin/terraform show -json\n{PLAN}\n::debug::stdout\n");
     let after = format!("{}\n::debug::stdout\n", PLAN.trim_end());

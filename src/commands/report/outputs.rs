@@ -1,9 +1,9 @@
 //! The step's outputs, as the contract has them.
 
 use super::Report;
-use crate::core::comment::{LockView, Phase};
-use crate::core::lock_info::one_line;
 use crate::shell::runner::Outputs;
+use stategate_core::comment::{LockView, Phase};
+use stategate_core::lock_info::one_line;
 
 /// All of them; what a result does not have is empty.
 const NAMES: [&str; 15] = [

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
-use crate::core::approval::{
+use stategate_core::approval::{
     Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest, memberships_to_ask,
 };
 

@@ -16,8 +16,8 @@ use super::answer::{Answer, plain};
 use super::comments::CommentRef;
 use super::error::GitHubError;
 use super::transport;
-use crate::core::network::Network;
 use crate::net::{Exchange, Trouble};
+use stategate_core::network::Network;
 
 /// A renamed repository is one redirect away.
 const MOST_REDIRECTS: usize = 3;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::{GitHub, Repository};
 use super::error::GitHubError;
-use crate::core::approval::{Actor, ActorKind, Commit, PullRequest, Review, ReviewState};
+use stategate_core::approval::{Actor, ActorKind, Commit, PullRequest, Review, ReviewState};
 
 const NEEDS: &str = "pull-requests: read";
 

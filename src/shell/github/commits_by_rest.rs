@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use super::people::{Permission, WirePullRequest, WireUser, actor};
-use crate::core::approval::{Commit, PullRequest, Review, ReviewState};
+use stategate_core::approval::{Commit, PullRequest, Review, ReviewState};
 
 const NEEDS: &str = "pull-requests: read";
 

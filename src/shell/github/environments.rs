@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use super::people::{WireUser, actor};
-use crate::core::approval::{EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, RunApproval};
+use stategate_core::approval::{EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, RunApproval};
 
 const NEEDS: &str = "actions: read";
 

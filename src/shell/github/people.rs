@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::commits::pusher;
 use super::error::GitHubError;
-use crate::core::approval::{Actor, ActorKind, MembershipAnswer};
-use crate::core::record::Files;
+use stategate_core::approval::{Actor, ActorKind, MembershipAnswer};
+use stategate_core::record::Files;
 
 /// An account as REST tells it.
 #[derive(Deserialize)]

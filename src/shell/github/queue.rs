@@ -7,7 +7,7 @@ use super::client::{GitHub, Repository};
 use super::commits::{Nodes, WireOid, present, unreadable};
 use super::error::GitHubError;
 use super::people::PullRequestDetails;
-use crate::core::approval::Commit;
+use stategate_core::approval::Commit;
 
 /// How many pull requests a merge group may hold; GitHub allows a hundred.
 const MOST_IN_A_GROUP: usize = 100;

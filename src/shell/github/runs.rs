@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::client::{Call, GitHub, Method, Repository, parse};
 use super::error::GitHubError;
-use crate::core::liveness::RunState;
+use stategate_core::liveness::RunState;
 
 const NEEDS: &str = "actions: read";
 

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::answer::Answer;
-use crate::core::network::Network;
 use crate::net::{Http, Trouble, causes};
+use stategate_core::network::Network;
 
 /// The version of the API whose answers we read.
 const VERSION: &str = "2022-11-28";

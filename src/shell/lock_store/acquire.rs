@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::bucket::Bucket;
 use super::perform::{Performer, jittered};
 use super::{AcquireError, HeldLock, Wait, WaitEvent};
-use crate::core::lock_info::LockInfo;
-use crate::core::locking::{Acquire, Acquired, Answer, Step};
+use stategate_core::lock_info::LockInfo;
+use stategate_core::locking::{Acquire, Acquired, Answer, Step};
 
 /// How often a waiting client reads the lock: often at first, for plans are short, then about
 /// once in four seconds, one cheap `GET` each. With many waiters somebody looks all the time;

@@ -8,7 +8,7 @@ use super::dynamodb::LockItem;
 use super::error::{AwsError, AwsErrorKind};
 use super::s3::{Attempts, S3};
 use super::{Object, ObjectHead};
-use crate::core::backend::Backend;
+use stategate_core::backend::Backend;
 
 /// How often an unclear write-if-absent is looked after and repeated.
 const TRIES: u32 = 4;

@@ -6,7 +6,7 @@ use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
 use super::perform::read;
 use super::s3::Attempts;
-use crate::core::backend::{Accounts, Store};
+use stategate_core::backend::{Accounts, Store};
 
 /// No object has this `ETag`, and no lock item this `Info`.
 const NO_TAG: &str = "\"stategate-matches-nothing\"";

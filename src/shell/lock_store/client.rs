@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::credentials;
 use super::http::AwsHttp;
-use crate::core::backend::Backend;
+use stategate_core::backend::Backend;
 
 /// Long enough for a state upload's first byte, short enough to leave time for asking again.
 const ATTEMPT: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use secrecy::ExposeSecret as _;
 
 use super::http::AwsHttp;
-use crate::core::backend::{self, AssumeRole, Backend, Metadata, WebIdentity, WebIdentityToken};
+use stategate_core::backend::{self, AssumeRole, Backend, Metadata, WebIdentity, WebIdentityToken};
 
 const SESSION_NAME: &str = "stategate";
 /// What Terraform asks for where `assume_role` names no duration, in seconds.

@@ -8,8 +8,8 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::credentials::RoleRefused;
-use crate::core::refusal::{Denial, Refusal, is_bad_credentials};
 use crate::net::Trouble;
+use stategate_core::refusal::{Denial, Refusal, is_bad_credentials};
 
 /// A request to AWS that did not do what it should.
 #[derive(Debug)]

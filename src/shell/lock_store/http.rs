@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, Request};
 
-use crate::core::network::Network;
 use crate::net::{Exchange, Http, Trouble};
+use stategate_core::network::Network;
 
 /// The client for every service, credentials included.
 #[derive(Debug, Clone)]

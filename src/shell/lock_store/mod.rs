@@ -1,4 +1,4 @@
-//! The state's bucket and the lock in it: performs the steps that [`crate::core::locking`]
+//! The state's bucket and the lock in it: performs the steps that [`stategate_core::locking`]
 //! decides, and reports what each store answered.
 
 mod acquire;
@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::core::backend::Store;
-use crate::core::lock_info::LockInfo;
-use crate::core::locking::Target;
+use stategate_core::backend::Store;
+use stategate_core::lock_info::LockInfo;
+use stategate_core::locking::Target;
 
 pub use acquire::acquire;
 pub use bucket::Bucket;

@@ -8,9 +8,9 @@ use super::LockSeen;
 use super::bucket::Bucket;
 use super::error::{AwsError, AwsErrorKind};
 use super::s3::Attempts;
-use crate::core::backend::Store;
-use crate::core::lock_info::LockInfo;
-use crate::core::locking::{Answer, Step};
+use stategate_core::backend::Store;
+use stategate_core::lock_info::LockInfo;
+use stategate_core::locking::{Answer, Step};
 
 /// The shortest pause after trouble; it doubles up to [`LONGEST_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(100);

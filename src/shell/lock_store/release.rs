@@ -5,9 +5,9 @@ use super::error::AwsError;
 use super::perform::{Performer, read};
 use super::s3::Attempts;
 use super::{CleanedUp, HeldLock, LockSeen, Released, Removed, VerifyError};
-use crate::core::backend::Store;
-use crate::core::lock_info::LockInfo;
-use crate::core::locking::{Ending, Release};
+use stategate_core::backend::Store;
+use stategate_core::lock_info::LockInfo;
+use stategate_core::locking::{Ending, Release};
 
 impl HeldLock {
     /// The lock info we wrote.

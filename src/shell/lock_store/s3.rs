@@ -17,8 +17,8 @@ use secrecy::ExposeSecret as _;
 
 use super::error::{AwsError, AwsErrorKind};
 use super::{Object, ObjectHead};
-use crate::core::backend::{Backend, Encryption};
 use crate::net::Trouble;
+use stategate_core::backend::{Backend, Encryption};
 
 /// Does the SDK repeat a request by itself? The steps of the lock's protocol are never repeated
 /// behind its back: a second attempt that is refused would hide what the first one did.

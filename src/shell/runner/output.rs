@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use super::variable;
-use crate::core::diagnostic::{Annotation, Severity};
-use crate::core::harmless::without_active;
+use stategate_core::diagnostic::{Annotation, Severity};
+use stategate_core::harmless::without_active;
 
 /// The runner refuses a larger job summary and shows nothing of it.
 const SUMMARY_LIMIT: usize = 1_048_576;

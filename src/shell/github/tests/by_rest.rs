@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::fake::{Fake, Reply};
 use super::gate::{BEFORE, HEAD, MERGE, pushed, reasons};
 use super::{infra, tip};
-use crate::core::approval::{Decision, Policy, decide};
 use crate::shell::github::GitHubError;
+use stategate_core::approval::{Decision, Policy, decide};
 
 fn review(login: &str, state: &str, commit: &str) -> Value {
     let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };

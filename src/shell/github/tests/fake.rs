@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use crate::core::network::Network;
 use crate::shell::github::{Connection, GitHub, Pauses};
+use stategate_core::network::Network;
 
 /// What the client asked.
 #[derive(Debug, Clone)]

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::fake::{Fake, Reply};
 use super::{infra, tip};
-use crate::core::approval::{
+use crate::shell::github::{GitHubError, Pauses, Wanted};
+use stategate_core::approval::{
     Arrival, Decision, EnvironmentProtection, Facts, MembershipAnswer, Origin, Policy, Reason, RequiredEnvironment,
     approvers, decide,
 };
-use crate::shell::github::{GitHubError, Pauses, Wanted};
 
 pub(super) const HEAD: &str = "1111111111111111111111111111111111111111";
 pub(super) const MERGE: &str = "2222222222222222222222222222222222222222";

@@ -15,8 +15,8 @@ use self::comments::comment;
 use self::fake::{Fake, Reply};
 use self::gate::wanted;
 use super::*;
-use crate::core::approval::{Arrival, Policy};
-use crate::core::network::Network;
+use stategate_core::approval::{Arrival, Policy};
+use stategate_core::network::Network;
 
 fn infra() -> Repository {
     "acme/infra".parse().unwrap()

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::fake::{Fake, Reply};
 use super::infra;
-use crate::core::liveness::RunState;
 use crate::shell::github::Permission;
+use stategate_core::liveness::RunState;
 
 const HEAD: &str = "1111111111111111111111111111111111111111";
 const MERGE: &str = "2222222222222222222222222222222222222222";

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
 use super::*;
-use crate::core::refusal::Policy;
+use stategate_core::refusal::Policy;
 
 /// Answers everything alike.
 #[derive(Debug, Clone)]
