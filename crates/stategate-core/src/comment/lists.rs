@@ -279,7 +279,7 @@ fn actions(plan: &PlanSummary, phase: Phase, ink: &Ink<'_>) -> Option<String> {
     let mut lines = vec![format!("**{} {} invoked**", many(count, "action"), tense(phase, count))];
     for action in plan.actions.iter().take(ENTRIES) {
         let mut line = format!("- {}", address(&action.address, ink));
-        if let Some(by) = &action.triggered_by {
+        if let Some(by) = action.trigger.resource() {
             line.extend([", triggered by ", &address(by, ink)]);
         }
         if action.deferred {

@@ -8,6 +8,7 @@ mod reader;
 mod resources;
 mod summary;
 
+mod action;
 mod aside;
 mod change;
 mod configuration;
@@ -28,6 +29,7 @@ mod totals;
 #[cfg(test)]
 mod tests;
 
+pub use action::{ActionInvocation, ActionSummary, ChangeTrigger, Trigger};
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use error::PlanError;
@@ -37,6 +39,4 @@ pub use scan::Position;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
 pub use secrets::{Secrets, Unsearchable};
 pub use state::read_state;
-pub use summary::{
-    ActionSummary, CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary,
-};
+pub use summary::{CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary};

@@ -10,6 +10,7 @@ use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::action::ActionInvocation;
 use super::aside::{Given, Sensitive, Used};
 use super::change::{Change, ResourceChange};
 use super::error::PlanError;
@@ -18,7 +19,7 @@ use super::large::{MARKED, told_by_size, weight};
 use super::resources::CHANGE;
 use super::scan::{self, Scanner, Span};
 use super::secrets::Marked;
-use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, PlanSummary};
+use super::summary::{CheckSummary, DeferredSummary, Kind, PlanSummary};
 use super::totals::{MOST_MESSAGES, Totals};
 
 /// Sees each change of a plan as it is read; the changes are not kept.
@@ -37,7 +38,7 @@ pub trait PlanVisitor {
     fn deferred(&mut self, _deferred: &DeferredSummary) {}
 
     /// The apply will invoke an action of a provider.
-    fn action(&mut self, _action: &ActionSummary) {}
+    fn action(&mut self, _action: &ActionInvocation) {}
 
     /// The plan holds something that we do not know; the same can come up again.
     fn unknown(&mut self, _what: &str) {}

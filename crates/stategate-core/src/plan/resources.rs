@@ -16,7 +16,7 @@ use super::error::PlanError;
 use super::large::MARKED;
 use super::reader::Document;
 use super::scan::Span;
-use super::summary::{ActionSummary, DeferredSummary, Kind};
+use super::summary::{DeferredSummary, Kind};
 use super::totals::moved;
 
 /// Steps into modules; deeper ones are not searched for secrets, and may hold any.
@@ -59,9 +59,6 @@ pub(super) const CHANGE: [&[u8]; 8] = [
     b"\"after_sensitive\"",
     b"\"after_unknown\"",
 ];
-
-const INVOCATION: [&[u8]; 4] =
-    [b"\"address\"", b"\"lifecycle_action_trigger\"", b"\"config_values\"", b"\"config_sensitive\""];
 
 impl<R: Read> Document<'_, '_, R> {
     /// An entry of `resource_changes`.
@@ -140,44 +137,6 @@ impl<R: Read> Document<'_, '_, R> {
             visitor.deferred(&deferred);
         }
         self.totals.deferred(deferred);
-        Ok(())
-    }
-
-    /// An entry of `action_invocations`.
-    pub(super) fn invocation(&mut self) -> Result<(), PlanError> {
-        let spans = self.fields(INVOCATION)?;
-        self.add_invocation(spans, false)
-    }
-
-    /// An entry of `deferred_action_invocations`.
-    pub(super) fn deferred_invocation(&mut self) -> Result<(), PlanError> {
-        let (mut spans, mut inner) = ([None; 4], None);
-        self.begin_entry()?;
-        let mut first = true;
-        while self.scanner.next_key(&mut first)? {
-            if self.scanner.key() == b"\"action_invocation\"" {
-                inner = Some(self.fields(INVOCATION)?);
-            } else {
-                self.field_of(&INVOCATION, &mut spans)?;
-            }
-        }
-        self.add_invocation(inner.unwrap_or(spans), true)
-    }
-
-    fn add_invocation(&mut self, spans: [Option<Span>; 4], deferred: bool) -> Result<(), PlanError> {
-        let [address, trigger, values, marks] = spans;
-        self.mark(values, marks)?;
-        let trigger: Option<Value> = self.field("lifecycle_action_trigger", trigger)?;
-        let triggered_by = trigger.as_ref().and_then(|trigger| trigger.get("triggering_resource_address"));
-        let action = ActionSummary {
-            address: self.field("address", address)?.unwrap_or_default(),
-            triggered_by: triggered_by.and_then(Value::as_str).map(str::to_owned),
-            deferred,
-        };
-        for visitor in self.visitors.iter_mut() {
-            visitor.action(&action);
-        }
-        self.totals.action(action);
         Ok(())
     }
 
@@ -304,7 +263,7 @@ impl<R: Read> Document<'_, '_, R> {
         self.mark(after, after_marks)
     }
 
-    fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
+    pub(super) fn mark(&mut self, value: Option<Span>, marks: Option<Span>) -> Result<(), PlanError> {
         let (Some(value), Some(marks)) = (value, marks) else { return Ok(()) };
         let written = self.scanner.bytes(marks);
         if written != self.last_marks.0 {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::action::ActionSummary;
 use super::delta::Delta;
 use super::secrets::Secrets;
 
@@ -169,17 +170,6 @@ pub struct DeferredSummary {
     pub reason: String,
 }
 
-/// An action of a provider that the apply invokes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionSummary {
-    /// The action's address.
-    pub address: String,
-    /// The resource whose change triggers it, when one does.
-    pub triggered_by: Option<String>,
-    /// Whether it is put off.
-    pub deferred: bool,
-}
-
 /// A plan, summed up: enough to tell people about it, small whatever the plan's size.
 ///
 /// Its lists hold what the largest text can show, the most dangerous first; numbers are of all.
@@ -258,6 +248,10 @@ impl PlanSummary {
         }
         for output in &mut self.outputs {
             output.delta = None;
+        }
+        for action in &mut self.actions {
+            action.delta = None;
+            action.detail_left_out = true;
         }
         for check in &mut self.checks {
             check.problems.clear();

@@ -5,10 +5,11 @@ use std::mem::size_of;
 
 use serde_json::Value;
 
+use super::action::{ActionInvocation, ActionSummary, Trigger};
 use super::change::{Change, ResourceChange};
 use super::delta::{self, Delta};
 use super::keeper::{Keeper, Names, text_size};
-use super::summary::{ActionSummary, CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary};
+use super::summary::{CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary};
 
 /// What is kept of the messages of checks, in bytes; no comment shows more.
 pub(super) const MOST_MESSAGES: usize = 512 * 1024;
@@ -16,9 +17,10 @@ pub(super) const MOST_MESSAGES: usize = 512 * 1024;
 /// How much detail is kept for each kind of change, in bytes: more than a job summary can show.
 const DETAIL_PER_KIND: usize = 256 * 1024;
 
-/// Where it is counted what is kept of outputs, and of drift.
+/// Where it is counted what is kept of outputs, of drift, and of actions.
 const OF_OUTPUTS: usize = 8;
 const OF_DRIFT: usize = 9;
+const OF_ACTIONS: usize = 10;
 
 /// What is kept of one change at most; a larger one would be cut to pieces anyway.
 const LARGEST_DETAIL: usize = DETAIL_PER_KIND / 4;
@@ -46,8 +48,8 @@ pub(super) struct Totals {
     checks: Keeper<(), CheckSummary>,
     deferred: Keeper<(), DeferredSummary>,
     actions: Keeper<(), ActionSummary>,
-    /// How much is kept of what differs: of resources by kind, of outputs, and of drift.
-    detail: [usize; 10],
+    /// How much is kept of what differs: of resources by kind, of outputs, of drift, and of actions.
+    detail: [usize; 11],
     texts: Names<str>,
     lists: Names<[String]>,
 }
@@ -62,7 +64,7 @@ impl Default for Totals {
             checks: Keeper::new(MOST_ENTRIES + MOST_MESSAGES),
             deferred: Keeper::new(MOST_ENTRIES),
             actions: Keeper::new(MOST_ENTRIES),
-            detail: [0; 10],
+            detail: [0; 11],
             texts: Names::default(),
             lists: Names::default(),
         }
@@ -139,10 +141,30 @@ impl Totals {
         self.deferred.give((), text_size(&deferred.address) + text_size(&deferred.reason), deferred);
     }
 
-    pub(super) fn action(&mut self, action: ActionSummary) {
+    pub(super) fn action(&mut self, invocation: &ActionInvocation) {
         self.plan.counts.actions += 1;
-        let by = action.triggered_by.as_deref().map_or(0, text_size);
-        self.actions.give((), text_size(&action.address) + by, action);
+        if !self.actions.is_open(()) {
+            return;
+        }
+        let of_trigger = match &invocation.trigger {
+            Trigger::Change(change) => text_size(&change.resource) + text_size(&change.event),
+            Trigger::Invoke | Trigger::Unknown => 0,
+        };
+        let size = text_size(&invocation.address) + of_trigger;
+        let (delta, detail_left_out) = self.difference(&invocation.config, OF_ACTIONS);
+        let action = ActionSummary {
+            address: Box::from(invocation.address.as_str()),
+            trigger: invocation.trigger.clone(),
+            deferred: invocation.deferred,
+            delta,
+            detail_left_out,
+        };
+        self.actions.give((), size, action);
+    }
+
+    /// Whether what another action is invoked with may be kept.
+    pub(super) fn has_room_for_action(&self) -> bool {
+        self.actions.is_open(()) && self.detail.get(OF_ACTIONS).is_some_and(|used| *used < DETAIL_PER_KIND)
     }
 
     pub(super) fn unknown(&mut self, what: String) {

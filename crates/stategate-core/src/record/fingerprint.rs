@@ -15,7 +15,9 @@ use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
 use super::key::{FingerprintKey, hex};
-use crate::plan::{ActionSummary, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange};
+use crate::plan::{
+    ActionInvocation, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange,
+};
 
 /// How many digits of a fingerprint people are shown.
 pub const SHORT: usize = 12;
@@ -318,8 +320,8 @@ impl PlanVisitor for Fingerprinter {
         self.other.push(format!("{} is deferred ({})", deferred.address, deferred.reason));
     }
 
-    fn action(&mut self, action: &ActionSummary) {
-        let by = action.triggered_by.as_deref().map(|address| format!(" (by {address})")).unwrap_or_default();
+    fn action(&mut self, action: &ActionInvocation) {
+        let by = action.trigger.resource().map(|address| format!(" (by {address})")).unwrap_or_default();
         let later = if action.deferred { ", later" } else { "" };
         self.other.push(format!("the action {} is invoked{by}{later}", action.address));
     }
