@@ -30,7 +30,10 @@ pub use key::FingerprintKey;
 mod tests;
 
 /// The version of the record's format that this program writes, and the only one it believes.
-pub const VERSION: u32 = 1;
+///
+/// It also names what a fingerprint covers: one of version 1 covers less than one of version 2, so
+/// the two are never compared.
+pub const VERSION: u32 = 2;
 
 /// A plan as it was reviewed (or as it would be applied), without its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,8 +143,8 @@ impl RecordError {
                  was changed by somebody else, find out who in the bucket's versions"
             }
             Self::OtherVersion { .. } => {
-                "use the same version of stategate for plan and apply, and re-run the plan job \
-                 of the pull request"
+                "re-run the plan job of the pull request with the version of stategate that \
+                 applies; pin both jobs to the same commit of it"
             }
             Self::NotASha { .. } => "this should not happen: please report it",
         }

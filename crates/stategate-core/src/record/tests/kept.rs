@@ -7,9 +7,9 @@ fn a_record_is_read_back_and_anything_else_is_refused() {
     let one = record(&[created(&json!({ "input": 1 }))]);
     let json = one.to_json();
     assert_eq!(Record::from_json("p", json.as_bytes()), Ok(one));
-    let newer = json.replacen("\"version\":1", "\"version\":2", 1);
-    assert!(matches!(Record::from_json("p", newer.as_bytes()), Err(RecordError::OtherVersion { found: 2, .. })));
-    for broken in ["", "{}", "[]", "null", &json[..json.len() / 2], r#"{"version":1}"#, r#"{"version":"1"}"#] {
+    let newer = json.replacen("\"version\":2", "\"version\":3", 1);
+    assert!(matches!(Record::from_json("p", newer.as_bytes()), Err(RecordError::OtherVersion { found: 3, .. })));
+    for broken in ["", "{}", "[]", "null", &json[..json.len() / 2], r#"{"version":2}"#, r#"{"version":"2"}"#] {
         let error = Record::from_json("p", broken.as_bytes()).unwrap_err();
         assert!(matches!(error, RecordError::Unreadable { .. }), "{broken}: {error}");
         assert!(error.hint().contains("re-run the plan job"));
@@ -81,4 +81,12 @@ fn what_was_planned_since_a_moment_is_told_from_what_was_planned_then() {
     let many = (0..30_u32).fold(back, |last, round| made(60 + i64::from(round), round).replacing(Some(last)));
     assert!(many.earlier.len() <= 4, "{}", many.earlier.len());
     assert!(many.earlier.iter().all(|record| record.earlier.is_empty()));
+}
+
+#[test]
+fn a_record_of_version_1_is_refused_by_name_with_the_remedy() {
+    let error = Record::from_json("s3://b/k", include_bytes!("../../../tests/records/version-1.json")).unwrap_err();
+    assert_eq!(error, RecordError::OtherVersion { place: "s3://b/k".to_owned(), found: 1 });
+    assert!(error.to_string().contains("s3://b/k has version 1"), "{error}");
+    assert!(error.hint().starts_with("re-run the plan job of the pull request"), "{}", error.hint());
 }
