@@ -233,7 +233,9 @@ async fn approve(
     }
     if asked.is_reviewed(&first) {
         let compared = match reviewed {
-            Ok(reviewed) => review::compare(&root.bucket, (&reviewed, &fresh), earlier.records(), report).await,
+            Ok(reviewed) => {
+                review::compare(session, &root.bucket, (&reviewed, &fresh), earlier.records(), report).await
+            }
             Err(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {

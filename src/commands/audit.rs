@@ -40,6 +40,17 @@ pub(super) async fn write(session: &Session, bucket: &Bucket, entry: &Entry<'_>)
     bucket.put(&key, record.to_json().into_bytes(), "application/json").await.map_err(Error::NotRecorded)
 }
 
+/// Reads an entry of the trail; `None` for what none of this repository's runs wrote.
+pub(super) async fn read(session: &Session, bucket: &Bucket, key: &str) -> Result<Option<AuditRecord>, Error> {
+    let place = bucket.backend().place();
+    if place.read_trail_entry(key).is_none() {
+        return Ok(None);
+    }
+    let home = session.host.run().map(Run::repository_url).unwrap_or_default();
+    let object = bucket.get(key).await?;
+    Ok(object.and_then(|object| AuditRecord::read(&place, key, &object.bytes, &home)))
+}
+
 /// The holder's pull request learns who took its lock away: by a note, and in the comment that
 /// says what the holder does. The removal does not depend on it.
 pub(super) async fn tell_holder(

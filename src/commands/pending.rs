@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::audit;
 use super::report::Report;
 use super::review;
 use super::session::Session;
@@ -69,15 +70,15 @@ pub(super) async fn find(
     (reviewed, fresh): (&[Record], &Record),
     covered: Option<&[String]>,
 ) -> Result<Earlier, Error> {
-    let state_key = bucket.backend().state_key();
-    let keys = bucket.list(&format!("stategate/{state_key}/")).await?;
-    let is_ours =
-        |key: &String| reviewed.iter().any(|record| key.ends_with(&format!("/{}.json", record.origin.head_sha)));
-    let last = last_apply(bucket, &keys).await?;
+    let (place, state_key) = (bucket.backend().place(), bucket.backend().state_key());
+    let keys = bucket.list(place.all()).await?;
+    let ours: Vec<String> = reviewed.iter().filter_map(|record| place.plan(&record.origin.head_sha)).collect();
+    let is_ours = |key: &String| ours.contains(key);
+    let last = last_apply(session, bucket, &keys).await?;
     // What came before the first apply of ours was applied by other means, or not: who could tell?
     let covered = covered.filter(|_| last.is_some());
     let last = last.unwrap_or_default();
-    let plans = format!("stategate/{state_key}/plans/");
+    let plans = place.plans();
     if covered.is_none() && keys.iter().filter(|key| key.starts_with(&plans)).all(is_ours) {
         return Ok(Earlier::default());
     }
@@ -193,24 +194,20 @@ struct LastApply {
     commit: Option<String>,
 }
 
-async fn last_apply(bucket: &Bucket, keys: &[String]) -> Result<Option<LastApply>, Error> {
-    let trail = format!("stategate/{}/audit/", bucket.backend().state_key());
-    let applies = keys.iter().filter(|key| key.starts_with(&trail) && key.ends_with("-apply.json"));
+async fn last_apply(session: &Session, bucket: &Bucket, keys: &[String]) -> Result<Option<LastApply>, Error> {
+    let place = bucket.backend().place();
+    let is_apply = |key: &&String| place.read_trail_entry(key).is_some_and(|entry| entry.action == "apply");
     let mut found: Option<(Option<String>, LastApply)> = None;
-    for key in applies.rev() {
-        let audit = bucket.get(key).await?.and_then(|object| serde_json::from_slice::<AuditRecord>(&object.bytes).ok());
-        // What came from nowhere on the branch is no place on it to stop at.
-        let is_mark = |audit: &AuditRecord| {
-            audit.applied_everything() && (audit.pull_request.is_some() || audit.commit.is_some())
-        };
-        let Some(audit) = audit.filter(is_mark) else { continue };
-        let (run, last) = found.get_or_insert_with(|| (audit.run_url.clone(), LastApply::default()));
+    for key in keys.iter().filter(is_apply).rev() {
+        let entry = audit::read(session, bucket, key).await?;
+        let Some(entry) = entry.filter(AuditRecord::is_mark) else { continue };
+        let (run, last) = found.get_or_insert_with(|| (entry.run_url.clone(), LastApply::default()));
         // One run writes an entry for each of its pull requests.
-        if *run != audit.run_url {
+        if *run != entry.run_url {
             break;
         }
-        last.numbers.extend(audit.pull_request);
-        last.commit = audit.commit;
+        last.numbers.extend(entry.pull_request);
+        last.commit = entry.commit;
     }
     Ok(found.map(|(_, last)| last))
 }

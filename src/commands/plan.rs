@@ -95,7 +95,8 @@ async fn tell(
             let compared = match reviewed {
                 Ok(reviewed) => {
                     let earlier = pending::find(session, &root.bucket, &line, (&reviewed, &record), None).await?;
-                    let compared = review::compare(&root.bucket, (&reviewed, &record), earlier.records(), report).await;
+                    let compared =
+                        review::compare(session, &root.bucket, (&reviewed, &record), earlier.records(), report).await;
                     compared.inspect(|()| pending::tell(&earlier, report))
                 }
                 Err(error) => Err(error),

@@ -234,8 +234,9 @@ pub(super) async fn note_kept(bucket: &Bucket, (run, attempt): (u64, u32), error
 /// Whether the lock of a run stays on purpose: what its apply left is not in the state, or may not be.
 /// `None` when that cannot be told.
 pub(super) async fn is_kept(bucket: &Bucket, run: &RunRef) -> Option<bool> {
-    match bucket.list(&bucket.backend().rescued_prefix(run.run_id, run.attempt)).await {
-        Ok(left) => Some(!left.is_empty()),
+    let place = bucket.backend().place();
+    match bucket.list(&place.rescued(run.run_id, run.attempt)).await {
+        Ok(left) => Some(left.iter().any(|key| place.is_rescued(key, run.run_id, run.attempt))),
         Err(error) => {
             tracing::warn!("whether the lock stays on purpose cannot be told: {error}");
             None

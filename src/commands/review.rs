@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::audit;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::running::all_words;
@@ -193,7 +194,7 @@ pub(super) async fn fetch_all(bucket: &Bucket, head_shas: &[String]) -> Result<V
 pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Record, report: &mut Report) {
     let found = async {
         let state_key = bucket.backend().state_key();
-        let keys = bucket.list(&format!("stategate/{state_key}/plans/")).await?;
+        let keys = bucket.list(&bucket.backend().place().plans()).await?;
         let own = Record::object_key(&state_key, &mine.origin.head_sha)?;
         if keys.iter().all(|key| *key == own) {
             return Ok(Vec::new());
@@ -232,6 +233,7 @@ pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Rec
 /// Whether what would be applied is what was reviewed: of these pull requests, and of those that
 /// are merged and not applied yet.
 pub(super) async fn compare(
+    session: &Session,
     bucket: &Bucket,
     (reviewed, fresh): (&[Record], &Record),
     others: impl Iterator<Item = &Record>,
@@ -241,7 +243,7 @@ pub(super) async fn compare(
     if matches!(compared, Comparison::Different { .. }) {
         // What was done to the state lately explains a difference; equality needs no explaining.
         let others: Vec<Record> = others.filter(|record| explains(record, reviewed, fresh)).cloned().collect();
-        compared = compare_along(reviewed, &others, fresh, &recent_audits(bucket).await);
+        compared = compare_along(reviewed, &others, fresh, &recent_audits(session, bucket).await);
     }
     match compared {
         Comparison::Equal { notes } => {
@@ -271,20 +273,20 @@ pub(super) fn explained(compared: Result<(), Error>, report: &mut Report) -> Res
 }
 
 /// What was done to the state lately. It only explains a difference, so a failure is a warning.
-async fn recent_audits(bucket: &Bucket) -> Vec<AuditRecord> {
-    let prefix = format!("stategate/{}/audit/", bucket.backend().state_key());
-    let keys = match bucket.list(&prefix).await {
+async fn recent_audits(session: &Session, bucket: &Bucket) -> Vec<AuditRecord> {
+    let place = bucket.backend().place();
+    let mut keys = match bucket.list(&place.trail()).await {
         Ok(keys) => keys,
         Err(error) => {
             tracing::warn!("the audit trail could not be read: {error}");
             return Vec::new();
         }
     };
+    keys.retain(|key| place.read_trail_entry(key).is_some());
     let mut audits = Vec::new();
     for key in keys.iter().rev().take(RECENT_AUDITS) {
-        match bucket.get(key).await {
-            Ok(Some(object)) => audits.extend(serde_json::from_slice::<AuditRecord>(&object.bytes)),
-            Ok(None) => {}
+        match audit::read(session, bucket, key).await {
+            Ok(entry) => audits.extend(entry),
             Err(error) => tracing::warn!("{key} could not be read: {error}"),
         }
     }

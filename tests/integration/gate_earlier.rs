@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::files::PROD_KEY;
 use crate::harness::github::story::Push;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
@@ -214,4 +215,24 @@ fn what_reaches_no_apply_is_nobodys_to_approve_however_much_it_is() {
     pushes(&world, 250);
     let (_, push) = on_top(&world);
     Step::apply(&world, &push).run().exits(0);
+}
+
+/// A policy whose `*` matches `/` lets a plan role write such keys.
+#[test]
+fn a_forged_trail_hides_no_unapproved_pull_request() {
+    let (world, web) = with_a_refused_one();
+    let trail = format!("stategate/{PROD_KEY}/audit/");
+    let honest = world.bucket.keys().into_iter().rfind(|key| key.starts_with(&trail)).expect("an apply was recorded");
+    let mut entry = world.bucket.json(&honest).unwrap();
+    entry["pull_request"] = web.into();
+    entry["commit"] = world.github.state().branches["main"].clone().into();
+    for key in [format!("{trail}{PROD_KEY}/plans/z-apply.json"), format!("{trail}z-apply.json")] {
+        world.bucket.put(&key, entry.to_string());
+    }
+    // Under a key of the right shape, but of another repository.
+    entry["at"] = "2100-01-01T00:00:00Z".into();
+    entry["run_url"] = "https://github.com/acme/other/actions/runs/1/attempts/1".into();
+    world.bucket.put(&format!("{trail}2100-01-01T00:00:00.000000000Z-apply.json"), entry.to_string());
+    let (queue, push) = on_top(&world);
+    check_only_with_its_approval(&world, (web, queue), &push);
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::network::Network;
+pub use keys::{Place, TrailKey};
 pub use settings::BackendError;
 
 /// The S3 backend of one root module in one workspace.

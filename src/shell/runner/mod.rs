@@ -61,7 +61,12 @@ pub struct Run {
 impl Run {
     /// The page of this run's attempt.
     pub fn url(&self) -> String {
-        format!("{}/{}/actions/runs/{}/attempts/{}", self.server_url, self.repository, self.run_id, self.run_attempt)
+        format!("{}/actions/runs/{}/attempts/{}", self.repository_url(), self.run_id, self.run_attempt)
+    }
+
+    /// The repository's page.
+    pub fn repository_url(&self) -> String {
+        format!("{}/{}", self.server_url, self.repository)
     }
 }
 

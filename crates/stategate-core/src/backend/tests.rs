@@ -44,6 +44,21 @@ fn our_own_objects_lie_beside_the_state() {
     let backend = read_env("", "ws1", &[]).unwrap();
     let state = "stategate/env:/ws1/prod/app/terraform.tfstate";
     assert_eq!(backend.rescued_key(987, 2), format!("{state}/rescued/987-2.tfstate"));
+    assert_eq!(backend.place().all(), format!("{state}/"));
+}
+
+#[test]
+fn only_what_a_run_writes_says_that_its_lock_stays() {
+    let backend = read_env("", "prod", &[]).unwrap();
+    let place = backend.place();
+    for key in [backend.rescued_key(7, 1), backend.kept_key(7, 1), backend.rescued_part_key((7, 1), "printed")] {
+        assert!(place.is_rescued(&key, 7, 1), "{key}");
+        assert!(!place.is_rescued(&key, 7, 2) && !place.is_rescued(&key, 77, 1), "{key}");
+    }
+    let start = place.rescued(7, 1);
+    for ending in ["", "x", ".part", "a/b.part", "/prod/app/terraform.tfstate/plans/x.json", "kept/plans/x", "kept2"] {
+        assert!(!place.is_rescued(&format!("{start}{ending}"), 7, 1), "{ending}");
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Place;
+
 pub use audit::{AuditRecord, applied};
 pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
 pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
@@ -164,13 +166,7 @@ impl Record {
     ///
     /// When `head_sha` is no SHA: it comes from outside and becomes part of a path.
     pub fn object_key(state_key: &str, head_sha: &str) -> Result<String, RecordError> {
-        let is_sha =
-            matches!(head_sha.len(), 40 | 64) && head_sha.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if is_sha {
-            Ok(format!("stategate/{state_key}/plans/{head_sha}.json"))
-        } else {
-            Err(RecordError::NotASha { sha: head_sha.to_owned() })
-        }
+        Place::beside(state_key).plan(head_sha).ok_or_else(|| RecordError::NotASha { sha: head_sha.to_owned() })
     }
 
     /// The bytes to store.
