@@ -7,6 +7,7 @@
 #   import githubkit                                          ImportError: cannot import name 'CachePolicy' from 'hishel'
 #   with hishel 1.4.0                                         imported
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 imported() { "$work/venv/bin/python" -c 'import githubkit; print("imported")' 2>&1 | grep -o "imported\|cannot import name 'CachePolicy' from 'hishel'" | tail -1; }

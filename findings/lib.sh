@@ -1,9 +1,10 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: a temporary folder, pinned packages, Terraform, and a comparison.
 # Needs bash, Python 3 with venv, and PyPI.
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cd "$work"
+cd "$work" || exit
 export CHECKPOINT_DISABLE=1
 unset TF_CLI_CONFIG_FILE TF_WORKSPACE TF_CLI_ARGS
 

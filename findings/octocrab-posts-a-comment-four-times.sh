@@ -6,6 +6,7 @@
 # The server may have done each of them before its answer was lost; GitHub has no key that makes a POST
 # count once.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cat >server.py <<'PY'

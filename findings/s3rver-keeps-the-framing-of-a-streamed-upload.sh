@@ -7,6 +7,7 @@
 # The SDK sends Content-Encoding: aws-chunked with a checksum as trailer, which the store takes for the
 # object's content. A state or a record that was written so cannot be read back.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 npm install --silent --no-audit --no-fund s3rver@3.7.1 @aws-sdk/client-s3@3.1000.0 >/dev/null

