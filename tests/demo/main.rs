@@ -67,9 +67,10 @@ fn play(stage: &mut Stage) {
     stage.show.title();
     stage.show.preparing("building stategate (the first time takes some minutes)");
     build();
-    stage.show.preparing("starting the S3 API (the first time installs it, about half a minute)");
+    stage.show.preparing("starting the S3 API and Terraform (the first time fetches both, about half a minute)");
     python();
     Ministack::shared();
+    terraform();
     stage.tools = tools();
     let tools = format!("{}; about half a minute from here", stage.tools);
     stage.show.preparing(&tools);

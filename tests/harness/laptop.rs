@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use super::files::{Files, PROD};
 use super::ministack::Ministack;
 use super::process::{Finished, run, wait_for};
 use super::runner::binary;
+pub use super::terraform::terraform;
+use super::terraform::version;
 
 /// A checkout, and a shell in one of its root modules.
 #[derive(Debug, Clone)]
@@ -21,18 +22,8 @@ pub struct Laptop {
     pub files: Files,
     pub directory: String,
     home: PathBuf,
+    terraform: PathBuf,
     variables: Vec<(String, String)>,
-}
-
-/// Where Terraform is.
-pub fn terraform() -> &'static Path {
-    static TERRAFORM: OnceLock<PathBuf> = OnceLock::new();
-    TERRAFORM.get_or_init(|| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found =
-            std::env::split_paths(&path).map(|directory| directory.join("terraform")).find(|file| file.is_file());
-        found.expect("the tests need Terraform 1.11 or newer: put the program `terraform` on the PATH")
-    })
 }
 
 /// A shell script in Terraform's place, in a directory of its own; the real one is `$TERRAFORM`.
@@ -44,12 +35,13 @@ pub fn stand_in(directory: &Path, script: &str) -> PathBuf {
     program
 }
 
-/// What any program of a world is started with: nothing of this machine but where programs are.
-pub fn scrubbed(command: &mut Command, home: &Path) {
-    let terraform = terraform().parent().expect("a program is in a directory");
+/// What any program of a world is started with: nothing of this machine but where programs are, and
+/// this Terraform.
+pub fn scrubbed(command: &mut Command, home: &Path, terraform: &Path) {
+    let directory = terraform.parent().expect("a program is in a directory");
     command
         .env_clear()
-        .env("PATH", format!("{}:/usr/bin:/bin", terraform.display()))
+        .env("PATH", format!("{}:/usr/bin:/bin", directory.display()))
         .env("HOME", home)
         .env("CHECKPOINT_DISABLE", "1")
         .envs(Ministack::credentials());
@@ -59,7 +51,14 @@ impl Laptop {
     pub fn new(files: Files, scratch: &Path) -> Self {
         let home = scratch.join("home");
         fs::create_dir_all(&home).expect("a home can be made");
-        Self { files, directory: PROD.to_owned(), home, variables: Vec::new() }
+        let terraform = terraform().to_owned();
+        Self { files, directory: PROD.to_owned(), home, terraform, variables: Vec::new() }
+    }
+
+    /// The same shell with another version of Terraform, one that the harness brings.
+    pub fn with_terraform(mut self, number: &str) -> Self {
+        self.terraform = version(number);
+        self
     }
 
     /// The same shell in another root module.
@@ -76,7 +75,7 @@ impl Laptop {
 
     /// Plain Terraform.
     pub fn terraform(&self, arguments: &[&str]) -> Finished {
-        run(self.command(terraform()).args(arguments))
+        run(self.command(&self.terraform).args(arguments))
     }
 
     /// `terraform init`, then a command without questions.
@@ -112,7 +111,7 @@ impl Laptop {
         let log = sign.file.with_extension("log");
         let out = File::create(&log).expect("a log can be made");
         let process = self
-            .command(terraform())
+            .command(&self.terraform)
             .args(["apply", "-input=false", "-no-color", "-auto-approve"])
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("the log can be shared"))
@@ -138,7 +137,7 @@ impl Laptop {
     }
 
     fn dress<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        scrubbed(command, &self.home);
+        scrubbed(command, &self.home, &self.terraform);
         command.current_dir(self.files.root.join(&self.directory)).env("USER", "colleague").envs(self.variables.clone())
     }
 }

@@ -25,5 +25,6 @@ pub mod process;
 pub mod python;
 pub mod refusal;
 pub mod runner;
+pub mod terraform;
 pub mod workflow;
 pub mod world;

@@ -50,11 +50,15 @@ pub fn once(lock: &Path, marker: &Path, make: impl FnOnce()) {
     }
 }
 
+/// Says what takes its time now.
+pub fn announce(what: &str) {
+    // Straight to the stream: a test's own output is only shown when it fails.
+    io::stderr().write_all(format!("harness: {what}\n").as_bytes()).expect("standard error can be written");
+}
+
 fn install(directory: &Path, python: &Path) {
     let what = REQUIREMENTS.join(" ");
-    let line = format!("harness: installing {what} into {} (once, about half a minute)\n", directory.display());
-    // Straight to the stream: a test's own output is only shown when it fails.
-    io::stderr().write_all(line.as_bytes()).expect("standard error can be written");
+    announce(&format!("installing {what} into {} (once, about half a minute)", directory.display()));
     if directory.exists() {
         fs::remove_dir_all(directory).expect("an unfinished virtual environment can be removed");
     }

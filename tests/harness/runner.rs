@@ -18,6 +18,7 @@ use super::github::WORKFLOW_PERMISSIONS;
 use super::github::events::Event;
 use super::laptop::{Sign, scrubbed};
 use super::process::wait_for;
+use super::terraform;
 use super::world::World;
 
 /// How long a step may take; the clean-up step alone waits for minutes, and tests share a machine.
@@ -46,6 +47,7 @@ pub struct Step<'a> {
     variables: BTreeMap<String, Option<String>>,
     token: Option<String>,
     rerun: Option<u64>,
+    terraform: PathBuf,
     cleans_up: bool,
     lets_go: bool,
 }
@@ -91,6 +93,7 @@ impl<'a> Step<'a> {
             variables: BTreeMap::new(),
             token: None,
             rerun: None,
+            terraform: terraform::terraform().to_owned(),
             cleans_up: true,
             lets_go: true,
         };
@@ -124,6 +127,12 @@ impl<'a> Step<'a> {
     /// Another attempt of a run there was.
     pub fn rerun_of(mut self, run: u64) -> Self {
         self.rerun = Some(run);
+        self
+    }
+
+    /// A job with another version of Terraform, one that the harness brings.
+    pub fn with_terraform(mut self, version: &str) -> Self {
+        self.terraform = terraform::version(version);
         self
     }
 
@@ -368,7 +377,7 @@ impl Running<'_> {
     }
 
     fn environment(&self, command: &mut Command, index: usize) {
-        scrubbed(command, &self.place.join("home"));
+        scrubbed(command, &self.place.join("home"), &self.step.terraform);
         let Event { name, sha, git_ref, head_ref, base_ref, actor, .. } = &self.step.event;
         let triggering = actor;
         let path = |name: &str| self.place.join(name).display().to_string();

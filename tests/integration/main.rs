@@ -63,6 +63,7 @@ mod rescue_odds;
 mod setup_wrapper;
 mod state_lost;
 mod terminal;
+mod terraforms;
 mod unlock;
 #[cfg(target_os = "linux")]
 mod untraced;

@@ -61,7 +61,7 @@ fn a_plan_file_of_terraform_itself_is_named() {
     let home = scratch.path().join("home");
     for arguments in [&["init", "-input=false"][..], &["plan", "-input=false", "-out=plan.tfplan"]] {
         let mut command = Command::new(terraform());
-        crate::harness::laptop::scrubbed(&mut command, &home);
+        crate::harness::laptop::scrubbed(&mut command, &home, terraform());
         run(command.args(arguments).current_dir(scratch.path()).stdin(Stdio::null())).succeeded();
     }
     let told = render(&scratch.path().join("plan.tfplan"));
