@@ -9,7 +9,9 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use super::escape::{clip, visible};
 use super::ink::Ink;
 use super::words;
-use crate::plan::{Delta, Kind, Leaf, Quoting, ResourceSummary, SENSITIVE, compare_values, quoted, stands_for};
+use crate::plan::{
+    Delta, Kind, Leaf, Quoting, ResourceSummary, SENSITIVE, compare_values, json_inside, literal, quoted, stands_for,
+};
 
 /// What a person would not read any further.
 const LONGEST_LINE: usize = 400;
@@ -205,6 +207,9 @@ impl Page<'_> {
             }
             Value::String(text) if text == SENSITIVE => Some(SENSITIVE.to_owned()),
             Value::String(text) => {
+                if let Some(letters) = literal(text) {
+                    return Some(self.ink.scrub(letters).into_owned());
+                }
                 if let Some(bytes) = stands_for(text) {
                     return Some(format!("(too large to be shown: {} bytes)", words::grouped(bytes)));
                 }
@@ -511,10 +516,7 @@ fn text_line(line: &str) -> String {
 
 /// The JSON object or array that a string holds, when it does.
 fn json(text: &str) -> Option<Value> {
-    if !text.trim_start().starts_with(['{', '[']) || text.len() > 256 * 1024 {
-        return None;
-    }
-    serde_json::from_str(text).ok()
+    if text.len() > 256 * 1024 { None } else { json_inside(text) }
 }
 
 fn brackets(value: &Value) -> (&'static str, &'static str) {

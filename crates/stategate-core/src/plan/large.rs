@@ -2,15 +2,17 @@
 //!
 //! It is a string, so that everything behind the scanner compares, shows and fingerprints it like
 //! any other: two are equal when the values are. It begins with a NUL, and no other string does: one
-//! of the document that begins so, large or not, is replaced by a stand-in of its own.
+//! of the document that begins so, large or not, is replaced by a stand-in of its own. A literal begins
+//! with a NUL too: a number, or a `null`, whose letters count.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::exact::exact;
-
 /// How a stand-in begins.
 const MARK: char = '\0';
+
+/// How a literal begins that is kept as it is written.
+const LITERAL: &str = "\0=";
 
 /// How a string begins in JSON that would be taken for a stand-in; there is only one way to write it.
 pub(super) const MARKED: &[u8] = br#""\u0000"#;
@@ -42,12 +44,18 @@ pub(super) fn told_by_size(bytes: usize) -> Value {
 
 /// Whether something else stood here, too large to be kept.
 pub(crate) fn is_stand_in(value: &Value) -> bool {
-    matches!(value, Value::String(text) if text.starts_with(MARK))
+    matches!(value, Value::String(text) if text.starts_with(MARK) && literal(text).is_none())
+}
+
+/// The letters of a literal that a machine would not write the same way; `None` of any other text.
+pub(crate) fn literal(text: &str) -> Option<&str> {
+    text.strip_prefix(LITERAL)
 }
 
 /// The length in bytes of what a text stands in for; `None` of a text that is just that.
 pub(crate) fn stands_for(text: &str) -> Option<usize> {
-    text.strip_prefix(MARK).map(|rest| rest.split(' ').find_map(|word| word.parse().ok()).unwrap_or_default())
+    let rest = text.strip_prefix(MARK).filter(|_| literal(text).is_none());
+    rest.map(|rest| rest.split(' ').find_map(|word| word.parse().ok()).unwrap_or_default())
 }
 
 /// Roughly how much memory a value takes that is built from JSON, in bytes.
@@ -66,16 +74,4 @@ pub(super) fn of_byte(byte: u8) -> usize {
         b',' => 80,
         _ => 0,
     }
-}
-
-/// JSON inside a string is built up to this weight.
-const MOST_INSIDE: usize = 6 * 1024 * 1024;
-
-/// The object or array that a string holds as JSON; a huge one counts as text.
-pub(crate) fn json_inside(text: &str) -> Option<Value> {
-    let text = text.trim();
-    if !text.starts_with(['{', '[']) || weight(text.as_bytes()) > MOST_INSIDE {
-        return None;
-    }
-    serde_json::from_slice(&exact(text.as_bytes())).ok()
 }

@@ -1,7 +1,7 @@
 //! Values as bytes that are equal when the values mean the same.
 //!
-//! The order of an object's keys, absent against `null`, and the formatting of JSON inside strings
-//! make no difference. The order of an array does: the plan does not say which arrays are sets,
+//! The order of an object's keys, absent against `null` in the plan's own values, and white space and
+//! the order of keys in JSON inside strings make no difference. The order of an array does: the plan does not say which arrays are sets,
 //! but Terraform writes sets in an order of their own, which does not change from run to run.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::plan::{is_stand_in, json_inside};
+use crate::plan::{is_stand_in, json_inside, literal};
 
 /// What is not unknown, or not sensitive.
 pub(super) const NONE: &Value = &Value::Null;
@@ -146,13 +146,17 @@ impl Canon {
                 self.tag(b'#');
                 self.sized(number.to_string().as_bytes());
             }
-            Value::String(text) => match json_inside(text) {
-                Some(inside) => {
+            Value::String(text) => {
+                if let Some(letters) = literal(text) {
+                    self.tag(b'=');
+                    self.sized(letters.as_bytes());
+                } else if let Some(inside) = json_inside(text) {
                     self.tag(b'j');
                     self.value(&inside, NONE, NONE);
+                } else {
+                    self.text(text);
                 }
-                None => self.text(text),
-            },
+            }
             Value::Array(_) | Value::Object(_) => self.tag(b'!'),
         }
     }

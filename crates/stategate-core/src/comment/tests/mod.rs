@@ -6,6 +6,7 @@ mod hostile;
 mod leaks;
 mod look;
 mod standing;
+mod values;
 mod warnings;
 
 use std::sync::LazyLock;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::large::json_inside;
+use super::super::inside::all_inside;
+use super::super::large::literal;
 use super::{LONG, Patterns, Secrets};
 
 impl Secrets {
@@ -15,13 +16,13 @@ impl Secrets {
         let mut found = Patterns::default();
         for credential in credentials {
             found.add_text(credential);
-            let inside: Option<Value> = json_inside(credential);
+            let inside: Option<Value> = all_inside(credential);
             let mut parts: Vec<(&str, &Value)> = inside.iter().map(|value| ("", value)).collect();
             while let Some((name, part)) = parts.pop() {
                 match part {
                     Value::Object(map) => parts.extend(map.iter().map(|(name, part)| (name.as_str(), part))),
                     Value::Array(items) => parts.extend(items.iter().map(|item| (name, item))),
-                    Value::String(text) if !is_open(name, text) => {
+                    Value::String(text) if literal(text).is_none() && !is_open(name, text) => {
                         found.add(text, LONG);
                         found.add_lines(text);
                     }

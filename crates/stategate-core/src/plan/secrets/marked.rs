@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::delta::has_true;
 use super::super::exact::exact;
-use super::super::large::{is_stand_in, stands_for};
+use super::super::large::{is_stand_in, literal, stands_for};
 use super::super::scan;
 use super::patterns::Patterns;
 use super::{OWN, Secrets};
@@ -85,7 +85,7 @@ impl Marked {
     /// Takes every string and number in `value`. Keys are names, not values.
     pub(in super::super) fn add_all(&mut self, value: &Value) {
         match value {
-            Value::String(text) => self.add_text(text),
+            Value::String(text) => self.add_text(literal(text).unwrap_or(text)),
             Value::Number(number) => {
                 self.add_text(&number.to_string());
                 // Terraform writes large numbers without an exponent.

@@ -2,18 +2,13 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
-use super::super::exact::exact;
+use super::super::inside::{MOST_INSIDE, all_inside};
 use super::super::large::weight;
 use super::marked::Marked;
 use super::{OWN, Unsearchable};
 
 /// What is searched for at most, in bytes of memory.
 const MOST_PATTERNS: usize = 12 * 1024 * 1024;
-
-/// What is JSON itself is taken apart up to this weight.
-const MOST_INSIDE: usize = 6 * 1024 * 1024;
 
 /// From so many characters on, a value is hidden inside longer text too.
 pub(super) const LONG: usize = 6;
@@ -84,7 +79,7 @@ impl Patterns {
     fn add_inside(&mut self, value: &str) {
         if weight(value.as_bytes()) > MOST_INSIDE {
             self.unsearchable.get_or_insert(Unsearchable::Value { bytes: value.len() });
-        } else if let Ok(inner) = serde_json::from_slice::<Value>(&exact(value.as_bytes())) {
+        } else if let Some(inner) = all_inside(value) {
             let mut leaves = Marked::default();
             leaves.add_all(&inner);
             for leaf in leaves.values {
