@@ -81,6 +81,8 @@ pub(super) struct Code {
     providers: BTreeMap<String, String>,
     /// `None` where it cannot be told which files reach the apply: then no approval carries over.
     sources: Option<Sources>,
+    /// Whether it is planned with `-refresh-only`.
+    refresh_only: bool,
 }
 
 impl Code {
@@ -104,13 +106,28 @@ impl Code {
             Some(Event::MergeGroup { base_sha, .. }) => (Some(base_sha.clone()), None),
             Some(Event::Other) | None => (None, None),
         };
-        Code { base_sha, merge_tree, pusher, providers: providers(module.directory()), sources }
+        let refresh_only = asks_for_refresh_only(&plan_args);
+        Code { base_sha, merge_tree, pusher, providers: providers(module.directory()), sources, refresh_only }
     }
 
     /// The directories and files of the repository that reach the apply.
     pub(super) fn covered(&self) -> &[String] {
         self.sources.as_ref().map(|sources| sources.covered.as_slice()).unwrap_or_default()
     }
+}
+
+/// Whether these arguments of `plan` ask for one that only updates the state's record. Of a flag given
+/// twice Terraform takes the last.
+fn asks_for_refresh_only(plan_args: &[String]) -> bool {
+    let value = |word: &String| {
+        let flag = word.strip_prefix("--").or(word.strip_prefix('-'))?.strip_prefix("refresh-only")?;
+        match flag.strip_prefix('=') {
+            None => flag.is_empty().then_some(true),
+            // As Go reads it; Terraform refuses what is none of these.
+            Some(value) => Some(!["0", "f", "F", "false", "FALSE", "False"].contains(&value)),
+        }
+    };
+    plan_args.iter().filter_map(value).next_back().unwrap_or(false)
 }
 
 /// Reads the plan JSON into the report and takes its fingerprints, with the key that fits what it
@@ -126,7 +143,8 @@ pub(super) async fn read_plan(
 ) -> Result<Record, Error> {
     let key = key_for(reviewed, identity.lineage.as_deref());
     let lineage_digest = FingerprintKey::new(identity.lineage.as_deref()).lineage_digest();
-    let fingerprinter = planning::read(session, root, plan_file, Fingerprinter::new(key), report).await?;
+    let fingerprinter = Fingerprinter::new(key).refresh_only(code.refresh_only);
+    let fingerprinter = planning::read(session, root, plan_file, fingerprinter, report).await?;
     let plan = report.plan.as_ref().map(|summary| fingerprinter.finish_plan(summary)).unwrap_or_default();
     report.fingerprint = Some(plan.short().to_owned());
     let origin = RecordOrigin {
@@ -296,6 +314,21 @@ async fn recent_audits(session: &Session, bucket: &Bucket) -> Vec<AuditRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_that_only_refreshes_is_told_by_its_arguments() {
+        for (words, expected) in [
+            ("-refresh-only", true),
+            ("--refresh-only=true", true),
+            ("-refresh-only -refresh-only=false", false),
+            ("-refresh=false", false),
+            ("-refresh-onlyx", false),
+            ("", false),
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(asks_for_refresh_only(&words), expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn an_encrypted_state_of_opentofus_is_known_by_what_stands_in_it_in_clear() {

@@ -51,6 +51,9 @@ pub fn need(plan: &PlanSummary) -> Need {
     if plan.counts.outputs > 0 {
         return approval("it changes outputs, which other configurations and people rely on");
     }
+    if plan.may_record_drift() {
+        return approval("it may write to the state what changed outside of Terraform");
+    }
     if read > 0 {
         return Need::Nothing { because: "the plan only reads data sources, which changes nothing" };
     }
@@ -102,6 +105,12 @@ mod tests {
         check(r#""errored":true"#, Err("error"));
         check(r#""complete":false"#, Err("does not cover everything"));
         check(r#""applyable":true"#, Err("would do something"));
+        let drift =
+            r#""resource_drift":[{"address":"a.b","change":{"actions":["update"],"before":{"x":1},"after":{"x":2}}}]"#;
+        check(drift, Err("may write to the state"));
+        check(&format!("{drift},{}", change(r#""read""#, "")), Err("may write to the state"));
+        check(&format!(r#"{drift},"applyable":true"#), Err("would do something"));
+        check(&format!(r#"{drift},"applyable":false"#), Ok("changes nothing"));
         check(r#""action_invocations":[{"address":"action.a.b","type":"a","name":"b"}]"#, Err(""));
         check(
             r#""deferred_changes":[{"reason":"resource_config_unknown","resource_change":{"address":"a.b","change":{"actions":["create"]}}}]"#,

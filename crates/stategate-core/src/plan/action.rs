@@ -23,6 +23,8 @@ pub struct ActionInvocation {
     pub provider_name: String,
     /// What makes Terraform invoke it.
     pub trigger: Trigger,
+    /// The same as the plan tells it, whatever else it says: the change of a resource, and a request.
+    pub triggers: [Value; 2],
     /// What it is invoked with: `after` has the configuration, `before` is always `null`, and the
     /// marks are those of Terraform.
     pub config: Change,
@@ -135,6 +137,10 @@ impl<R: Read> Document<'_, '_, R> {
             name: self.field("name", name)?.unwrap_or_default(),
             provider_name: self.field("provider_name", provider)?.unwrap_or_default(),
             trigger: self.trigger(by_change, by_request)?,
+            triggers: [
+                self.field("lifecycle_action_trigger", by_change)?.unwrap_or_default(),
+                self.field("invoke_action_trigger", by_request)?.unwrap_or_default(),
+            ],
             config: Change::default(),
             deferred,
         };

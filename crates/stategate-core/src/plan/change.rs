@@ -61,10 +61,15 @@ pub struct Change {
     pub replace_paths: Vec<Vec<Value>>,
     /// Present when the object is imported first; `id` or `identity` say what.
     pub importing: Option<Value>,
+    /// What names the object at its provider, from Terraform 1.12 on; `null` where nothing does.
+    pub before_identity: Value,
     /// How many attributes stay that were left out of `before` and `after`.
     #[serde(skip)]
     pub unchanged: usize,
 }
+
+/// The attributes that may say which object it is, the best first.
+pub(crate) const IDENTITY: [&str; 3] = ["id", "arn", "name"];
 
 /// `null` reads as nothing given.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

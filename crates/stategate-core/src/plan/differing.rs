@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::change::Change;
+use super::change::{Change, IDENTITY};
 use super::delta::has_true;
 use super::exact::exact;
 
@@ -56,7 +56,7 @@ fn built(json: &str) -> serde_json::Result<Value> {
 /// and so does what is sensitive.
 fn stays(key: &str, change: &Change) -> bool {
     let marks = change.after_sensitive.get(key);
-    key != "id"
+    !IDENTITY.contains(&key)
         && change.before_sensitive.get(key) == marks
         && !marks.is_some_and(has_true)
         && !change.after_unknown.get(key).is_some_and(has_true)

@@ -31,6 +31,7 @@ mod totals;
 mod tests;
 
 pub use action::{ActionInvocation, ActionSummary, ChangeTrigger, Trigger};
+pub(crate) use change::IDENTITY;
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use error::PlanError;

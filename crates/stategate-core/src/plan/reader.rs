@@ -25,7 +25,7 @@ use super::totals::{MOST_MESSAGES, Totals};
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
 /// A resource that does not change (`no-op`, neither moved nor imported) is not shown, and of one that
-/// does, attributes that stay may be left out, except for its `id`.
+/// does, attributes that stay may be left out, except for those that may say which object it is.
 pub trait PlanVisitor {
     /// A resource will be created, updated, replaced, destroyed, forgotten, read, moved, imported,
     /// or will have something done to it that we do not know.
@@ -34,14 +34,18 @@ pub trait PlanVisitor {
     /// An output of the root module will change.
     fn output_change(&mut self, _name: &str, _change: &Change) {}
 
-    /// A resource is left for a later plan.
-    fn deferred(&mut self, _deferred: &DeferredSummary) {}
+    /// Somebody changed a resource outside of Terraform.
+    fn drift(&mut self, _change: &ResourceChange) {}
+
+    /// A resource is left for a later plan, which may do this to it.
+    fn deferred(&mut self, _deferred: &DeferredSummary, _change: &ResourceChange) {}
 
     /// The apply will invoke an action of a provider.
     fn action(&mut self, _action: &ActionInvocation) {}
 
-    /// The plan holds something that we do not know; the same can come up again.
-    fn unknown(&mut self, _what: &str) {}
+    /// The plan holds something that we do not know; the same can come up again. `content` is a whole
+    /// part of the plan, or `null` for a word that stands in a change.
+    fn unknown(&mut self, _what: &str, _content: &Value) {}
 }
 
 /// Reads a plan from `terraform show -json`, showing each change to the visitors on the way.
@@ -228,7 +232,11 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     /// Whether it seems to be an output of the root module, as `terraform output -json` tells it.
     fn unknown_part(&mut self, key: &[u8]) -> Result<bool, PlanError> {
         let name = String::from_utf8_lossy(key).trim_matches('"').to_owned();
-        let (empty, of_an_output) = match self.scanner.peek()? {
+        let word = name.to_ascii_lowercase();
+        if word.contains("_change") || word.contains("_invocation") {
+            return self.unknown_changes(name).map(|()| false);
+        }
+        let of_an_output = match self.scanner.peek()? {
             Some(b'{') => {
                 let (mut first, mut of_an_output) = (true, 0);
                 self.scanner.open(b'{')?;
@@ -236,21 +244,34 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                     of_an_output += u32::from(matches!(self.scanner.key(), b"\"sensitive\"" | b"\"value\""));
                     self.scanner.value()?;
                 }
-                (first, of_an_output)
+                of_an_output
             }
-            Some(b'n') => (self.scanner.value().map(|_| true)?, 0),
-            _ => (self.scanner.value()?.length() <= "[]".len(), 0),
+            _ => self.skip().map(|()| 0)?,
         };
-        let word = name.to_ascii_lowercase();
-        if (word.contains("_change") || word.contains("_invocation")) && !empty {
-            self.unknown(name);
-        }
         Ok(of_an_output == 2)
     }
 
-    pub(super) fn unknown(&mut self, what: String) {
+    /// A part that seems to hold changes of a kind that we do not know.
+    fn unknown_changes(&mut self, name: String) -> Result<(), PlanError> {
+        let span = self.scanner.kept_value()?;
+        let content: Value = self.parse(span)?;
+        self.scanner.let_go();
+        let is_empty = match &content {
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::String(text) => text.is_empty(),
+            Value::Number(_) | Value::Bool(_) => false,
+            Value::Null => true,
+        };
+        if !is_empty {
+            self.unknown(name, &content);
+        }
+        Ok(())
+    }
+
+    pub(super) fn unknown(&mut self, what: String, content: &Value) {
         for visitor in self.visitors.iter_mut() {
-            visitor.unknown(&what);
+            visitor.unknown(&what, content);
         }
         self.totals.unknown(what);
     }
@@ -259,7 +280,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         if let Some(version) = &version {
             let major = version.split('.').next().unwrap_or_default();
             if !matches!(major, "0" | "1") {
-                self.unknown(format!("format version {version}"));
+                self.unknown(format!("format version {version}"), &Value::Null);
             }
         }
         self.totals.plan.format_version = version;
@@ -448,7 +469,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         self.mark_change(&change);
         let kind = Kind::of(&change.actions);
         if kind == Kind::Unknown {
-            self.unknown(change.actions.join(", "));
+            self.unknown(change.actions.join(", "), &Value::Null);
         }
         if kind != Kind::NoOp {
             self.totals.output(&name, &change);

@@ -33,7 +33,7 @@ const MOST_REMEMBERED: usize = 16 * 1024;
 #[derive(Default)]
 struct Entry {
     head: [Option<Span>; 10],
-    change: [Option<Span>; 8],
+    change: Spans,
 }
 
 const HEAD: [&[u8]; 10] = [
@@ -49,7 +49,10 @@ const HEAD: [&[u8]; 10] = [
     b"\"action_reason\"",
 ];
 
-pub(super) const CHANGE: [&[u8]; 8] = [
+/// Where the fields of a change are.
+pub(super) type Spans = [Option<Span>; 9];
+
+pub(super) const CHANGE: [&[u8]; 9] = [
     b"\"actions\"",
     b"\"importing\"",
     b"\"replace_paths\"",
@@ -58,6 +61,7 @@ pub(super) const CHANGE: [&[u8]; 8] = [
     b"\"after\"",
     b"\"after_sensitive\"",
     b"\"after_unknown\"",
+    b"\"before_identity\"",
 ];
 
 impl<R: Read> Document<'_, '_, R> {
@@ -90,7 +94,7 @@ impl<R: Read> Document<'_, '_, R> {
         }
         if kind == Kind::Unknown {
             let words = change.change.actions.join(", ");
-            self.unknown(if words.is_empty() { "no action".to_owned() } else { words });
+            self.unknown(if words.is_empty() { "no action".to_owned() } else { words }, &Value::Null);
         }
         self.totals.resource(&change);
         for visitor in self.visitors.iter_mut() {
@@ -105,12 +109,15 @@ impl<R: Read> Document<'_, '_, R> {
         let mut change = self.small_fields(&entry)?;
         let kind = Kind::of(&change.change.actions);
         // What is gone, or appeared, is told by its address.
-        if kind == Kind::Update && self.totals.has_room_for_drift(kind) {
+        if !self.visitors.is_empty() || kind == Kind::Update && self.totals.has_room_for_drift(kind) {
             self.differing_change(&entry, &mut change.change)?;
         } else {
             self.mark_entry(&entry)?;
         }
         if kind != Kind::NoOp {
+            for visitor in self.visitors.iter_mut() {
+                visitor.drift(&change);
+            }
             self.totals.drift(&change);
         }
         Ok(())
@@ -129,12 +136,16 @@ impl<R: Read> Document<'_, '_, R> {
                 self.field_of(&[b"\"reason\""], &mut reason)?;
             }
         }
-        let address = self.small_fields(&entry)?.address;
-        self.mark_entry(&entry)?;
+        let mut change = self.small_fields(&entry)?;
+        if self.visitors.is_empty() {
+            self.mark_entry(&entry)?;
+        } else {
+            self.whole_change(&entry, &mut change.change)?;
+        }
         let reason = self.field("reason", reason[0])?.unwrap_or_default();
-        let deferred = DeferredSummary { address, reason };
+        let deferred = DeferredSummary { address: change.address.clone(), reason };
         for visitor in self.visitors.iter_mut() {
-            visitor.deferred(&deferred);
+            visitor.deferred(&deferred, &change);
         }
         self.totals.deferred(deferred);
         Ok(())
@@ -200,18 +211,19 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// All of a change but the values.
-    pub(super) fn small_change(&self, spans: &[Option<Span>; 8]) -> Result<Change, PlanError> {
-        let [actions, importing, replace_paths, ..] = *spans;
+    pub(super) fn small_change(&self, spans: &Spans) -> Result<Change, PlanError> {
+        let [actions, importing, replace_paths, .., before_identity] = *spans;
         Ok(Change {
             actions: self.field("actions", actions)?.unwrap_or_default(),
             importing: self.field("importing", importing)?,
             replace_paths: self.field("replace_paths", replace_paths)?.unwrap_or_default(),
+            before_identity: self.field("before_identity", before_identity)?.unwrap_or_default(),
             ..Change::default()
         })
     }
 
     /// The values, which can be large.
-    pub(super) fn large_change(&self, spans: &[Option<Span>; 8], change: &mut Change) -> Result<(), PlanError> {
+    pub(super) fn large_change(&self, spans: &Spans, change: &mut Change) -> Result<(), PlanError> {
         let [_, _, _, before, _, after, ..] = *spans;
         change.before = self.field("before", before)?.unwrap_or_default();
         change.after = self.field("after", after)?.unwrap_or_default();
@@ -219,8 +231,8 @@ impl<R: Read> Document<'_, '_, R> {
     }
 
     /// What is sensitive or unknown of the values.
-    fn marks_of_change(&self, spans: &[Option<Span>; 8], change: &mut Change) -> Result<(), PlanError> {
-        let [_, _, _, _, before_sensitive, _, after_sensitive, after_unknown] = *spans;
+    fn marks_of_change(&self, spans: &Spans, change: &mut Change) -> Result<(), PlanError> {
+        let [_, _, _, _, before_sensitive, _, after_sensitive, after_unknown, _] = *spans;
         change.before_sensitive = self.field("before_sensitive", before_sensitive)?.unwrap_or_default();
         change.after_sensitive = self.field("after_sensitive", after_sensitive)?.unwrap_or_default();
         change.after_unknown = self.field("after_unknown", after_unknown)?.unwrap_or_default();
@@ -254,7 +266,7 @@ impl<R: Read> Document<'_, '_, R> {
 
     /// Takes what an entry marks, without building the rest of it.
     fn mark_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
-        let [_, _, _, before, before_marks, after, after_marks, _] = entry.change;
+        let [_, _, _, before, before_marks, after, after_marks, ..] = entry.change;
         self.mark(before, before_marks)?;
         let bytes = |span: Option<Span>| span.map(|span| self.scanner.bytes(span));
         if bytes(before) == bytes(after) && bytes(before_marks) == bytes(after_marks) {

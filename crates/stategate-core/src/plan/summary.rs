@@ -237,6 +237,13 @@ impl PlanSummary {
             || self.errored
             || self.complete == Some(false)
             || self.applyable == Some(true)
+            || self.may_record_drift()
+    }
+
+    /// Whether an apply may write to the state what changed outside of Terraform: `OpenTofu` does not
+    /// say whether it would.
+    pub fn may_record_drift(&self) -> bool {
+        self.applyable.is_none() && self.counts.drift > 0
     }
 
     /// Keeps what happens to what, and no value.

@@ -104,7 +104,7 @@ impl Canon {
     /// A value, with `true` in `unknown` and `sensitive` wherever it is that.
     pub(super) fn value(&mut self, value: &Value, unknown: &Value, sensitive: &Value) {
         if *unknown == Value::Bool(true) {
-            return self.tag(b'?');
+            return self.unknown(sensitive);
         }
         let is_sensitive = *sensitive == Value::Bool(true)
             || is_stand_in(sensitive)
@@ -113,6 +113,10 @@ impl Canon {
         if is_sensitive && !self.keeps_sensitive {
             self.masked = true;
             return self.tag(b'*');
+        }
+        // Who may see a value is part of what a change makes of it.
+        if is_sensitive {
+            self.tag(b'S');
         }
         if is_stand_in(unknown) {
             self.tag(b'~');
@@ -161,6 +165,14 @@ impl Canon {
         }
     }
 
+    /// What is known after the apply only.
+    fn unknown(&mut self, sensitive: &Value) {
+        self.tag(b'?');
+        if *sensitive == Value::Bool(true) {
+            self.tag(b'S');
+        }
+    }
+
     fn text(&mut self, text: &str) {
         self.tag(b's');
         let mut rest = text;
@@ -178,7 +190,12 @@ impl Canon {
         if *side.unknown == Value::Bool(true) {
             // What it was before is noise: computed attributes become unknown with every update.
             self.path(path);
-            return self.tag(b'?');
+            return self.unknown(side.after_sensitive);
+        }
+        let is_marked = |marks: &Value| *marks == Value::Bool(true);
+        if is_marked(side.before_sensitive) != is_marked(side.after_sensitive) && !side.after.is_null() {
+            self.path(path);
+            self.tag(if is_marked(side.after_sensitive) { b'H' } else { b'V' });
         }
         if is_stand_in(side.unknown) {
             self.path(path);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::audit::AuditRecord;
-use super::difference::{Difference, Note, Why};
-use super::fingerprint::{PlanFingerprint, ResourceChange};
+use super::difference::{Deed, Difference, Note, Why};
+use super::fingerprint::{OtherPart, OutputChange, PlanFingerprint, ResourceChange};
 use super::key::FingerprintKey;
 use super::{Record, RecordOrigin};
 
@@ -38,6 +38,9 @@ pub fn key_for(reviewed: &[Record], lineage: Option<&str>) -> FingerprintKey {
 /// Several records are compared together (a merge queue lands several pull requests at once): each
 /// change must be in one of them, and none of theirs may be missing. `history` is what was done to
 /// the state, for the reasons.
+///
+/// With one record, the two plans are equal exactly when their fingerprints are: where the parts do
+/// not say so, that is a difference too.
 pub fn compare(reviewed: &[Record], fresh: &Record, history: &[AuditRecord]) -> Comparison {
     compare_along(reviewed, &[], fresh, history)
 }
@@ -56,9 +59,24 @@ pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, hi
         differences.push(Difference::NotComparable);
     }
     let comparable = differences.is_empty();
-    compare_resources(&all, &fresh.plan, comparable, &mut differences);
-    compare_outputs(&all, &fresh.plan, comparable, &mut differences);
-    compare_other(&all, &fresh.plan, &mut differences);
+    for (kind, now) in [(Kind::Change, &fresh.plan.resources), (Kind::Drift, &fresh.plan.drift)] {
+        let reviewed = all.iter().map(|record| kind.of(&record.plan));
+        differences.extend(compare_resources(kind, by_key(reviewed, now), comparable));
+    }
+    differences.extend(compare_outputs(
+        by_key(all.iter().map(|r| r.plan.outputs.as_slice()), &fresh.plan.outputs),
+        comparable,
+    ));
+    differences
+        .extend(compare_other(by_key(all.iter().map(|r| r.plan.other.as_slice()), &fresh.plan.other), comparable));
+    differences.extend(compare_coverage(&all, &fresh.plan));
+    if let [reviewed] = all.as_slice()
+        && differences.is_empty()
+        && reviewed.plan.fingerprint != fresh.plan.fingerprint
+    {
+        let (reviewed, now) = (reviewed.plan.short().to_owned(), fresh.plan.short().to_owned());
+        differences.push(Difference::Unexplained { reviewed, now });
+    }
     if !differences.is_empty() {
         let numbers = earlier.iter().filter_map(|record| record.origin.pull_request);
         let not_applied = numbers.map(|number| Why::NotApplied { number });
@@ -82,91 +100,184 @@ pub fn explains(record: &Record, others: &[Record], fresh: &Record) -> bool {
     let only_here = |is_in: &dyn Fn(&Record) -> bool| is_in(record) && !others.iter().any(is_in);
     fresh.plan.resources.iter().any(|change| only_here(&|record| changes(record, change)))
         || fresh.plan.outputs.iter().any(|output| only_here(&|record| record.plan.outputs.contains(output)))
+        || fresh.plan.other.iter().any(|part| only_here(&|record| record.plan.other.contains(part)))
 }
 
-type ByResource<'a> = BTreeMap<(&'a str, Option<&'a str>), Vec<&'a ResourceChange>>;
+/// A part of a plan that is compared by itself.
+trait Part {
+    /// What it is about.
+    fn key(&self) -> (&str, Option<&str>);
+    fn fingerprint(&self) -> &str;
+}
+
+impl Part for ResourceChange {
+    fn key(&self) -> (&str, Option<&str>) {
+        (&self.address, self.deposed.as_deref())
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+impl Part for OutputChange {
+    fn key(&self) -> (&str, Option<&str>) {
+        (&self.name, None)
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+impl Part for OtherPart {
+    fn key(&self) -> (&str, Option<&str>) {
+        (&self.what, None)
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+/// What plans do about the same thing; mostly it is one part in each.
+struct Counterparts<'a, T> {
+    /// What each record says about it that says something.
+    reviewed: Vec<Vec<&'a T>>,
+    now: Vec<&'a T>,
+}
+
+impl<'a, T: Part> Counterparts<'a, T> {
+    /// Whether one of the records does exactly what is done now, and as often.
+    fn are_equal(&self, comparable: bool) -> bool {
+        let meant = |parts: &[&'a T]| {
+            let mut fingerprints: Vec<&'a str> =
+                parts.iter().map(|part| if comparable { part.fingerprint() } else { "" }).collect();
+            fingerprints.sort_unstable();
+            fingerprints
+        };
+        let now = meant(&self.now);
+        self.reviewed.iter().any(|reviewed| meant(reviewed) == now)
+    }
+
+    /// What one would hold against the other: something that only the reviewed plans do, and something
+    /// that is done only now.
+    fn differing(&self) -> Option<(&'a T, &'a T)> {
+        let reviewed: Vec<&T> = self.reviewed.iter().flatten().copied().collect();
+        let only_in = |these: &[&'a T], others: &[&'a T]| {
+            let is_known = |part: &&&T| others.iter().any(|other| other.fingerprint() == part.fingerprint());
+            these.iter().find(|part| !is_known(part)).or(these.last()).copied()
+        };
+        only_in(&reviewed, &self.now).zip(only_in(&self.now, &reviewed))
+    }
+}
+
+/// By what they are about, what is done now first.
+fn by_key<'a, T: Part>(reviewed: impl Iterator<Item = &'a [T]>, now: &'a [T]) -> Vec<Counterparts<'a, T>> {
+    let mut all: BTreeMap<(&str, Option<&str>), Counterparts<'a, T>> = BTreeMap::new();
+    let none = || Counterparts { reviewed: Vec::new(), now: Vec::new() };
+    for part in now {
+        all.entry(part.key()).or_insert_with(none).now.push(part);
+    }
+    for parts in reviewed {
+        let mut of_record: BTreeMap<(&str, Option<&str>), Vec<&'a T>> = BTreeMap::new();
+        for part in parts {
+            of_record.entry(part.key()).or_default().push(part);
+        }
+        for (key, parts) in of_record {
+            all.entry(key).or_insert_with(none).reviewed.push(parts);
+        }
+    }
+    let (now, gone): (Vec<_>, Vec<_>) = all.into_values().partition(|parts| !parts.now.is_empty());
+    now.into_iter().chain(gone).collect()
+}
+
+/// What is done to a resource, or happened to it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Change,
+    Drift,
+}
+
+impl Kind {
+    fn of(self, plan: &PlanFingerprint) -> &[ResourceChange] {
+        match self {
+            Self::Change => &plan.resources,
+            Self::Drift => &plan.drift,
+        }
+    }
+
+    fn deed(self, change: &ResourceChange) -> Deed {
+        Deed { actions: change.actions.clone(), is_drift: matches!(self, Self::Drift) }
+    }
+}
 
 fn compare_resources(
-    reviewed: &[Record],
-    fresh: &PlanFingerprint,
+    kind: Kind,
+    all: Vec<Counterparts<'_, ResourceChange>>,
     comparable: bool,
-    differences: &mut Vec<Difference>,
-) {
-    let mut before: ByResource<'_> = BTreeMap::new();
-    for change in reviewed.iter().flat_map(|record| &record.plan.resources) {
-        before.entry((&change.address, change.deposed.as_deref())).or_default().push(change);
-    }
-    for change in &fresh.resources {
-        let resource = resource(change);
-        let candidates = before.remove(&(change.address.as_str(), change.deposed.as_deref()));
-        let Some(candidates) = candidates else {
-            differences.push(Difference::New { resource, actions: change.actions.clone() });
-            continue;
-        };
-        if comparable && candidates.iter().any(|c| c.fingerprint == change.fingerprint) {
-            continue;
+) -> impl Iterator<Item = Difference> {
+    all.into_iter().filter_map(move |parts| match (parts.reviewed.as_slice(), parts.now.as_slice()) {
+        ([], [change, ..]) => Some(Difference::New { resource: resource(change), deed: kind.deed(change) }),
+        (_, []) => {
+            let gone = parts.reviewed.last()?.last()?;
+            Some(Difference::Gone { resource: resource(gone), deed: kind.deed(gone) })
         }
-        let alike = candidates.iter().find(|c| c.actions == change.actions);
-        match (alike, candidates.last()) {
-            (Some(_), _) if !comparable => {}
-            (Some(alike), _) => differences.push(Difference::Values {
-                resource,
-                actions: change.actions.clone(),
-                attributes: differing_attributes(alike, change),
-            }),
-            (None, Some(last)) => differences.push(Difference::Actions {
-                resource,
-                reviewed: last.actions.clone(),
-                now: change.actions.clone(),
-            }),
-            (None, None) => {}
-        }
-    }
-    for change in before.into_values().filter_map(|changes| changes.last().copied()) {
-        differences.push(Difference::Gone { resource: resource(change), actions: change.actions.clone() });
-    }
-}
-
-fn compare_outputs(reviewed: &[Record], fresh: &PlanFingerprint, comparable: bool, differences: &mut Vec<Difference>) {
-    let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for change in reviewed.iter().flat_map(|record| &record.plan.outputs) {
-        before.entry(&change.name).or_default().push(&change.fingerprint);
-    }
-    for change in &fresh.outputs {
-        let name = change.name.clone();
-        match before.remove(change.name.as_str()) {
-            None => differences.push(Difference::NewOutput { name }),
-            Some(candidates) if comparable && !candidates.contains(&change.fingerprint.as_str()) => {
-                differences.push(Difference::OutputValue { name });
+        _ if parts.are_equal(comparable) => None,
+        _ => {
+            let (reviewed, now) = parts.differing()?;
+            let alike = parts.reviewed.iter().flatten().find(|change| change.actions == now.actions);
+            match alike {
+                Some(_) if !comparable => None,
+                Some(alike) => Some(Difference::Values {
+                    resource: resource(now),
+                    deed: kind.deed(now),
+                    attributes: differing_attributes(&alike.attributes, &now.attributes),
+                }),
+                None => Some(Difference::Actions {
+                    resource: resource(now),
+                    reviewed: kind.deed(reviewed),
+                    now: kind.deed(now),
+                }),
             }
-            Some(_) => {}
         }
-    }
-    for name in before.into_keys() {
-        differences.push(Difference::GoneOutput { name: name.to_owned() });
-    }
+    })
 }
 
-fn compare_other(reviewed: &[Record], fresh: &PlanFingerprint, differences: &mut Vec<Difference>) {
-    let before: Vec<&String> = reviewed.iter().flat_map(|r| &r.plan.other).collect();
-    for part in fresh.other.iter().filter(|part| !before.contains(part)) {
-        differences.push(Difference::NewOther { part: part.clone() });
-    }
-    for part in before.iter().filter(|part| !fresh.other.contains(part)) {
-        differences.push(Difference::GoneOther { part: (*part).clone() });
-    }
-    if !fresh.complete && reviewed.iter().all(|record| record.plan.complete) {
-        differences.push(Difference::Incomplete);
-    }
+fn compare_outputs(all: Vec<Counterparts<'_, OutputChange>>, comparable: bool) -> impl Iterator<Item = Difference> {
+    all.into_iter().filter_map(move |parts| match (parts.reviewed.as_slice(), parts.now.as_slice()) {
+        ([], [output, ..]) => Some(Difference::NewOutput { name: output.name.clone() }),
+        (_, []) => Some(Difference::GoneOutput { name: parts.reviewed.first()?.first()?.name.clone() }),
+        (_, [output, ..]) => {
+            (!parts.are_equal(comparable)).then(|| Difference::OutputValue { name: output.name.clone() })
+        }
+    })
 }
 
-fn differing_attributes(reviewed: &ResourceChange, now: &ResourceChange) -> Vec<String> {
-    let mut names: Vec<&String> = reviewed
-        .attributes
-        .keys()
-        .chain(now.attributes.keys())
-        .filter(|name| reviewed.attributes.get(*name) != now.attributes.get(*name))
-        .collect();
+fn compare_other(all: Vec<Counterparts<'_, OtherPart>>, comparable: bool) -> impl Iterator<Item = Difference> {
+    all.into_iter().filter_map(move |parts| match (parts.reviewed.as_slice(), parts.now.as_slice()) {
+        ([], [part, ..]) => Some(Difference::NewOther { part: part.what.clone() }),
+        (_, []) => Some(Difference::GoneOther { part: parts.reviewed.first()?.first()?.what.clone() }),
+        _ if parts.are_equal(comparable) => None,
+        ([.., reviewed], now) if reviewed.len() != now.len() => {
+            Some(Difference::OtherTimes { part: now.first()?.what.clone(), reviewed: reviewed.len(), now: now.len() })
+        }
+        _ => {
+            let (reviewed, now) = parts.differing()?;
+            let attributes = differing_attributes(&reviewed.attributes, &now.attributes);
+            Some(Difference::OtherValues { part: now.what.clone(), attributes })
+        }
+    })
+}
+
+fn compare_coverage(reviewed: &[Record], fresh: &PlanFingerprint) -> Option<Difference> {
+    let is_known = reviewed.iter().any(|record| record.plan.complete == fresh.complete);
+    (!is_known).then_some(if fresh.complete { Difference::Complete } else { Difference::Incomplete })
+}
+
+fn differing_attributes(reviewed: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let mut names: Vec<&String> =
+        reviewed.keys().chain(now.keys()).filter(|name| reviewed.get(*name) != now.get(*name)).collect();
     names.sort_unstable();
     names.dedup();
     names.into_iter().cloned().collect()

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::fingerprint::{BY_PROVIDER, BY_TRIGGER};
+use super::identity::BY_VALUES;
+
 /// Something that was left out of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
@@ -27,31 +30,31 @@ pub enum Difference {
     New {
         /// The resource, with its deposed key if it is about one.
         resource: String,
-        /// Terraform's words for what would be done.
-        actions: Vec<String>,
+        /// What would be done.
+        deed: Deed,
     },
     /// A resource that the reviewed plan changed would be left alone.
     Gone {
         /// The resource.
         resource: String,
         /// What the reviewed plan did.
-        actions: Vec<String>,
+        deed: Deed,
     },
     /// Something else would be done.
     Actions {
         /// The resource.
         resource: String,
         /// What the reviewed plan did.
-        reviewed: Vec<String>,
+        reviewed: Deed,
         /// What would be done now.
-        now: Vec<String>,
+        now: Deed,
     },
     /// The same would be done, with other values.
     Values {
         /// The resource.
         resource: String,
-        /// Terraform's words for what would be done.
-        actions: Vec<String>,
+        /// What would be done.
+        deed: Deed,
         /// The attributes that differ, where that is known.
         attributes: Vec<String>,
     },
@@ -80,8 +83,33 @@ pub enum Difference {
         /// As the reader names it.
         part: String,
     },
+    /// Such a part would be there more often than in the reviewed plan, or less often.
+    OtherTimes {
+        /// As the reader names it.
+        part: String,
+        /// How often it was.
+        reviewed: usize,
+        /// How often it is.
+        now: usize,
+    },
+    /// Such a part would have other values.
+    OtherValues {
+        /// As the reader names it.
+        part: String,
+        /// The settings that differ, where that is known.
+        attributes: Vec<String>,
+    },
     /// The plan no longer covers everything.
     Incomplete,
+    /// The plan covers everything, and the reviewed one did not.
+    Complete,
+    /// The fingerprints differ, and no part does.
+    Unexplained {
+        /// The fingerprint of the reviewed plan, in short.
+        reviewed: String,
+        /// The fingerprint of this one.
+        now: String,
+    },
     /// It is another state, with another lineage, or it is gone.
     OtherState,
     /// The values cannot be compared: there was no state then, and there is one now.
@@ -91,31 +119,22 @@ pub enum Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::New { resource, actions } => {
-                write!(f, "{resource} would be {}; the reviewed plan left it alone", words(actions))
+            Self::New { resource, deed } => {
+                write!(f, "{resource} would be {deed}; the reviewed plan left it alone")
             }
-            Self::Gone { resource, actions } => {
-                write!(f, "{resource} would be left alone; in the reviewed plan it was to be {}", words(actions))
+            Self::Gone { resource, deed } => {
+                write!(f, "{resource} would be left alone; in the reviewed plan it was to be {deed}")
             }
             Self::Actions { resource, reviewed, now } => {
-                write!(f, "{resource} would be {}; in the reviewed plan it was to be {}", words(now), words(reviewed))
+                write!(f, "{resource} would be {now}; in the reviewed plan it was to be {reviewed}")
             }
-            Self::Values { resource, actions, attributes } => {
-                write!(f, "{resource} would be {} ", words(actions))?;
-                match attributes.as_slice() {
-                    [] => f.write_str("with other values"),
-                    [one] if one == "id" && destroys(actions) => {
-                        f.write_str("as was reviewed, but it is another object by now (`id`)")
-                    }
-                    some => {
-                        f.write_str("with another value of ")?;
-                        for (at, name) in some.iter().enumerate() {
-                            write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
-                        }
-                        Ok(())
-                    }
+            Self::Values { resource, deed, attributes } => match attributes.as_slice() {
+                [one] if deed.is_about(one) => {
+                    write!(f, "{resource} would be {deed} as was reviewed, but it is another object now")?;
+                    if one == BY_VALUES { Ok(()) } else { write!(f, " (`{one}`)") }
                 }
-            }
+                some => write!(f, "{resource} would be {deed} {}", with_other(some)),
+            },
             Self::NewOutput { name } => {
                 write!(f, "the output {name} would change; the reviewed plan left it alone")
             }
@@ -127,6 +146,18 @@ impl fmt::Display for Difference {
             }
             Self::NewOther { part } => write!(f, "{part}: not in the reviewed plan"),
             Self::GoneOther { part } => write!(f, "{part}: in the reviewed plan only"),
+            Self::OtherTimes { part, reviewed, now } => {
+                write!(f, "{part} {}; in the reviewed plan {}", times(*now), times(*reviewed))
+            }
+            Self::OtherValues { part, attributes } => write!(f, "{part} {}", with_other(attributes)),
+            Self::Complete => f.write_str(
+                "the plan covers everything; the reviewed plan covered only a part (some changes were deferred)",
+            ),
+            Self::Unexplained { reviewed, now } => write!(
+                f,
+                "the fingerprints differ ({reviewed} was reviewed, {now} would be applied), though no part of the \
+                 plans was found to differ; please report this, with the record and the plan JSON"
+            ),
             Self::Incomplete => f.write_str(
                 "the plan covers only a part (some changes are deferred); the reviewed plan \
                  covered everything",
@@ -228,23 +259,69 @@ impl fmt::Display for Why {
     }
 }
 
-fn destroys(actions: &[String]) -> bool {
-    actions.iter().any(|a| a == "delete" || a == "forget")
+/// What is done to a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// Terraform's words for it, in its order.
+    pub actions: Vec<String>,
+    /// Whether it happened outside of Terraform, and only the state would learn of it.
+    pub is_drift: bool,
 }
 
-/// Terraform's actions as people say them; ones we do not know in Terraform's words.
-fn words(actions: &[String]) -> String {
-    let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
-    match actions.as_slice() {
-        ["create"] => "created".to_owned(),
-        ["update"] => "changed in place".to_owned(),
-        ["delete"] => "destroyed".to_owned(),
-        ["delete", "create"] => "replaced (destroyed, then created)".to_owned(),
-        ["create", "delete"] => "replaced (created, then the old one destroyed)".to_owned(),
-        ["create", "forget"] => "replaced (created, and the old one forgotten)".to_owned(),
-        ["forget"] => "forgotten".to_owned(),
-        ["read"] => "read".to_owned(),
-        ["no-op"] => "moved or imported".to_owned(),
-        other => format!("subject to `{}`", other.join("`, `")),
+impl Deed {
+    /// Whether what differs is which object it is, and not what is done to it.
+    fn is_about(&self, attribute: &str) -> bool {
+        let is_lost = self.actions.iter().any(|action| action == "delete" || action == "forget");
+        let is_name = [BY_VALUES, "id", "identity", "arn"].contains(&attribute);
+        is_name || self.actions == ["delete"] || is_lost && attribute == "name"
     }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let actions: Vec<&str> = self.actions.iter().map(String::as_str).collect();
+        f.write_str(match actions.as_slice() {
+            ["update"] if self.is_drift => "updated in the state (it changed outside of Terraform)",
+            ["delete"] if self.is_drift => "removed from the state (it is gone)",
+            ["create"] => "created",
+            ["update"] => "changed in place",
+            ["delete"] => "destroyed",
+            ["delete", "create"] => "replaced (destroyed, then created)",
+            ["create", "delete"] => "replaced (created, then the old one destroyed)",
+            ["create", "forget"] => "replaced (created, and the old one forgotten)",
+            ["forget"] => "forgotten",
+            ["read"] => "read",
+            ["no-op"] => "moved or imported",
+            other => return write!(f, "subject to `{}`", other.join("`, `")),
+        })
+    }
+}
+
+/// How often, in words.
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}
+
+/// What differs of something that is done all the same.
+fn with_other(attributes: &[String]) -> String {
+    let names: Vec<String> =
+        attributes.iter().filter(|name| !name.starts_with(' ')).map(|name| format!("`{name}`")).collect();
+    let has = |name: &str| attributes.iter().any(|attribute| attribute == name);
+    let mut phrases = Vec::new();
+    if has(BY_PROVIDER) {
+        phrases.push("by another provider".to_owned());
+    }
+    if has(BY_TRIGGER) {
+        phrases.push("by another event or trigger".to_owned());
+    }
+    if !names.is_empty() {
+        phrases.push(format!("with another value of {}", names.join(", ")));
+    } else if phrases.is_empty() {
+        phrases.push("with other values".to_owned());
+    }
+    phrases.join(", ")
 }

@@ -1,10 +1,13 @@
 //! What a plan means, as fingerprints that tell no value.
 //!
 //! For each change count: its address (and deposed key), the actions in their order, the provider,
-//! where it was moved or imported from, and every attribute that changes, from what to what. Of a
-//! created object count all attributes that are set; of a destroyed one its `id`. What is unknown
-//! counts as unknown. Not counted: attributes that stay as they are, Terraform's reason, the order
-//! of the changes, and drift that leads to no change.
+//! where it was moved or imported from, which object it is about (by its `id`, else its identity, `arn`
+//! or `name`; of a destroyed one that has none, all its values), and every attribute that changes, from
+//! what to what, and whether it is sensitive. Of a created object count all attributes that are set.
+//! What is unknown counts as unknown. Each invocation of an action counts with its configuration, its
+//! provider and what triggers it; what is deferred with all that is known of it. Where nothing but the
+//! state's record changes, drift counts like a change. Not counted: attributes that stay as they are,
+//! Terraform's reason, the order of the changes, and drift beside a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +17,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
+use super::identity::{BY_VALUES, identity, write_identity};
 use super::key::{FingerprintKey, hex};
 use crate::plan::{
     ActionInvocation, Change, DeferredSummary, PlanSummary, PlanVisitor, ResourceChange as PlannedChange,
@@ -44,9 +48,13 @@ pub struct PlanFingerprint {
     pub resources: Vec<ResourceChange>,
     /// The outputs that change, by name.
     pub outputs: Vec<OutputChange>,
-    /// Parts of the plan that are not resource changes or outputs, as the reader names them.
-    #[serde(default)]
-    pub other: Vec<String>,
+    /// What changed outside of Terraform, where nothing but that is written to the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<ResourceChange>,
+    /// Parts of the plan that are neither: invocations of actions, what is deferred, and what is not
+    /// known to this program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other: Vec<OtherPart>,
 }
 
 impl PlanFingerprint {
@@ -84,6 +92,23 @@ pub struct OutputChange {
     pub fingerprint: String,
 }
 
+/// A part of a plan that is neither a resource change nor an output. The same one can be there twice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OtherPart {
+    /// What it is, in words: `the action a.b would be invoked (by c.d)`.
+    pub what: String,
+    /// The fingerprint of its meaning.
+    pub fingerprint: String,
+    /// A fingerprint for each setting, so that a difference can name it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// What stands for the provider, the event and the place of an invocation among its settings: no setting
+/// has such a name.
+pub(super) const BY_PROVIDER: &str = " provider";
+pub(super) const BY_TRIGGER: &str = " trigger";
+
 /// Takes the fingerprints of a plan while it is read.
 pub struct Fingerprinter {
     key: FingerprintKey,
@@ -91,8 +116,10 @@ pub struct Fingerprinter {
     attribute_start: Hmac<Sha256>,
     resources: Vec<Taken>,
     outputs: Vec<Taken>,
-    other: Vec<String>,
+    drift: Vec<Taken>,
+    other: Vec<Taken>,
     unknown: BTreeSet<String>,
+    refresh_only: bool,
     attributes: usize,
     masked: bool,
 }
@@ -141,47 +168,54 @@ impl Fingerprinter {
             key,
             resources: Vec::new(),
             outputs: Vec::new(),
+            drift: Vec::new(),
             other: Vec::new(),
             unknown: BTreeSet::new(),
+            refresh_only: false,
             attributes: 0,
             masked: false,
         }
     }
 
-    /// Ends with what the whole plan says: when it was made, and whether it covers everything.
-    pub fn finish_plan(self, plan: &PlanSummary) -> PlanFingerprint {
-        self.finish(plan.timestamp.as_deref(), plan.complete != Some(false))
+    /// Whether the plan was asked for with `-refresh-only`: then drift counts, whatever else it has.
+    #[must_use]
+    pub fn refresh_only(mut self, is_refresh_only: bool) -> Self {
+        self.refresh_only = is_refresh_only;
+        self
     }
 
-    /// Ends with what is known only after the whole plan was read.
-    ///
-    /// `plan_time` is the plan's own `timestamp`, `complete` its field of that name.
-    fn finish(self, plan_time: Option<&str>, complete: bool) -> PlanFingerprint {
-        let mut resources: Vec<ResourceChange> =
-            self.resources.into_iter().map(|taken| taken.finish(plan_time)).collect();
-        resources.sort();
-        let output = |taken: Taken| {
-            let ResourceChange { address: name, actions, fingerprint, .. } = taken.finish(plan_time);
-            OutputChange { name, actions, fingerprint }
+    /// Ends with what the whole plan says: when it was made, whether it covers everything, and whether
+    /// an apply would do something.
+    pub fn finish_plan(mut self, plan: &PlanSummary) -> PlanFingerprint {
+        let plan_time = plan.timestamp.as_deref();
+        let complete = plan.complete != Some(false);
+        for what in std::mem::take(&mut self.unknown) {
+            let pending = self.pending("unknown", format!("unknown: {what}"));
+            self.other.push(Taken::of(pending));
+        }
+        let finished = |taken: Vec<Taken>| {
+            let mut changes: Vec<ResourceChange> = taken.into_iter().map(|taken| taken.finish(plan_time)).collect();
+            changes.sort();
+            changes
         };
-        let mut outputs: Vec<OutputChange> = self.outputs.into_iter().map(output).collect();
-        outputs.sort();
-        let unknown = self.unknown.into_iter().map(|part| format!("unknown: {part}"));
-        let mut other: Vec<String> = self.other.into_iter().chain(unknown).collect();
-        other.sort();
+        let resources = finished(self.resources);
+        // OpenTofu does not say whether an apply would do something. What is only read changes nothing.
+        let only_reads = resources.iter().all(|change| change.actions == ["read"]);
+        let drift_counts = self.refresh_only || only_reads && plan.applyable != Some(false);
+        let drift = if drift_counts { finished(self.drift) } else { Vec::new() };
+        let outputs: Vec<OutputChange> = finished(self.outputs).into_iter().map(OutputChange::from).collect();
+        let other: Vec<OtherPart> = finished(self.other).into_iter().map(OtherPart::from).collect();
 
         let mut whole = Canon::new(self.key.start("plan"), true);
-        for change in &resources {
-            whole.name("resource");
-            whole.name(&change.fingerprint);
-        }
-        for change in &outputs {
-            whole.name("output");
-            whole.name(&change.fingerprint);
-        }
-        for part in &other {
-            whole.name("other");
-            whole.name(part);
+        let parts = resources
+            .iter()
+            .map(|change| ("resource", &change.fingerprint))
+            .chain(outputs.iter().map(|change| ("output", &change.fingerprint)))
+            .chain(drift.iter().map(|change| ("drift", &change.fingerprint)))
+            .chain(other.iter().map(|part| ("other", &part.fingerprint)));
+        for (kind, fingerprint) in parts {
+            whole.name(kind);
+            whole.name(fingerprint);
         }
         whole.name(if complete { "complete" } else { "incomplete" });
         PlanFingerprint {
@@ -191,8 +225,45 @@ impl Fingerprinter {
             complete,
             resources,
             outputs,
+            drift,
             other,
         }
+    }
+
+    /// Begins a change: what is known by its name.
+    fn pending(&self, kind: &str, name: String) -> Pending {
+        let mut head = Canon::new(self.resource_start.clone(), self.key.is_keyed());
+        head.name(kind);
+        head.name(&name);
+        Pending {
+            name,
+            deposed: None,
+            actions: Vec::new(),
+            head: head.end_mac(),
+            attributes: Vec::new(),
+            keeps_attributes: false,
+        }
+    }
+
+    /// Takes what is done to a resource.
+    fn resource(&mut self, kind: &str, planned: &PlannedChange) -> Pending {
+        let change = &planned.change;
+        let mut pending = self.pending(kind, planned.address.clone());
+        let mut head = Canon::new(pending.head, self.key.is_keyed());
+        head.name(planned.deposed.as_deref().unwrap_or_default());
+        head.name(&planned.provider_name);
+        head.name(planned.previous_address.as_deref().unwrap_or_default());
+        for action in &change.actions {
+            head.name(action);
+        }
+        if let Some(importing) = &change.importing {
+            head.name("import");
+            head.value(importing, NONE, NONE);
+        }
+        pending.head = head.end_mac();
+        pending.deposed.clone_from(&planned.deposed);
+        pending.actions.clone_from(&change.actions);
+        self.change(pending, change, true)
     }
 
     fn attribute(&mut self, pending: &mut Pending, name: &str, write: impl FnOnce(&mut Canon)) {
@@ -216,34 +287,40 @@ impl Fingerprinter {
             before_sensitive: &change.before_sensitive,
             after_sensitive: &change.after_sensitive,
         };
-        let destroys = change.actions.iter().any(|a| a == "delete" || a == "forget");
         let is_object_or_nothing = |value: &Value| value.is_object() || value.is_null();
         let by_attribute = is_resource
             && is_object_or_nothing(sides.before)
             && is_object_or_nothing(sides.after)
             && *sides.unknown != Value::Bool(true);
-        if !by_attribute {
-            self.attribute(&mut pending, "", |canon| whole(canon, &sides));
-        } else if sides.after.is_null() && !is_somewhere(sides.unknown) {
-            self.attribute(&mut pending, "id", |canon| identity(canon, &sides));
+        if by_attribute {
+            self.by_attribute(&mut pending, change, &sides);
         } else {
-            for key in keys(&[sides.before, sides.after, sides.unknown]) {
-                let side = sides.map(|value| member(value, key));
-                self.attribute(&mut pending, key, |canon| {
-                    if destroys && key == "id" {
-                        identity(canon, &sides);
-                    }
-                    if !sides.before.is_null() {
-                        canon.difference(&mut Vec::new(), &side);
-                    } else if !side.after.is_null() || is_somewhere(side.unknown) {
-                        canon.value(side.after, side.unknown, side.after_sensitive);
-                    }
-                });
-            }
+            self.attribute(&mut pending, "", |canon| whole(canon, &sides));
         }
         self.attributes += pending.attributes.len();
         pending.keeps_attributes = self.key.is_keyed() && self.attributes <= MOST_ATTRIBUTES;
         pending
+    }
+
+    /// What is lost, or stays, is told by which object it is; all else by each attribute, too.
+    fn by_attribute(&mut self, pending: &mut Pending, change: &Change, sides: &Sides<'_>) {
+        let identity = identity(change);
+        let has_values = change.actions != ["no-op"] && (!sides.after.is_null() || is_somewhere(sides.unknown));
+        let mut names = if has_values { keys(&[sides.before, sides.after, sides.unknown]) } else { BTreeSet::new() };
+        names.extend(identity);
+        for name in names {
+            let side = sides.map(|value| member(value, name));
+            self.attribute(pending, name, |canon| {
+                if identity == Some(name) {
+                    write_identity(canon, change, sides, name);
+                }
+                if has_values && !sides.before.is_null() {
+                    canon.difference(&mut Vec::new(), &side);
+                } else if has_values && (!side.after.is_null() || is_somewhere(side.unknown)) {
+                    canon.value(side.after, side.unknown, side.after_sensitive);
+                }
+            });
+        }
     }
 }
 
@@ -256,13 +333,15 @@ fn whole(canon: &mut Canon, sides: &Sides<'_>) {
     }
 }
 
-/// Which object is destroyed: one that was made anew under the same address is another.
-fn identity(canon: &mut Canon, sides: &Sides<'_>) {
-    let id = member(sides.before, "id");
-    if id.is_string() || id.is_number() {
-        canon.name("identity");
-        let sensitive = sides.map(|value| member(value, "id")).before_sensitive;
-        canon.value(id, NONE, sensitive);
+impl From<ResourceChange> for OutputChange {
+    fn from(change: ResourceChange) -> Self {
+        Self { name: change.address, actions: change.actions, fingerprint: change.fingerprint }
+    }
+}
+
+impl From<ResourceChange> for OtherPart {
+    fn from(change: ResourceChange) -> Self {
+        Self { what: change.address, fingerprint: change.fingerprint, attributes: change.attributes }
     }
 }
 
@@ -290,61 +369,65 @@ impl Pending {
 
 impl PlanVisitor for Fingerprinter {
     fn resource_change(&mut self, planned: &PlannedChange) {
-        let change = &planned.change;
-        let mut head = Canon::new(self.resource_start.clone(), self.key.is_keyed());
-        head.name("resource");
-        head.name(&planned.address);
-        head.name(planned.deposed.as_deref().unwrap_or_default());
-        head.name(&planned.provider_name);
-        head.name(planned.previous_address.as_deref().unwrap_or_default());
-        for action in &change.actions {
-            head.name(action);
-        }
-        if let Some(importing) = &change.importing {
-            head.name("import");
-            head.name(&importing.to_string());
-        }
-        let pending = Pending {
-            name: planned.address.clone(),
-            deposed: planned.deposed.clone(),
-            actions: change.actions.clone(),
-            head: head.end_mac(),
-            attributes: Vec::new(),
-            keeps_attributes: false,
-        };
-        let pending = if change.actions == ["no-op"] { pending } else { self.change(pending, change, true) };
+        let pending = self.resource("resource", planned);
         self.resources.push(Taken::of(pending));
     }
 
-    fn deferred(&mut self, deferred: &DeferredSummary) {
-        self.other.push(format!("{} is deferred ({})", deferred.address, deferred.reason));
+    fn drift(&mut self, change: &PlannedChange) {
+        // Whether it counts shows at the end; its names take none of the room of what does count.
+        let attributes = self.attributes;
+        let pending = self.resource("drift", change);
+        self.attributes = attributes;
+        self.drift.push(Taken::of(pending));
+    }
+
+    fn deferred(&mut self, deferred: &DeferredSummary, change: &PlannedChange) {
+        let mut pending = self.resource("deferred", change);
+        pending.name = format!("{} is deferred ({})", deferred.address, deferred.reason);
+        let mut head = Canon::new(pending.head, self.key.is_keyed());
+        head.name(&deferred.reason);
+        pending.head = head.end_mac();
+        self.other.push(Taken::of(pending));
     }
 
     fn action(&mut self, action: &ActionInvocation) {
         let by = action.trigger.resource().map(|address| format!(" (by {address})")).unwrap_or_default();
-        let later = if action.deferred { ", later" } else { "" };
-        self.other.push(format!("the action {} is invoked{by}{later}", action.address));
+        let later = if action.deferred { " later" } else { "" };
+        let what = format!("the action {} would be invoked{later}{by}", action.address);
+        let mut pending = self.pending("action", what);
+        self.attribute(&mut pending, BY_PROVIDER, |canon| {
+            canon.name(&action.r#type);
+            canon.name(&action.name);
+            canon.name(&action.provider_name);
+        });
+        self.attribute(&mut pending, BY_TRIGGER, |canon| {
+            for trigger in &action.triggers {
+                canon.value(trigger, NONE, NONE);
+            }
+        });
+        let pending = self.change(pending, &action.config, true);
+        self.other.push(Taken::of(pending));
     }
 
-    fn unknown(&mut self, what: &str) {
-        self.unknown.insert(what.to_owned());
+    fn unknown(&mut self, what: &str, content: &Value) {
+        if content.is_null() {
+            self.unknown.insert(what.to_owned());
+            return;
+        }
+        let mut pending = self.pending("unknown part", format!("unknown: {what}"));
+        // What in it is sensitive nobody knows.
+        self.attribute(&mut pending, BY_VALUES, |canon| canon.value(content, NONE, &Value::Bool(true)));
+        self.other.push(Taken::of(pending));
     }
 
     fn output_change(&mut self, name: &str, change: &Change) {
-        let mut head = Canon::new(self.resource_start.clone(), self.key.is_keyed());
-        head.name("output");
-        head.name(name);
+        let mut pending = self.pending("output", format!("output.{name}"));
+        let mut head = Canon::new(pending.head, self.key.is_keyed());
         for action in &change.actions {
             head.name(action);
         }
-        let pending = Pending {
-            name: format!("output.{name}"),
-            deposed: None,
-            actions: change.actions.clone(),
-            head: head.end_mac(),
-            attributes: Vec::new(),
-            keeps_attributes: false,
-        };
+        pending.head = head.end_mac();
+        pending.actions.clone_from(&change.actions);
         let mut pending = self.change(pending, change, false);
         name.clone_into(&mut pending.name);
         self.outputs.push(Taken::of(pending));

@@ -11,6 +11,7 @@ mod content;
 mod difference;
 mod earlier;
 mod fingerprint;
+mod identity;
 mod key;
 
 use std::collections::BTreeMap;
@@ -23,9 +24,9 @@ use crate::backend::Place;
 pub use audit::{AuditRecord, applied};
 pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
 pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
-pub use difference::{Difference, Note, Why};
+pub use difference::{Deed, Difference, Note, Why};
 pub use earlier::PlannedSince;
-pub use fingerprint::{Fingerprinter, OutputChange, PlanFingerprint, ResourceChange, SHORT};
+pub use fingerprint::{Fingerprinter, OtherPart, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 
 #[cfg(test)]

@@ -90,3 +90,12 @@ fn a_record_of_version_1_is_refused_by_name_with_the_remedy() {
     assert!(error.to_string().contains("s3://b/k has version 1"), "{error}");
     assert!(error.hint().starts_with("re-run the plan job of the pull request"), "{}", error.hint());
 }
+
+/// What a fingerprint of version 2 means never changes: records of it lie in buckets.
+#[test]
+fn a_record_of_version_2_is_read_and_means_what_it_meant() {
+    let stored = Record::from_json("p", include_bytes!("../../../tests/records/version-2.json")).unwrap();
+    let again = record_of(Some(LINEAGE), &invariant::everything());
+    assert_eq!(stored.plan, again.plan);
+    assert_eq!(compare(&[stored], &again, &[]), Comparison::Equal { notes: Vec::new() });
+}

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::plan::read_plan;
 
+mod beside;
+mod invariant;
 mod kept;
 mod property;
 
@@ -187,7 +189,7 @@ fn a_destroyed_object_counts_by_its_id() {
     assert_differs(
         &[gone("x", "a")],
         &[gone("y", "a")],
-        &["terraform_data.a would be destroyed as was reviewed, but it is another object by now (`id`)"],
+        &["terraform_data.a would be destroyed as was reviewed, but it is another object now (`id`)"],
     );
     let replaced = |id: &str| {
         let base = change(&["delete", "create"], &json!({ "id": id, "input": 1 }), &json!({ "input": 2 }));
