@@ -12,6 +12,7 @@ use super::gate::{self, Asked, Evidence};
 use super::locking;
 use super::pending::{self, Earlier, Line};
 use super::planning::{self, PlanFile};
+use super::reach::Reviewed;
 use super::report::Report;
 use super::rescue::{kept_for, note_kept};
 use super::review::{self, Code, StateIdentity};
@@ -30,7 +31,8 @@ use stategate_core::record::{Record, applied};
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
     let mut report = Report::new(&session, &command.reporting);
-    let result = apply(&session, &command, &mut report).await;
+    // The future is large.
+    let result = Box::pin(apply(&session, &command, &mut report)).await;
     report.conclude(&session, result).await
 }
 
@@ -62,16 +64,18 @@ impl ApprovedPlan {
 }
 
 async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -> Result<(), Error> {
-    let asked = gate::prepare(session, &command.gate, &command.target)?;
+    let mut asked = gate::prepare(session, &command.gate, &command.target)?;
     let facts = asked.ask(session).await?;
     let line = gate::line_before(&facts);
-    let heads = gate::reviewed_commits(&asked.decide(&facts));
+    let changes = asked.changes(&facts);
     gate::show(report, &asked, &asked.decide(&facts), &[]);
     let root = open_root(session, report).await?;
     asked.check_out(&root)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
-    let reviewed = review::fetch_all(&root.bucket, &heads).await;
-    let evidence = Evidence { root: &root, code: &code, reviewed: reviewed.as_deref().unwrap_or_default() };
+    let reviewed = Reviewed::gather(session, &root.bucket, &changes, code.covered()).await;
+    asked.leave_out(&reviewed.elsewhere);
+    reviewed.tell(report);
+    let evidence = Evidence { root: &root, code: &code, reviewed: &reviewed.records };
     let first = asked.judge(session, facts, &evidence).await?;
     gate::show(report, &asked, &first, evidence.reviewed);
     let question = Question { asked, first, line, code, reviewed };
@@ -102,7 +106,7 @@ struct Question {
     /// Where what was merged earlier is looked for.
     line: Option<Line>,
     code: Code,
-    reviewed: Result<Vec<Record>, Error>,
+    reviewed: Reviewed,
 }
 
 async fn under_the_lock(
@@ -162,7 +166,8 @@ async fn under_the_lock(
     }
     // One entry for each pull request that was applied, so that each can be found by its number.
     let mut recorded = Ok(());
-    let mut numbers: Vec<Option<u64>> = report.pull_requests.iter().copied().map(Some).collect();
+    let of_ours = |number: &&u64| !report.bring_nothing.contains(number);
+    let mut numbers: Vec<Option<u64>> = report.pull_requests.iter().filter(of_ours).copied().map(Some).collect();
     if numbers.is_empty() {
         numbers.push(None);
     }
@@ -211,7 +216,8 @@ async fn approve(
     report: &mut Report,
 ) -> Result<Option<Compared>, Error> {
     let Question { mut asked, first, line, code, reviewed } = question;
-    let mut records = reviewed.as_deref().unwrap_or_default().to_vec();
+    let Reviewed { records: reviewed, lacks, .. } = reviewed;
+    let mut records = reviewed.clone();
     let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
         tracing::info!("nothing to apply: {because}");
@@ -232,11 +238,9 @@ async fn approve(
         return Err(gate::refusal(session, &asked, &first, &evidence, &earlier, report).await);
     }
     if asked.is_reviewed(&first) {
-        let compared = match reviewed {
-            Ok(reviewed) => {
-                review::compare(session, &root.bucket, (&reviewed, &fresh), earlier.records(), report).await
-            }
-            Err(error) => Err(error),
+        let compared = match lacks {
+            None => review::compare(session, &root.bucket, (&reviewed, &fresh), earlier.records(), report).await,
+            Some(error) => Err(error),
         };
         match (compared, command.gate.on_plan_change) {
             (Err(error @ (Error::PlanChanged { .. } | Error::Record(_))), OnPlanChange::Apply) => {

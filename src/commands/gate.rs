@@ -1,6 +1,7 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
 use super::pending::{Earlier, Line};
+use super::reach::Change;
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
 use super::session::{Root, Session};
@@ -10,8 +11,8 @@ use crate::shell::checkout;
 use crate::shell::github::Wanted;
 use crate::shell::runner::{Event, Run, variable};
 use stategate_core::approval::{
-    Arrival, BindsTo, Decision, EarlierApproval, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally, approvers,
-    decide, earlier_approvals, older_than_plan, standing,
+    Arrival, BindsTo, Decision, EarlierApproval, Elsewhere, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally,
+    approvers, brought, decide, earlier_approvals, older_than_plan, standing,
 };
 use stategate_core::comment::GateView;
 use stategate_core::record::{Record, SameContent, same_content, same_files};
@@ -22,6 +23,8 @@ pub(super) struct Asked {
     policy: Policy,
     /// `None` on a laptop: the change comes from no branch of GitHub's.
     wanted: Option<Wanted>,
+    /// The pull requests of the push that bring nothing here.
+    elsewhere: Vec<Elsewhere>,
 }
 
 /// What the answers of GitHub are completed with.
@@ -49,7 +52,7 @@ fn policy(flags: &Gate, target: &Target) -> Result<Policy, Error> {
 pub(super) fn prepare(session: &Session, flags: &Gate, target: &Target) -> Result<Asked, Error> {
     let policy = policy(flags, target)?;
     let wanted = session.host.run().map(|run| wanted(run, flags)).transpose()?;
-    Ok(Asked { policy, wanted })
+    Ok(Asked { policy, wanted, elsewhere: Vec::new() })
 }
 
 fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
@@ -106,6 +109,23 @@ impl Asked {
         }
     }
 
+    /// From now on, these are not asked about.
+    pub(super) fn leave_out(&mut self, elsewhere: &[Elsewhere]) {
+        self.elsewhere = elsewhere.to_vec();
+    }
+
+    /// The pull requests of the push, with the commits that they brought.
+    pub(super) fn changes(&self, facts: &Facts) -> Vec<Change> {
+        let mut brought = brought(facts);
+        let decision = self.decide(facts);
+        let change = |tally: &Tally| Change {
+            number: tally.number,
+            head: tally.head.clone(),
+            commits: brought.remove(&tally.number).unwrap_or_default(),
+        };
+        decision.tallies().iter().map(change).collect()
+    }
+
     /// Decides by what GitHub says alone.
     pub(super) fn decide(&self, facts: &Facts) -> Decision {
         decide(&self.policy, facts)
@@ -119,6 +139,9 @@ impl Asked {
         mut facts: Facts,
         evidence: &Evidence<'_>,
     ) -> Result<Decision, Error> {
+        for proof in &self.elsewhere {
+            facts.leave_out(proof);
+        }
         for tally in decide(&self.policy, &facts).tallies() {
             let record = evidence.reviewed.iter().find(|record| record.origin.head_sha == tally.head);
             if let Some(pusher) = record.and_then(|record| record.origin.pusher.as_deref()) {
@@ -155,7 +178,7 @@ impl Asked {
 
     /// Whether anything was reviewed at all: not on a laptop, and not by a direct push alone.
     pub(super) fn is_reviewed(&self, decision: &Decision) -> bool {
-        self.wanted.is_some() && !decision.tallies().is_empty()
+        self.wanted.is_some() && !(decision.tallies().is_empty() && self.elsewhere.is_empty())
     }
 }
 
@@ -198,15 +221,14 @@ async fn prove(
     Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|same| same.pushed_by(pusher)))
 }
 
-/// The head commits whose plans were reviewed.
-pub(super) fn reviewed_commits(decision: &Decision) -> Vec<String> {
-    decision.tallies().iter().map(|tally| tally.head.clone()).collect()
-}
-
 /// Puts what the gate said into the report, and what the records of the reviewed plans add to it.
 pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision, reviewed: &[Record]) {
     let tallies = decision.tallies();
     report.pull_requests = tallies.iter().map(|tally| tally.number).collect();
+    // With no plan yet, or one without changes, there is nothing that they need to know.
+    let along = asked.elsewhere.iter().filter(|_| report.plan.is_some()).map(Elsewhere::number);
+    report.bring_nothing = along.filter(|number| !report.pull_requests.contains(number)).collect();
+    report.pull_requests.extend(&report.bring_nothing);
     report.heads = tallies.iter().map(|tally| (tally.number, tally.head.clone())).collect();
     report.approvals = tallies.iter().filter_map(approvals).collect();
     report.head_sha = tallies

@@ -13,6 +13,7 @@ mod locking;
 mod pending;
 mod plan;
 mod planning;
+mod reach;
 mod release;
 pub mod render;
 mod report;

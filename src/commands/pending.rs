@@ -10,14 +10,14 @@
 use std::collections::BTreeSet;
 
 use super::audit;
+use super::reach::Trees;
 use super::report::Report;
 use super::review;
 use super::session::Session;
 use crate::error::Error;
-use crate::shell::github::{GitHub, Repository};
 use crate::shell::lock_store::Bucket;
 use stategate_core::approval::{Commit, PullRequest, brought_by, merges};
-use stategate_core::record::{AuditRecord, Record, explains, same_files};
+use stategate_core::record::{AuditRecord, Record, explains};
 use stategate_core::sentence::Sentence;
 
 /// How many commits of the branch are walked back at once, one request each; mostly the first is
@@ -94,10 +94,11 @@ pub(super) async fn find(
         last.commit.as_ref() == Some(&commit.sha)
             || merges(&name, &line.branch, commit).iter().any(|pr| last.numbers.contains(&pr.number))
     };
+    let mut trees = Trees::new(github, repository.clone());
     let mut earlier = Earlier::default();
     let mut commits = github.line(&repository, &from, COMMITS_AT_ONCE, is_last).await?;
     while let (Some(covered), Some(before)) = (covered, before(&commits, is_last)) {
-        if !may_differ(github, &repository, covered, (last.commit.as_deref(), &before)).await {
+        if !trees.may_differ(covered, (last.commit.as_deref(), &before)).await {
             break;
         }
         let more = github.line(&repository, &before, COMMITS_AT_ONCE, is_last).await?;
@@ -123,7 +124,7 @@ pub(super) async fn find(
                 _ if record.is_some() => true,
                 Some(covered) => {
                     let parent = commit.parents.first().map(String::as_str);
-                    may_differ(github, &repository, covered, (parent, &commit.sha)).await
+                    trees.may_differ(covered, (parent, &commit.sha)).await
                 }
                 None => false,
             };
@@ -152,24 +153,6 @@ async fn reviewed_plan(bucket: &Bucket, pull_request: &PullRequest) -> Option<Re
         Err(error) => {
             tracing::warn!("the reviewed plan of #{} does not count: {error}", pull_request.number);
             None
-        }
-    }
-}
-
-/// Whether files that reach the apply differ between two commits of the branch, by Git's own object
-/// names; where GitHub does not tell, they may.
-async fn may_differ(
-    github: &GitHub,
-    repository: &Repository,
-    covered: &[String],
-    (old, new): (Option<&str>, &str),
-) -> bool {
-    let Some(old) = old else { return true };
-    match tokio::try_join!(github.files(repository, old), github.files(repository, new)) {
-        Ok((before, after)) => same_files(covered, (old, &before), (new, &after)).is_err(),
-        Err(error) => {
-            tracing::warn!("which files changed between {old} and {new} is not told: {error}");
-            true
         }
     }
 }

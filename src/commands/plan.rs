@@ -4,13 +4,14 @@ use super::gate;
 use super::locking;
 use super::pending::{self, Line};
 use super::planning::{self, PlanFile};
+use super::reach::{Change, Reviewed};
 use super::report::Report;
 use super::review::{self, Code, StateIdentity};
 use super::running::open_root;
 use super::session::{Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
 use crate::error::Error;
-use crate::shell::github::MergeGroup;
+use crate::shell::github::{Landing, MergeGroup, PullRequestDetails};
 use crate::shell::runner::{Event, Run};
 use stategate_core::approval::{Need, need};
 use stategate_core::comment::Phase;
@@ -32,7 +33,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
         report.phase = Phase::Skipped;
         return Ok(());
     }
-    let group_heads = find_group(session, report).await?;
+    let group = find_group(session, report).await?;
     let root = open_root(session, report).await?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let mut footprint = session.footprint(root.terraform.module().directory())?;
@@ -51,7 +52,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     match (planned, released) {
         // The plan is as good as any, and told as such before the lock that is left.
         (Ok((identity, plan_file)), released @ (Ok(()) | Err(Error::LockNotReleased { .. }))) => {
-            let told = tell(session, command, &root, &code, &plan_file, &identity, &group_heads, report).await;
+            let told = tell(session, command, &root, &code, &plan_file, &identity, &group, report).await;
             locking::both(told, released, report)
         }
         (planned, released) => locking::both(planned.map(drop), released, report),
@@ -67,18 +68,14 @@ async fn tell(
     code: &Code,
     plan_file: &PlanFile,
     identity: &StateIdentity,
-    group_heads: &[String],
+    group: &[Change],
     report: &mut Report,
 ) -> Result<(), Error> {
-    let reviewed = match session.host.run().map(|run| &run.event) {
-        Some(Event::MergeGroup { .. }) => review::fetch_all(&root.bucket, group_heads).await,
-        _ => Ok(Vec::new()),
-    };
-    let records = reviewed.as_deref().unwrap_or_default();
+    let reviewed = Reviewed::gather(session, &root.bucket, group, code.covered()).await;
     let head = report.head_sha.clone();
     // Beside the plan's JSON it costs no time.
     let (record, replaced) = tokio::join!(
-        review::read_plan(session, root, code, plan_file, identity, records, report),
+        review::read_plan(session, root, code, plan_file, identity, &reviewed.records, report),
         review::replaced(&root.bucket, head.as_deref())
     );
     let record = record?.replacing(replaced);
@@ -91,15 +88,21 @@ async fn tell(
     }
     match session.host.run().map(|run| &run.event) {
         Some(Event::MergeGroup { base_ref, .. }) => {
+            reviewed.tell(report);
+            // What its pull requests do not reach is for others to answer for.
+            if !reviewed.reaches() {
+                return Ok(());
+            }
             let line = Line { branch: branch_of(base_ref).to_owned(), from: None };
-            let compared = match reviewed {
-                Ok(reviewed) => {
-                    let earlier = pending::find(session, &root.bucket, &line, (&reviewed, &record), None).await?;
+            let compared = match reviewed.lacks {
+                None => {
+                    let reviewed = &reviewed.records;
+                    let earlier = pending::find(session, &root.bucket, &line, (reviewed, &record), None).await?;
                     let compared =
-                        review::compare(session, &root.bucket, (&reviewed, &record), earlier.records(), report).await;
+                        review::compare(session, &root.bucket, (reviewed, &record), earlier.records(), report).await;
                     compared.inspect(|()| pending::tell(&earlier, report))
                 }
-                Err(error) => Err(error),
+                Some(error) => Err(error),
             };
             review::explained(compared, report)?;
             report.notes.push("Planned again in the merge queue: it means what was reviewed".to_owned());
@@ -125,14 +128,20 @@ fn branch_of(git_ref: &str) -> &str {
 }
 
 /// Finds the pull requests of a merge group, which learn what becomes of it.
-async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<String>, Error> {
+async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<Change>, Error> {
     let Some(run) = session.host.run() else { return Ok(Vec::new()) };
     let Event::MergeGroup { head_sha, base_ref, .. } = &run.event else { return Ok(Vec::new()) };
     let group = MergeGroup { branch: branch_of(base_ref), head_sha, named: named_in_queue(&run.git_ref) };
-    let group = session.github()?.pull_requests_of_group(&session.repository()?, group).await?;
-    report.pull_requests = group.iter().map(|pull_request| pull_request.number).collect();
-    report.heads = group.iter().map(|pull_request| (pull_request.number, pull_request.head_sha.clone())).collect();
-    Ok(group.into_iter().map(|pull_request| pull_request.head_sha).collect())
+    let Landing { pull_requests, commits } =
+        session.github()?.pull_requests_of_group(&session.repository()?, group).await?;
+    report.pull_requests = pull_requests.iter().map(|pull_request| pull_request.number).collect();
+    report.heads =
+        pull_requests.iter().map(|pull_request| (pull_request.number, pull_request.head_sha.clone())).collect();
+    let change = |PullRequestDetails { number, head_sha: head, .. }| {
+        let its_own = commits.iter().filter(|(_, by)| by.contains(&number)).map(|(commit, _)| commit.clone());
+        Change { number, head, commits: its_own.collect() }
+    };
+    Ok(pull_requests.into_iter().map(change).collect())
 }
 
 /// Finds the pull request that is told. `Some` says why nothing can be planned here.

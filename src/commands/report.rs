@@ -34,6 +34,8 @@ pub(super) struct Report {
     actor: String,
     /// The pull requests that are told.
     pub(super) pull_requests: Vec<u64>,
+    /// Those of them that brought nothing to this root module: of them nothing is applied.
+    pub(super) bring_nothing: BTreeSet<u64>,
     /// The head commit of each of them, where it is not what was planned (`head_sha`).
     pub(super) heads: BTreeMap<u64, String>,
     /// Whose approvals of each of them count, and since when.
@@ -91,6 +93,7 @@ impl Report {
             run_url: session.host.run().map(crate::shell::runner::Run::url),
             actor: session.host.actor(),
             pull_requests: Vec::new(),
+            bring_nothing: BTreeSet::new(),
             heads: BTreeMap::new(),
             approvals: BTreeMap::new(),
             head_sha: None,

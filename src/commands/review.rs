@@ -188,22 +188,13 @@ pub(super) async fn store(bucket: &Bucket, record: &Record) -> Result<(), Error>
 pub(super) async fn fetch(bucket: &Bucket, head_sha: &str) -> Result<Record, Error> {
     let key = Record::object_key(&bucket.backend().state_key(), head_sha)?;
     let place = format!("s3://{}/{key}", bucket.backend().bucket);
-    let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone() })?;
+    let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone(), reach: None })?;
     let record = Record::from_json(&place, &object.bytes)?;
     if record.origin.head_sha != head_sha {
         let why = "it is of another commit".to_owned();
         return Err(RecordError::Unreadable { place, why }.into());
     }
     Ok(record)
-}
-
-/// Fetches the records of what was reviewed.
-pub(super) async fn fetch_all(bucket: &Bucket, head_shas: &[String]) -> Result<Vec<Record>, Error> {
-    let mut records = Vec::new();
-    for sha in head_shas {
-        records.push(fetch(bucket, sha).await?);
-    }
-    Ok(records)
 }
 
 /// Says which other open pull requests change the same resources. It is for people to know, so a

@@ -166,6 +166,22 @@ impl World {
         push
     }
 
+    /// `merge_group`: the queue tries these on top of main, and GitHub learns the files of its commits.
+    pub fn merge_group(&self, method: MergeMethod, numbers: &[u64]) -> Event {
+        let event = self.github.merge_group_event_by(method, numbers);
+        let files = self.main.copy_to(self.place("group"));
+        let mut trees = vec![(self.github.state().branches["main"].clone(), files.all())];
+        let queue = self.github.state().queue.clone();
+        for entry in queue {
+            let (base, branch) = self.files_of(entry.number);
+            files.take_changes(&base, &branch);
+            // The first of several has all of it: it makes no difference which of them brought what.
+            trees.extend(entry.commits.into_iter().map(|commit| (commit, files.all())));
+        }
+        self.github.state().files.extend(trees);
+        event
+    }
+
     /// The merge queue lands what it holds; main then has the changes of all.
     pub fn land_queue(&self) -> Push {
         let numbers: Vec<u64> = self.github.state().queue.iter().map(|entry| entry.number).collect();

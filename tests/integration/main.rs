@@ -34,6 +34,7 @@ mod gate_earlier;
 mod gate_late;
 mod gate_queue;
 mod gate_record;
+mod gate_roots;
 mod half_way;
 mod harness_parts;
 mod hostile;

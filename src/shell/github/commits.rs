@@ -345,6 +345,7 @@ impl From<WirePullRequest> for PullRequest {
                 .collect(),
             reviews: present(wire.latest_opinionated_reviews.nodes).into_iter().map(Review::from).collect(),
             same_content: Vec::new(),
+            brings_nothing: false,
         }
     }
 }

@@ -93,6 +93,7 @@ impl GitHub {
             last_pushers,
             reviews: reviews.into_iter().map(review).collect(),
             same_content: Vec::new(),
+            brings_nothing: false,
         })
     }
 }

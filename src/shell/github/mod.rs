@@ -22,7 +22,7 @@ pub use client::{Connection, GitHub, Pauses, Repository};
 pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
 pub use people::{OpenPullRequest, Permission, PullRequestDetails};
-pub use queue::MergeGroup;
+pub use queue::{Landing, MergeGroup};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::client::{GitHub, Repository};
 use super::commits::{Nodes, WireOid, present, unreadable};
 use super::error::GitHubError;
 use super::people::PullRequestDetails;
-use stategate_core::approval::Commit;
+use stategate_core::approval::{Brought, Commit};
 
 /// How many pull requests a merge group may hold; GitHub allows a hundred.
 const MOST_IN_A_GROUP: usize = 100;
@@ -34,6 +34,15 @@ pub struct MergeGroup<'a> {
     pub named: Option<u64>,
 }
 
+/// What a merge group would land on a branch.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    /// The pull requests, by number.
+    pub pull_requests: Vec<PullRequestDetails>,
+    /// The group's commits with the numbers of the pull requests that brought them, newest first.
+    pub commits: Vec<(Brought, Vec<u64>)>,
+}
+
 /// A pull request in the queue, and the last commit that the queue made for it.
 struct Entry {
     head: String,
@@ -55,7 +64,7 @@ impl GitHub {
         &self,
         repository: &Repository,
         group: MergeGroup<'_>,
-    ) -> Result<Vec<PullRequestDetails>, GitHubError> {
+    ) -> Result<Landing, GitHubError> {
         let unclear = |sha: &str| {
             unreadable(&format!(
                 "which pull request brought {sha} into the merge group is not told; a queue that merges by merge \
@@ -66,6 +75,7 @@ impl GitHub {
         let entries = self.queue_entries(repository, group.branch).await?;
         let tip = self.branch_tip(repository, group.branch).await?.ok_or_else(|| unclear(group.head_sha))?;
         let mut numbers: Vec<u64> = Vec::new();
+        let mut commits = Vec::new();
         let mut above: Option<u64> = None;
         let mut next = group.head_sha.to_owned();
         for _ in 0..MOST_COMMITS {
@@ -75,9 +85,9 @@ impl GitHub {
             let commit = self.commit(repository, &next).await?.ok_or_else(|| unclear(&next))?;
             let listed = entries.iter().find(|entry| entry.head == next).map(|entry| entry.number);
             let named = group.named.filter(|_| next == group.head_sha);
-            if let Some(number) = listed.or(named) {
+            let brought = if let Some(number) = listed.or(named) {
                 above = Some(number);
-                numbers.push(number);
+                vec![number]
             } else {
                 let merged = self.merged_by(repository, group.branch, &commit).await?;
                 // Between two pull requests that the queue lists, a commit that is no merge belongs
@@ -87,20 +97,23 @@ impl GitHub {
                 if brought.is_empty() {
                     return Err(unclear(&next));
                 }
-                numbers.extend(brought);
-            }
-            next = commit.parents.into_iter().next().ok_or_else(|| unclear(&next))?;
+                brought
+            };
+            numbers.extend(&brought);
+            let parent = commit.parents.into_iter().next().ok_or_else(|| unclear(&next))?;
+            commits.push((Brought { commit: next, parent: Some(parent.clone()) }, brought));
+            next = parent;
         }
         numbers.sort_unstable();
         numbers.dedup();
         if next != tip || numbers.len() > MOST_IN_A_GROUP {
             return Err(unclear(&next));
         }
-        let mut found = Vec::new();
+        let mut pull_requests = Vec::new();
         for number in numbers {
-            found.push(self.pull_request(repository, number).await?);
+            pull_requests.push(self.pull_request(repository, number).await?);
         }
-        Ok(found)
+        Ok(Landing { pull_requests, commits })
     }
 
     /// The open pull requests into the branch whose commits a commit of the group holds or merges.

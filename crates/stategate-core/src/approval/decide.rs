@@ -1,6 +1,6 @@
 //! The decision itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{
     ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, Facts,
@@ -254,6 +254,7 @@ struct Traced<'a> {
 /// What a merge commit brings on its second side is that pull request's own.
 fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Traced<'a> {
     let mut found: BTreeMap<u64, &PullRequest> = BTreeMap::new();
+    let mut traced_numbers: BTreeSet<u64> = BTreeSet::new();
     let mut direct_pushes = Vec::new();
     let mut reasons = Vec::new();
     let mut newer: Vec<&str> = Vec::new();
@@ -261,7 +262,8 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
         newer.push(&commit.sha);
         let brought = brought_by(repository, &branch.branch, commit, &newer);
         if !brought.is_empty() {
-            found.extend(brought.iter().map(|pr| (pr.number, *pr)));
+            traced_numbers.extend(brought.iter().map(|pr| pr.number));
+            found.extend(brought.iter().filter(|pr| !pr.brings_nothing).map(|pr| (pr.number, *pr)));
         } else if !commit.pull_requests.is_empty() {
             reasons.extend(why_by_none(repository, &branch.branch, commit));
         } else if policy.allow_direct_push {
@@ -271,12 +273,12 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
         }
     }
     if let Arrival::Commit { pull_request: Some(named) } = branch.arrival
-        && !found.contains_key(&named)
+        && !traced_numbers.contains(&named)
     {
         reasons.push(Reason::WrongPullRequest {
             sha: branch.sha.clone(),
             named,
-            found: found.keys().copied().collect(),
+            found: traced_numbers.iter().copied().collect(),
         });
     }
     // Where no approval is needed, nobody's is missing.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::elsewhere::Elsewhere;
 use crate::record::SameContent;
 
 /// Everything the gate looks at.
@@ -27,6 +28,18 @@ impl Facts {
         let pull_requests = commits.flat_map(|commit| &mut commit.pull_requests);
         for pull_request in pull_requests.filter(|pr| pr.number == same.pull_request()) {
             pull_request.same_content.push(same.clone());
+        }
+    }
+
+    /// Adds the proof that a pull request of the push brings nothing to the root module.
+    pub fn leave_out(&mut self, proof: &Elsewhere) {
+        let Origin::Branch(branch) = &mut self.origin else {
+            return;
+        };
+        for commit in branch.commits.iter_mut().filter(|commit| proof.covers(&commit.sha)) {
+            for pull_request in commit.pull_requests.iter_mut().filter(|pr| pr.number == proof.number()) {
+                pull_request.brings_nothing = true;
+            }
         }
     }
 
@@ -132,6 +145,8 @@ pub struct PullRequest {
     pub reviews: Vec<Review>,
     /// Earlier commits that are proven to carry what the head carries.
     pub same_content: Vec<SameContent>,
+    /// Whether it is proven that it brings nothing to the root module.
+    pub brings_nothing: bool,
 }
 
 /// An account.

@@ -6,6 +6,7 @@
 //! labels, comments): only from the reviews themselves. And the way on is always said.
 
 mod decide;
+mod elsewhere;
 mod facts;
 mod need;
 mod note;
@@ -17,6 +18,7 @@ pub use decide::{
     Approval, Blocked, Decision, EarlierApproval, brought_by, decide, earlier_approvals, memberships_to_ask, merges,
     standing,
 };
+pub use elsewhere::{Brought, Elsewhere, MayReach, brought, elsewhere};
 pub use facts::{
     Actor, ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer,
     Facts, Membership, MembershipAnswer, Origin, PullRequest, Review, ReviewState, RunApproval,

@@ -58,21 +58,23 @@ pub fn same_files(
     (earlier, earlier_files): (&str, &Files),
     (head, head_files): (&str, &Files),
 ) -> Result<SameFiles, String> {
+    match changed_file(covered, earlier_files, head_files) {
+        Some(path) => Err(format!("{path} changed since")),
+        None if covered.is_empty() => Err("which files reach the apply is not known".to_owned()),
+        None => Ok(SameFiles { earlier: earlier.to_owned(), head: head.to_owned() }),
+    }
+}
+
+/// A file at or below the covered places that two commits do not have alike.
+pub fn changed_file<'a>(covered: &[String], before: &'a Files, after: &'a Files) -> Option<&'a str> {
     let is_at_or_below = |path: &str, place: &str| {
         place.is_empty() || path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     // What stands above a place is no directory, but a submodule or a link that the place is in.
     let is_covered =
         |path: &str| covered.iter().any(|place| is_at_or_below(path, place) || is_at_or_below(place, path));
-    let changed = earlier_files
-        .keys()
-        .chain(head_files.keys())
-        .find(|path| is_covered(path) && earlier_files.get(*path) != head_files.get(*path));
-    match changed {
-        Some(path) => Err(format!("{path} changed since")),
-        None if covered.is_empty() => Err("which files reach the apply is not known".to_owned()),
-        None => Ok(SameFiles { earlier: earlier.to_owned(), head: head.to_owned() }),
-    }
+    let mut paths = before.keys().chain(after.keys());
+    paths.find(|path| is_covered(path) && before.get(*path) != after.get(*path)).map(String::as_str)
 }
 
 /// The proof that an earlier commit of a pull request carries what its head carries. Only

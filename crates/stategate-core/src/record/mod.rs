@@ -19,11 +19,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::MayReach;
 use crate::backend::Place;
 
 pub use audit::{AuditRecord, applied};
 pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for, overlaps};
-pub use content::{ContentDigest, Files, SameContent, SameFiles, same_content, same_files};
+pub use content::{ContentDigest, Files, SameContent, SameFiles, changed_file, same_content, same_files};
 pub use difference::{Deed, Difference, Note, Why};
 pub use earlier::PlannedSince;
 pub use fingerprint::{Fingerprinter, OtherPart, OutputChange, PlanFingerprint, ResourceChange, SHORT};
@@ -103,10 +104,12 @@ pub struct RecordOrigin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// There is none.
-    #[error("there is no reviewed plan at {place}")]
+    #[error("there is no reviewed plan at {place}{}", because(reach.as_ref()))]
     Missing {
         /// Where it was looked for.
         place: String,
+        /// The pull request that lacks it, and why it cannot do without; `None` where nobody asked.
+        reach: Option<(u64, MayReach)>,
     },
     /// It is not a record.
     #[error("the reviewed plan at {place} cannot be read: {why}")]
@@ -130,6 +133,10 @@ pub enum RecordError {
         /// What was given.
         sha: String,
     },
+}
+
+fn because(reach: Option<&(u64, MayReach)>) -> String {
+    reach.map_or_else(String::new, |(number, why)| format!("; #{number} {why}"))
 }
 
 impl RecordError {

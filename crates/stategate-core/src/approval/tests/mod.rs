@@ -35,6 +35,7 @@ fn pull_request() -> PullRequest {
         last_pushers: vec!["pusher".to_owned()],
         reviews: Vec::new(),
         same_content: Vec::new(),
+        brings_nothing: false,
     }
 }
 
