@@ -51,7 +51,7 @@ pub(super) struct Report {
     /// What the command is about by now.
     pub(super) step: Step,
     /// How far an apply came that did not end well.
-    progress: Option<Progress>,
+    progress: Option<Box<Progress>>,
     pub(super) lock: LockView,
     /// Until when this run waits for it.
     pub(super) waits_until: Option<Timestamp>,
@@ -239,13 +239,22 @@ impl Report {
 
     fn after_half_way(&self, session: &Session) -> String {
         let in_job = session.host.run().is_some();
-        comment::after_half_way(self.phase != Phase::Cancelled, in_job, !self.pull_requests.is_empty()).to_owned()
+        let usual = comment::after_half_way(self.phase != Phase::Cancelled, in_job, !self.pull_requests.is_empty());
+        let progress = self.progress.as_deref();
+        match progress.and_then(Progress::lost) {
+            Some(lost) if progress.is_some_and(Progress::is_all_but_actions) => lost,
+            Some(lost) => format!("{usual} {lost}"),
+            None => usual.to_owned(),
+        }
     }
 
     /// Notes how far Terraform came; it is told when the apply does not end well.
     pub(super) fn apply_ended(&mut self, transcript: Option<&Transcript>) {
         let transcript = transcript.filter(|transcript| transcript.is_json());
-        let counted = |plan: &PlanSummary| Some(Progress::counted(plan, transcript?.completed()));
+        let counted = |plan: &PlanSummary| {
+            let transcript = transcript?;
+            Some(Box::new(Progress::counted(plan, transcript.completed(), transcript.invocations())))
+        };
         self.progress = self.plan.as_ref().and_then(counted);
     }
 
@@ -457,7 +466,7 @@ impl Report {
             plan: self.plan.as_ref(),
             phase: self.phase,
             step: self.step,
-            progress: self.progress,
+            progress: self.progress.as_deref(),
             lock: self.lock.clone(),
             waits_until: self.waits_until,
             gate: self.gate_of(number),

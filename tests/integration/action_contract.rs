@@ -100,6 +100,7 @@ fn the_outputs_are_those_of_the_contract() {
         "import",
         "move",
         "forget",
+        "actions",
         "result",
         "lock-id",
         "lock-holder",

@@ -6,7 +6,7 @@ use stategate_core::comment::{LockView, Phase};
 use stategate_core::lock_info::one_line;
 
 /// All of them; what a result does not have is empty.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "has-changes",
     "add",
     "change",
@@ -15,6 +15,7 @@ const NAMES: [&str; 15] = [
     "import",
     "move",
     "forget",
+    "actions",
     "result",
     "lock-id",
     "lock-holder",
@@ -45,6 +46,7 @@ impl Report {
                 ("import", counts.import),
                 ("move", counts.moved),
                 ("forget", counts.forget),
+                ("actions", counts.actions),
             ] {
                 outputs.set(name, count.to_string());
             }

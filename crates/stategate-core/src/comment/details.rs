@@ -25,6 +25,7 @@ const OMISSION: usize = 260;
 
 /// What nobody has to know by heart; the one mark that is not Terraform's own is GitHub's, for a colour.
 const MARKS: &str = "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.";
+const FORGETTING: &str = "`+/.` and `./+`: another one is made, and the old one is left behind, unmanaged.";
 const FINGERPRINT: &str = "Fingerprint: plans that have the same one make the same changes.";
 
 /// Characters that saying what is left out of them takes at most.
@@ -62,10 +63,14 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
     let told = plan.resources.len() - left_out.len();
     let is_marked = |resource: &&ResourceSummary| matches!(resource.kind, Kind::Replace | Kind::Update);
     let marks = order.iter().take(told).any(is_marked).then_some(MARKS);
+    let is_forgetting = |resource: &&ResourceSummary| {
+        resource.kind == Kind::Replace && resource.actions.iter().any(|action| action == "forget")
+    };
+    let forgetting = order.iter().take(told).any(is_forgetting).then_some(FORGETTING);
     // Once it is decided, nobody compares any more.
     let is_compared = plan.has_changes() && matches!(view.phase, Phase::Planned | Phase::Blocked | Phase::Refused);
     let fingerprint = view.fingerprint.filter(|_| is_compared).map(|_| FINGERPRINT);
-    let legend: Vec<&str> = marks.into_iter().chain(fingerprint).collect();
+    let legend: Vec<&str> = [marks, forgetting, fingerprint].into_iter().flatten().collect();
     if !legend.is_empty() {
         sheet.push(&format!("{}\n\n", legend.join("\\\n")));
     }

@@ -102,11 +102,14 @@ pub(super) fn resource_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: us
     page.finish()
 }
 
-/// The lines for what differs in a resource, without the resource around them.
-pub(super) fn attribute_lines(resource: &ResourceSummary, ink: &Ink<'_>, most: usize) -> Vec<String> {
+/// The lines for what differs in a resource, or for what an action is invoked with, without the block
+/// around them.
+pub(super) fn attribute_lines(delta: Option<&Delta>, ink: &Ink<'_>, most: usize) -> Vec<String> {
     let mut page = Page { ink, forced: &[], lines: Vec::new(), most, cut: 0 };
-    if let Some(Delta::Object { entries, .. }) = resource.delta.as_deref() {
-        page.entries(1, "", entries, 0, "attribute");
+    match delta {
+        Some(Delta::Object { entries, .. }) => page.entries(1, "", entries, 0, "attribute"),
+        Some(Delta::Added(leaf)) => page.leaf(1, Sign::Added, "", leaf, ""),
+        _ => {}
     }
     if most == 0 { Vec::new() } else { page.finish() }
 }

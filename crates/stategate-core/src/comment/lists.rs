@@ -1,6 +1,7 @@
 //! What must not be overlooked: the dangers, all of them, and what else is not as it should be.
 
 use super::Place;
+use super::actions;
 use super::budget::{Budget, Piece, Sheet};
 use super::diff::attribute_lines;
 use super::escape::{clip, code, fence, link, visible};
@@ -18,7 +19,7 @@ const NOTICE: usize = 280;
 const ADDRESS: usize = 300;
 
 /// Entries of the other lists.
-const ENTRIES: usize = 30;
+pub(super) const ENTRIES: usize = 30;
 
 /// Lines of what changed of a resource outside of Terraform, as far as there is room.
 const DRIFT_LINES: [usize; 2] = [12, 0];
@@ -124,7 +125,7 @@ fn headline(kinds: &Kinds, phase: Phase) -> String {
 }
 
 /// The tense of where the change stands.
-fn tense(phase: Phase, count: usize) -> &'static str {
+pub(super) fn tense(phase: Phase, count: usize) -> &'static str {
     match (phase, count) {
         (Phase::Applied, 1) => "was",
         (Phase::Applied, _) => "were",
@@ -150,7 +151,8 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
         add("what Terraform warns of", vec![details]);
     }
     if let Some(plan) = view.plan {
-        add("the actions", actions(plan, view.phase, ink).into_iter().collect());
+        add("the actions", actions::list(plan, view, ink).into_iter().collect());
+        add("what the actions are invoked with", actions::arguments(plan, ink));
         add("what changed outside of Terraform", drift(plan, ink));
     }
     let related = if gate_tells_related(view) { &[][..] } else { &view.related };
@@ -271,26 +273,6 @@ fn checks(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
     Some(alert("WARNING", &lines))
 }
 
-fn actions(plan: &PlanSummary, phase: Phase, ink: &Ink<'_>) -> Option<String> {
-    if plan.counts.actions == 0 {
-        return None;
-    }
-    let count = plan.counts.actions;
-    let mut lines = vec![format!("**{} {} invoked**", many(count, "action"), tense(phase, count))];
-    for action in plan.actions.iter().take(ENTRIES) {
-        let mut line = format!("- {}", address(&action.address, ink));
-        if let Some(by) = action.trigger.resource() {
-            line.extend([", triggered by ", &address(by, ink)]);
-        }
-        if action.deferred {
-            line.push_str(" (deferred)");
-        }
-        lines.push(line);
-    }
-    lines.extend(more(count));
-    Some(alert(if phase == Phase::Applied { "NOTE" } else { "IMPORTANT" }, &lines))
-}
-
 /// With what changed of each, and without.
 fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
     let total = plan.counts.drift;
@@ -312,7 +294,7 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
             };
             lines.push(format!("  {word} {}", visible(&clip(&ink.address(&resource.address), ADDRESS))));
             if resource.kind == Kind::Update {
-                lines.extend(attribute_lines(resource, ink, most));
+                lines.extend(attribute_lines(resource.delta.as_deref(), ink, most));
             }
         }
         if total > worst.len() {
@@ -326,10 +308,10 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
     DRIFT_LINES.map(folded).into()
 }
 
-fn more(total: usize) -> Option<String> {
+pub(super) fn more(total: usize) -> Option<String> {
     (total > ENTRIES).then(|| format!("- and {} more", grouped(total - ENTRIES)))
 }
 
-fn address(address: &str, ink: &Ink<'_>) -> String {
+pub(super) fn address(address: &str, ink: &Ink<'_>) -> String {
     code(&ink.address(address), ADDRESS)
 }

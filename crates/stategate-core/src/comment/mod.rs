@@ -3,6 +3,7 @@
 //! The view is plain data. All text in it is taken for hostile: escaping, redaction and the
 //! budget are this module's work, never the caller's.
 
+mod actions;
 mod view;
 
 mod budget;
@@ -31,7 +32,7 @@ use ink::Ink;
 pub use life::{life_from_comment, why};
 pub use next::{after_half_way, next_step};
 pub use note::{UnlockNote, unlock_note};
-pub use progress::{Progress, Step};
+pub use progress::{ActionProgress, Progress, Step};
 pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.

@@ -4,7 +4,7 @@
 use super::escape::link;
 use super::ink::Ink;
 use super::plain;
-use super::progress::Step;
+use super::progress::{Progress, Step};
 use super::site::Site;
 use super::status::SENTENCE;
 use super::view::{CommentView, HolderView, LifeEvent, Liveness, LockView, Phase};
@@ -144,6 +144,8 @@ fn places(view: &CommentView<'_>, site: &Site<'_>) -> Vec<String> {
             reviews.chain([run_again()]).collect()
         }
         Phase::Refused => vec![planned(), review(), run_again()],
+        // The same again would find nothing to do.
+        Phase::Failed | Phase::Cancelled if view.progress.is_some_and(Progress::is_all_but_actions) => Vec::new(),
         Phase::Failed | Phase::Cancelled if view.step == Step::Applying => vec![planned(), run_again()],
         // With what this run was given, it would end the same.
         Phase::Failed if is_usage => Vec::new(),

@@ -189,6 +189,9 @@ fn meta(view: &CommentView<'_>, ink: &Ink<'_>) -> String {
     if let Some(plan) = view.plan.filter(|plan| plan.unchanged > 0) {
         parts.push(format!("{} unchanged", grouped(plan.unchanged)));
     }
+    if let Some(plan) = view.plan.filter(|plan| plan.opened > 0) {
+        parts.push(format!("{} opened", many(plan.opened, "ephemeral resource")));
+    }
     if let Some(sha) = view.head_sha {
         parts.push(format!("commit {}", escape::code(&short_hash(sha, 7), NAME)));
     }
@@ -256,7 +259,7 @@ fn why_failed(failure: &FailureView, ink: &Ink<'_>) -> String {
 fn what_is_real(view: &CommentView<'_>) -> Option<String> {
     let broke_off = view.step == Step::Applying && matches!(view.phase, Phase::Failed | Phase::Cancelled);
     let is_kept = matches!(view.lock, LockView::Kept { .. });
-    (broke_off && !is_kept).then(|| view.progress.unwrap_or_default().told())
+    (broke_off && !is_kept).then(|| view.progress.unwrap_or(&Progress::default()).told())
 }
 
 /// Terraform's own words about a failure, in full and, where there is less room, shorter and shorter.

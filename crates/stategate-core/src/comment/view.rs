@@ -31,7 +31,7 @@ pub struct CommentView<'a> {
     /// What this run is about; where it failed, what it was about then.
     pub step: Step,
     /// How far its apply came, when that did not end well.
-    pub progress: Option<Progress>,
+    pub progress: Option<&'a Progress>,
     /// The lock's story.
     pub lock: LockView,
     /// Until when this run waits for it.

@@ -116,8 +116,12 @@ pub(super) fn symbol(resource: &ResourceSummary) -> &'static str {
     let first = resource.actions.first().map(String::as_str);
     match resource.kind {
         Kind::Destroy => "-",
-        Kind::Replace if first == Some("create") => "+/-",
-        Kind::Replace => "-/+",
+        Kind::Replace => match (first, resource.actions.last().map(String::as_str)) {
+            (Some("create"), Some("forget")) => "+/.",
+            (Some("forget"), _) => "./+",
+            (Some("create"), _) => "+/-",
+            _ => "-/+",
+        },
         Kind::Forget => " .",
         Kind::Unknown => "?",
         Kind::Update => "~",
@@ -156,8 +160,15 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
             parts.push("what it reads is known only then".to_owned());
         }
         Some("read_because_check_nested") => parts.push("for a check".to_owned()),
+        Some("delete_because_enabled_false") => parts.push("its `enabled` is false".to_owned()),
+        Some("forgot_because_lifecycle_destroy_in_config") => {
+            parts.push("the configuration has `destroy = false`".to_owned());
+        }
+        Some("forgot_because_lifecycle_destroy_in_state") => {
+            parts.push("the configuration had `destroy = false` when it was last applied".to_owned());
+        }
         Some("replace_because_cannot_update" | "") | None => {}
-        Some(other) => parts.push(ink.code(other, 80)),
+        Some(other) => parts.push(in_words(other).unwrap_or_else(|| ink.code(other, 80))),
     }
     if resource.kind == Kind::Replace && !resource.forced_by.is_empty() {
         parts.push(forced_by(&resource.forced_by, ink));
@@ -166,7 +177,7 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         [first, second] if first == "create" && second == "delete" => {
             parts.push("the new one is created first".to_owned());
         }
-        [first, second] if first == "create" && second == "forget" => {
+        [first, second] if first == "create" && second == "forget" || first == "forget" && second == "create" => {
             parts.push("the old one is left behind, unmanaged".to_owned());
         }
         _ => {}
@@ -181,6 +192,14 @@ pub(super) fn reason(resource: &ResourceSummary, ink: &Ink<'_>) -> String {
         parts.push(format!("the deposed object {}, left over from an earlier replacement", ink.code(key, 40)));
     }
     parts.join("; ")
+}
+
+/// A reason that we do not know, in the words of Terraform's that it is made of; `None` when it is not
+/// made of words.
+fn in_words(reason: &str) -> Option<String> {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let (_, why) = reason.split_once("_because_")?;
+    (why.len() <= 80 && why.split('_').all(is_word)).then(|| format!("because {}", why.replace('_', " ")))
 }
 
 fn forced_by(paths: &[String], ink: &Ink<'_>) -> String {

@@ -81,6 +81,22 @@ impl Trigger {
         }
     }
 
+    /// When it is invoked, as people say it: the words before and after the resource's address. Of a
+    /// moment that we do not know it is only said by what.
+    pub fn moment(&self) -> Option<(&'static str, &str, &'static str)> {
+        let Self::Change(ChangeTrigger { resource, event, .. }) = self else { return None };
+        let (when, what) = match event.as_str() {
+            "BeforeCreate" => ("before", "is created"),
+            "AfterCreate" => ("after", "is created"),
+            "BeforeUpdate" => ("before", "is updated"),
+            "AfterUpdate" => ("after", "is updated"),
+            "BeforeDestroy" => ("before", "is destroyed"),
+            "AfterDestroy" => ("after", "is destroyed"),
+            _ => ("triggered by", ""),
+        };
+        Some((when, resource, what))
+    }
+
     /// Terraform's word for the moment, where it has one.
     pub fn event(&self) -> Option<&str> {
         match self {
@@ -268,5 +284,32 @@ mod tests {
         for secret in ["hunter2hunter00000", "hunter2hunter19999"] {
             assert_ne!(plan.secrets.scrub(secret), secret);
         }
+    }
+
+    #[test]
+    fn the_summary_json_says_which_actions_are_invoked() {
+        let plan = json!({"resource_changes": [], "action_invocations": [
+            {"address": "action.a.b", "lifecycle_action_trigger":
+                {"triggering_resource_address": "x_i.a", "action_trigger_event": "AfterCreate"}},
+            {"address": "action.a.c", "invoke_action_trigger": {}},
+        ]});
+        let plan = read_plan(plan.to_string().as_bytes(), &mut []).unwrap();
+        let summary: Value = serde_json::from_str(&plan.to_summary_json(usize::MAX)).unwrap();
+        assert_eq!(summary["counts"]["actions"], 2);
+        let expected = json!([
+            {"address": "action.a.b", "event": "AfterCreate", "triggered_by": "x_i.a"},
+            {"address": "action.a.c", "event": null, "triggered_by": null},
+        ]);
+        assert_eq!((&summary["actions"], &summary["actions_omitted"]), (&expected, &Value::Null));
+
+        let entries: Vec<Value> =
+            (0..1_000).map(|number| json!({"address": format!("action.a.b[{number}]")})).collect();
+        let plan = json!({"resource_changes": [], "action_invocations": entries});
+        let plan = read_plan(plan.to_string().as_bytes(), &mut []).unwrap();
+        let text = plan.to_summary_json(10_000);
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        let kept = summary["actions"].as_array().unwrap().len();
+        assert!(text.len() <= 10_000 && kept > 50, "{kept} in {} bytes", text.len());
+        assert_eq!(summary["actions_omitted"], 1_000 - kept);
     }
 }

@@ -87,6 +87,21 @@ pub(super) fn delta(change: &Change, room: usize) -> Result<Option<Delta>, NoRoo
     if room.get() == 0 { Err(NoRoom) } else { Ok(delta) }
 }
 
+/// Whether a change changes anything that is known by its value. Costs no memory.
+pub(super) fn differs(change: &Change) -> bool {
+    has_true(&change.after_unknown) || !is_equal(&change.before, &change.after)
+}
+
+/// An attribute without a value is as good as none.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one_map), Value::Object(other_map)) => {
+            one_map.keys().chain(other_map.keys()).all(|key| is_equal(get(one, key), get(other, key)))
+        }
+        _ => one == other,
+    }
+}
+
 /// More differs than may be told.
 pub(super) struct NoRoom;
 

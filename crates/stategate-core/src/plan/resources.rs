@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::change::{Change, ResourceChange};
+use super::delta::differs;
 use super::differing::build_differing;
 use super::error::PlanError;
 use super::large::MARKED;
@@ -81,6 +82,11 @@ impl<R: Read> Document<'_, '_, R> {
             return self.mark_entry(&entry);
         }
         let mut change = self.small_fields(&entry)?;
+        // OpenTofu 1.11 lists what it opens, in every plan. That changes nothing.
+        if change.mode == "ephemeral" && change.change.actions == ["open"] {
+            self.totals.plan.opened += 1;
+            return self.mark_entry(&entry);
+        }
         let kind = Kind::of(&change.change.actions);
         // The same again for what is written in an unusual way.
         if kind == Kind::NoOp && !moved(&change) && change.change.importing.is_none() {
@@ -109,7 +115,7 @@ impl<R: Read> Document<'_, '_, R> {
         let mut change = self.small_fields(&entry)?;
         let kind = Kind::of(&change.change.actions);
         // What is gone, or appeared, is told by its address.
-        if !self.visitors.is_empty() || kind == Kind::Update && self.totals.has_room_for_drift(kind) {
+        if !self.visitors.is_empty() || kind == Kind::Update {
             self.differing_change(&entry, &mut change.change)?;
         } else {
             self.mark_entry(&entry)?;
@@ -118,6 +124,10 @@ impl<R: Read> Document<'_, '_, R> {
             for visitor in self.visitors.iter_mut() {
                 visitor.drift(&change);
             }
+        }
+        // What only moves to another type is listed here as well.
+        let is_news = kind != Kind::Update || differs(&change.change);
+        if kind != Kind::NoOp && is_news {
             self.totals.drift(&change);
         }
         Ok(())

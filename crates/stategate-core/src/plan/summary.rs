@@ -193,6 +193,8 @@ pub struct PlanSummary {
     pub outputs: Vec<OutputSummary>,
     /// Resources that do not change.
     pub unchanged: usize,
+    /// Ephemeral resources that are opened, as far as the plan lists them.
+    pub opened: usize,
     /// What was changed outside of Terraform; `counts.drift` in all.
     pub drift: Vec<ResourceSummary>,
     /// What was checked and did not pass.
@@ -236,7 +238,7 @@ impl PlanSummary {
             || !self.unknown_actions.is_empty()
             || self.errored
             || self.complete == Some(false)
-            || self.applyable == Some(true)
+            || self.applyable == Some(true) && !self.only_opens()
             || self.may_record_drift()
     }
 
@@ -244,6 +246,11 @@ impl PlanSummary {
     /// say whether it would.
     pub fn may_record_drift(&self) -> bool {
         self.applyable.is_none() && self.counts.drift > 0
+    }
+
+    /// Whether opening ephemeral resources is all that an apply would do.
+    fn only_opens(&self) -> bool {
+        self.opened > 0 && self.counts.drift == 0
     }
 
     /// Keeps what happens to what, and no value.

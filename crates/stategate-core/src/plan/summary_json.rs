@@ -5,40 +5,44 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
+use super::action::ActionSummary;
 use super::summary::{Counts, PlanSummary, ResourceSummary, is_zero};
 use crate::harmless;
 
 impl PlanSummary {
     /// The JSON of `render --json` and of the step output `summary-json`, in at most `limit` bytes:
-    /// the least dangerous resources are left out first, and `resources_omitted` says how many. The
-    /// counts are always complete.
+    /// the least dangerous resources are left out first, then actions; `resources_omitted` and
+    /// `actions_omitted` say how many. The counts are always complete.
     pub fn to_summary_json(&self, limit: usize) -> String {
-        let mut kept = self.resources.len();
+        let (mut resources, mut actions) = (self.resources.len(), self.actions.len());
         loop {
-            let summary = self.summary_json_of(kept);
+            let summary = self.summary_json_of(resources, actions);
+            let is_least = (resources, actions) == (0, 0);
             // Counted before it is written: what a text becomes in JSON can be many times as long.
-            if kept == 0 || length(&summary) <= limit {
+            if is_least || length(&summary) <= limit {
                 let json = harmless::json(&summary);
-                if kept == 0 || json.len() <= limit {
+                if is_least || json.len() <= limit {
                     return json;
                 }
             }
-            kept /= 2;
+            if resources >= actions { resources /= 2 } else { actions /= 2 }
         }
     }
 
-    fn summary_json_of(&self, kept: usize) -> SummaryJson<'_> {
+    fn summary_json_of(&self, resources: usize, actions: usize) -> SummaryJson<'_> {
         let mut order: Vec<&ResourceSummary> = self.resources.iter().collect();
-        if kept < order.len() {
+        if resources < order.len() {
             order.sort_by_key(|resource| resource.kind);
-            order.truncate(kept);
+            order.truncate(resources);
         }
         SummaryJson {
+            actions: Actions { plan: self, kept: self.actions.get(..actions).unwrap_or(&self.actions) },
+            actions_omitted: self.counts.actions - actions,
             complete: self.complete.unwrap_or(true) && self.counts.deferred == 0,
             counts: &self.counts,
             errored: self.errored,
             resources: Resources { plan: self, order },
-            resources_omitted: self.kinds.total() - kept,
+            resources_omitted: self.kinds.total() - resources,
             unknown_actions: &self.unknown_actions,
             unknown_actions_omitted: self.unknown_omitted,
         }
@@ -47,6 +51,11 @@ impl PlanSummary {
 
 #[derive(Serialize)]
 struct SummaryJson<'a> {
+    // Few plans have any.
+    #[serde(skip_serializing_if = "Actions::is_empty")]
+    actions: Actions<'a>,
+    #[serde(skip_serializing_if = "is_zero")]
+    actions_omitted: usize,
     complete: bool,
     counts: &'a Counts,
     errored: bool,
@@ -56,6 +65,34 @@ struct SummaryJson<'a> {
     unknown_actions: &'a [String],
     #[serde(skip_serializing_if = "is_zero")]
     unknown_actions_omitted: usize,
+}
+
+struct Actions<'a> {
+    plan: &'a PlanSummary,
+    kept: &'a [ActionSummary],
+}
+
+impl Actions<'_> {
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+impl Serialize for Actions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.kept.iter().map(|action| ActionJson {
+            address: self.plan.scrub_address(&action.address),
+            event: action.trigger.event(),
+            triggered_by: action.trigger.resource().map(|address| self.plan.scrub_address(address)),
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct ActionJson<'a> {
+    address: String,
+    event: Option<&'a str>,
+    triggered_by: Option<String>,
 }
 
 struct Resources<'a> {

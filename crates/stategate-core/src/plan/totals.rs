@@ -244,11 +244,6 @@ impl Totals {
         if *used > DETAIL_PER_KIND { (None, true) } else { (Some(Box::new(delta)), false) }
     }
 
-    /// Whether the detail of another resource that drifted may be kept.
-    pub(super) fn has_room_for_drift(&self, kind: Kind) -> bool {
-        self.drift.is_open(kind) && self.detail.get(OF_DRIFT).is_some_and(|used| *used < DETAIL_PER_KIND)
-    }
-
     /// Whether the detail of another change of this kind may be kept.
     pub(super) fn has_room(&self, kind: Kind) -> bool {
         self.resources.is_open(kind) && self.detail.get(kind as usize).is_some_and(|used| *used < DETAIL_PER_KIND)

@@ -289,6 +289,7 @@ impl fmt::Display for Deed {
             ["delete", "create"] => "replaced (destroyed, then created)",
             ["create", "delete"] => "replaced (created, then the old one destroyed)",
             ["create", "forget"] => "replaced (created, and the old one forgotten)",
+            ["forget", "create"] => "replaced (the old one forgotten, then created)",
             ["forget"] => "forgotten",
             ["read"] => "read",
             ["no-op"] => "moved or imported",

@@ -177,7 +177,7 @@ impl Hostile {
         let failed = CommentView {
             phase: Phase::Failed,
             step: Step::Applying,
-            progress: Some(Progress { completed: Some((1, 2)), saved: Some(true) }),
+            progress: Some(&HALF_WAY),
             lock: LockView::NotTaken,
             failure: all.failure.clone().map(|failure| FailureView { error: Some(warning(&self.text)), ..failure }),
             ..all.clone()
@@ -190,6 +190,9 @@ impl Hostile {
 }
 
 /// Our own tags; anything else in an HTML node is somebody else's.
+/// How far an apply came that broke off.
+static HALF_WAY: Progress = Progress { completed: Some((1, 2)), actions: None, saved: Some(true) };
+
 const TAGS: [&str; 10] = [
     "<details>",
     "<details open>",

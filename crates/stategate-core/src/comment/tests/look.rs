@@ -174,6 +174,11 @@ fn every_reason_of_terraform_has_words() {
         ("delete_because_count_index", "beyond the new `count`"),
         ("delete_because_each_key", "no longer in `for_each`"),
         ("delete_because_no_move_target", "moved to an address that is not in the configuration"),
+        ("delete_because_enabled_false", "its `enabled` is false"),
+        ("forgot_because_lifecycle_destroy_in_config", "the configuration has `destroy = false`"),
+        ("forgot_because_lifecycle_destroy_in_state", "had `destroy = false` when it was last applied"),
+        ("delete_because_moon_is_full", ": because moon is full"),
+        ("delete_because_<b>", "`delete_because_<b>`"),
         ("because_of_tomorrow", "`because_of_tomorrow`"),
     ];
     for (reason, words) in cases {
@@ -315,4 +320,74 @@ fn words_to_people_are_broken_as_terraform_breaks_them() {
     );
     let lines = text.lines().filter(|line| line.contains("status") || line.contains("Error running"));
     assert!(lines.clone().count() == 2 && lines.into_iter().all(|line| line.chars().count() <= 78), "{text}");
+}
+
+#[test]
+fn a_replacement_that_forgets_the_old_object_says_so() {
+    for (actions, symbol) in [(["create", "forget"], "+/. "), (["forget", "create"], "./+ ")] {
+        let plan = plan_of(&json!({"resource_changes": [{"address": "a.b", "type": "a", "name": "b",
+            "change": {"actions": actions, "before": {"size": 1}, "after": {"size": 2}}}]}));
+        assert_eq!(plan.counts.replace, 1);
+        let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+        in_order(
+            &text,
+            &[
+                "> - **replace** `a.b`: the old one is left behind, unmanaged",
+                &format!("\n{symbol}resource \"a\" \"b\" {{"),
+                "`+/.` and `./+`: another one is made, and the old one is left behind, unmanaged.",
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_ephemeral_resource_that_is_opened_is_no_change() {
+    let open = |mode: &str| {
+        plan_of(&json!({"applyable": true, "complete": true, "resource_changes": [
+            {"address": "ephemeral.a.b", "mode": mode, "change": {"actions": ["open"], "before": null, "after": null}},
+        ]}))
+    };
+    let text = comment(&view(Some(&open("ephemeral"))), COMMENT_BUDGET);
+    in_order(&text, &["🟢", "no changes", "1 ephemeral resource opened"]);
+    assert!(open("managed").has_changes(), "nobody knows what that would be");
+}
+
+#[test]
+fn what_moves_to_another_type_has_not_drifted() {
+    let moved = json!({"address": "a.b", "previous_address": "c.b", "change": {
+        "actions": ["update"], "before": {"id": "1", "more": null}, "after": {"id": "1"}, "after_unknown": {}}});
+    let mut changed = moved.clone();
+    changed["change"]["after"]["id"] = json!("2");
+    assert_eq!(plan_of(&json!({"resource_changes": [], "resource_drift": [moved]})).counts.drift, 0);
+    assert_eq!(plan_of(&json!({"resource_changes": [], "resource_drift": [moved, changed]})).counts.drift, 1);
+}
+
+#[test]
+fn an_action_is_shown_with_its_moment_and_its_arguments() {
+    let call = |event: &str, message: &str| {
+        json!({"address": "action.x_run.y", "config_values": {"message": message, "token": "hunter2hunter", "none": null},
+            "config_sensitive": {"token": true}, "config_unknown": {"host": true},
+            "lifecycle_action_trigger": {"triggering_resource_address": "a.b", "action_trigger_event": event}})
+    };
+    let plan = plan_of(&json!({"resource_changes": [], "action_invocations": [
+        call("BeforeUpdate", "one"), call("AfterUpdate", "one"), call("OnMoon", "two"),
+        {"address": "action.x_run.z", "config_values": {}, "invoke_action_trigger": {}},
+    ]}));
+    let text = comment(&view(Some(&plan)), COMMENT_BUDGET);
+    in_order(
+        &text,
+        &[
+            "**4 actions will be invoked**",
+            "- `action.x_run.y` before `a.b` is updated\n",
+            "- `action.x_run.y` after `a.b` is updated\n",
+            "- `action.x_run.y`, triggered by `a.b` at `OnMoon`\n",
+            "- `action.x_run.z`, asked for with `-invoke`\n",
+            "What the actions are invoked with",
+            "    action.x_run.y\n+     host    = (known after apply)\n+     message = \"one\"\n+     token   = (sensitive value)\n",
+            "    action.x_run.y\n+     host    = (known after apply)\n+     message = \"two\"\n",
+            "    action.x_run.z # without arguments\n",
+        ],
+    );
+    assert_eq!(text.matches("\"one\"").count(), 1, "the same is told once:\n{text}");
+    assert!(!text.contains("hunter2"), "{text}");
 }

@@ -380,8 +380,9 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
         &comment(&cancelled, COMMENT_BUDGET),
         &["`: cancelled, nothing was changed\n", "**Next:** Run again.", "was to be replaced"],
     );
-    let progress = |completed, saved| Some(Progress { completed, saved });
-    let broken = CommentView { step: Step::Applying, progress: progress(Some((1, 2)), Some(true)), ..cancelled };
+    let progress = |completed, saved| Some(Progress { completed, saved, actions: None });
+    let half_way = progress(Some((1, 2)), Some(true));
+    let broken = CommentView { step: Step::Applying, progress: half_way.as_ref(), ..cancelled };
     let done = "1 of 2 changes completed, as far as Terraform's log tells; the state has what was done.";
     in_order(
         &comment(&broken, COMMENT_BUDGET),
@@ -417,7 +418,7 @@ fn an_apply_that_broke_off_is_told_from_a_plan_that_did() {
         (progress(Some((1, 1)), Some(false)), "**the state was not written since**"),
         (progress(None, Some(true)), "A part of the change may be applied; the state has what was done."),
     ] {
-        let text = comment(&CommentView { progress, ..failed.clone() }, COMMENT_BUDGET);
+        let text = comment(&CommentView { progress: progress.as_ref(), ..failed.clone() }, COMMENT_BUDGET);
         assert!(text.contains(told), "{told:?} is not in\n{text}");
     }
     let lock = LockView::Lost { found: "nobody holds the state now".to_owned() };
