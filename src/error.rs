@@ -67,6 +67,15 @@ pub fn new_workspace_hint(workspace: &str) -> String {
     )
 }
 
+/// Why an apply ended in the middle of its work, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Killed {
+    /// A signal or a crash ended it, or nobody saw its end.
+    ByForce,
+    /// Two interrupts: Terraform then leaves at once, whatever is at work.
+    ByTwoInterrupts,
+}
+
 /// Everything that can go wrong, as people are told it.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say what each variant and field is")]
@@ -162,7 +171,7 @@ pub enum Error {
     #[error("terraform apply failed, and the new state is lost: {left}")]
     StateLost { left: String, stderr: String },
     #[error("{ended}, in the middle of its work: what it did last may be in no state")]
-    ApplyKilled { ended: String, stderr: String },
+    ApplyKilled { ended: String, stderr: String, cause: Killed },
     #[error("{path} is left over from an apply whose state could not be uploaded")]
     OldErroredState { path: PathBuf },
     #[error("the state {key} cannot be read: {why}")]
@@ -297,6 +306,7 @@ impl Error {
             Error::TemporaryDirectory(_) | Error::Footprint(_) => "See that RUNNER_TEMP (or TMPDIR) exists and can be written.".to_owned(),
             Error::FileUnreadable { .. } => "Give the path of what `terraform show -json PLANFILE` printed, or - for standard input.".to_owned(),
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
+            Error::Event(EventError::Unreadable { .. }) => "In a container, mount the event file at the path that GITHUB_EVENT_PATH names (for `docker run`: `-v \"$GITHUB_EVENT_PATH:$GITHUB_EVENT_PATH:ro\"`). Elsewhere, see that no step removes it and that this user may read it.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, which sets them all (the token is STATEGATE_GITHUB_TOKEN), or on a laptop without GITHUB_ACTIONS, where none is needed.".to_owned(),
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
@@ -327,8 +337,8 @@ impl Error {
                 "Compare the state's serial and version before and after this run (`terraform state pull`, the versions of {path}), and ask who removed the lock."
             ),
             Error::LockNotReleased { id, source, .. } => format!(
-                "{} In a job the clean-up step tries it, too. If the lock {id} is still there then, {}; on a laptop `stategate unlock --lock-id {id} --reason TEXT` does it.",
-                sentence(&source.hint()), unlock_by_workflow(&lock_id(id))
+                "When the job has ended and the lock is still there, {}; on a laptop run `stategate unlock --lock-id {id} --reason TEXT`. Until then the clean-up step tries again, and a later step of the job with fresh credentials can: `command: release`. So that it does not happen again: {}",
+                unlock_by_workflow(&lock_id(id)), sentence(&source.hint())
             ),
             Error::NotRecorded(error) => format!("{} The work itself is done.", sentence(&error.hint())),
             Error::Blocked { next_step, .. } => next_step.clone(),
@@ -341,7 +351,8 @@ impl Error {
             Error::InitRefusedByAws { refusal, .. } => refusal.hint(),
             Error::StateNotUploaded { next_step, .. } => next_step.clone(),
             Error::StateLost { .. } => format!("{LOCK_STAYS} See that the runner's disk has room. {IMPORT} A part that is left names much of what was made."),
-            Error::ApplyKilled { .. } => format!("{LOCK_STAYS} {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
+            Error::ApplyKilled { cause: Killed::ByTwoInterrupts, .. } => format!("{LOCK_STAYS} {IMPORT} Next time interrupt it once and wait: after the second interrupt Terraform leaves without saving what is at work."),
+            Error::ApplyKilled { cause: Killed::ByForce, .. } => format!("{LOCK_STAYS} {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),

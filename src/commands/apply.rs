@@ -86,7 +86,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
         && error.keeps_the_lock()
     {
         let info = held.keep();
-        if footprint.rescued.is_none() {
+        if !footprint.is_rescued {
             note_kept(&root.bucket, session.run_attempt(), error).await;
         }
         // One that was taken from us is nobody's to keep.

@@ -9,7 +9,7 @@ use super::rescue::{Left, Rescued, rescue};
 use super::running::{Live, Ran, shown, words};
 use super::session::{Root, Session};
 use crate::cli::Words;
-use crate::error::Error;
+use crate::error::{Error, Killed};
 use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::Footprint;
 use crate::shell::terraform::{Exit, Finished, TerraformError};
@@ -42,7 +42,7 @@ pub(super) async fn apply_plan(
         // It was started, and what it said is not known to its end.
         (Err(error), None) => {
             let ended = format!("how terraform apply ended is not known ({error})");
-            return Err(Error::ApplyKilled { ended, stderr: String::new() });
+            return Err(Error::ApplyKilled { ended, stderr: String::new(), cause: Killed::ByForce });
         }
         (Err(error), Some(_)) => {
             let why = error.to_string();
@@ -56,8 +56,7 @@ pub(super) async fn apply_plan(
     }
     let exit = exit_of(root, &finished, &transcript);
     if exit.is_some_and(|exit| breaks_off(exit, finished.interrupted, &transcript)) {
-        let ended = format!("{} {}", finished.command, exit.map(|exit| exit.to_string()).unwrap_or_default());
-        return Err(Error::ApplyKilled { ended, stderr: known.scrub(&finished.stderr) });
+        return Err(broken_off(&finished, exit, &transcript, &known));
     }
     settle(footprint);
     ended(finished, exit, &transcript, &known, report)?;
@@ -167,7 +166,7 @@ fn tell(ran: Ran, known: &Known<'_>) -> (Finished, Transcript) {
 /// The end of an apply whose state could not be uploaded. Unless that is in the bucket now, and the
 /// clean-up step knows of it, all that Terraform printed stays on the disk.
 fn unsaved_end(finished: Finished, rescued: Rescued, footprint: &Footprint, known: &Known<'_>) -> Error {
-    if footprint.rescued.is_none() {
+    if !footprint.is_rescued {
         match finished.output.keep() {
             Ok(file) => tracing::warn!("all that Terraform printed stays in {}; it can hold secrets", file.display()),
             Err(error) => tracing::warn!("what Terraform printed could not be kept: {error}"),
@@ -187,6 +186,16 @@ fn exit_of(root: &Root, finished: &Finished, transcript: &Transcript) -> Option<
 fn breaks_off(exit: Exit, interrupted: bool, transcript: &Transcript) -> bool {
     let is_ours = interrupted && exit.is_interrupt();
     transcript.breaks_off() || exit.is_abrupt() && !is_ours && !transcript.tells_its_end()
+}
+
+fn broken_off(finished: &Finished, exit: Option<Exit>, transcript: &Transcript, known: &Known<'_>) -> Error {
+    let cause = if transcript.tells_two_interrupts() { Killed::ByTwoInterrupts } else { Killed::ByForce };
+    let how = match cause {
+        Killed::ByTwoInterrupts => "got two interrupts and left at once".to_owned(),
+        Killed::ByForce => exit.map(|exit| exit.to_string()).unwrap_or_default(),
+    };
+    let ended = format!("{} {how}", finished.command);
+    Error::ApplyKilled { ended, stderr: known.scrub(&finished.stderr), cause }
 }
 
 /// What the apply did is in the state, or it did nothing: the clean-up step may let the lock go.

@@ -11,8 +11,8 @@ use crate::shell::lock_store::{Bucket, LockSeen};
 use crate::shell::runner::columns;
 use stategate_core::advice::{capitalised, lock_id, unlock_by_workflow};
 use stategate_core::comment::{HolderView, Liveness as Shown};
-use stategate_core::liveness::{self, Liveness, RunState};
-use stategate_core::lock_info::{LockInfo, Operation, RunRef, one_line};
+use stategate_core::liveness::{self, Liveness, RunState, Taken};
+use stategate_core::lock_info::{LockInfo, RunRef, one_line};
 use stategate_core::wrapped::wrapped;
 
 /// A lock that was seen, and what GitHub says about the run behind it.
@@ -24,6 +24,8 @@ pub(super) struct Holder {
     /// Whether its apply left a state that is not in the bucket, or may have: then the lock is there on
     /// purpose. `None` when that cannot be told.
     pub(super) is_kept: Option<bool>,
+    /// When it was taken, by S3's clock; `None` for one that stands in the lock table alone.
+    taken: Option<Taken>,
     /// The flags that name the state, for a command that is copied into a shell.
     flags: String,
     /// Whether a workflow is nearer than a shell.
@@ -38,22 +40,31 @@ enum Name {
 
 /// Asks GitHub about the run behind each lock, and the bucket what that left.
 pub(super) async fn look_up(session: &Session, bucket: &Bucket, seen: Vec<LockSeen>) -> Vec<Holder> {
+    let taken: Vec<Option<Taken>> = seen.iter().map(|half| taken(half, &seen)).collect();
     let mut holders = Vec::new();
-    for seen in seen {
+    for (seen, taken) in seen.into_iter().zip(taken) {
         // Whoever froze a state went home; that its run is over proves nothing about the freeze.
         let info = seen.body.as_ref().ok().filter(|info| info.freeze_reason().is_none());
-        let is_apply = info.is_some_and(|info| info.operation == Operation::Apply.as_str());
         let (run, is_kept) = match info.and_then(LockInfo::run) {
             Some(run) => {
-                let is_kept = if is_apply { is_kept(bucket, &run).await } else { Some(false) };
+                // Whatever the lock says that it was taken for: anybody may have written that.
+                let is_kept = is_kept(bucket, &run).await;
                 (run_state(session, run).await, is_kept)
             }
             None => (None, Some(false)),
         };
         let (flags, in_job) = (again::target(&session.target), session.host.run().is_some());
-        holders.push(Holder { seen, run, is_kept, flags, in_job });
+        holders.push(Holder { seen, run, is_kept, taken, flags, in_job });
     }
     holders
+}
+
+/// When a half of a lock was taken. The lock table keeps no time of its own; S3's half of the same lock
+/// was written just before.
+fn taken(half: &LockSeen, all: &[LockSeen]) -> Option<Taken> {
+    let same = all.iter().find(|seen| seen.last_modified.is_some() && seen.id().is_some() && seen.id() == half.id());
+    let dated = if half.last_modified.is_some() { half } else { same? };
+    Some(Taken { at: dated.last_modified?, seen_at: dated.seen_at? })
 }
 
 async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)> {
@@ -63,7 +74,9 @@ async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)>
     }
     let state = match session.github() {
         Ok(github) => match run.repository.parse() {
-            Ok(repository) => github.run_state(&repository, run.run_id, u64::from(run.attempt)).await,
+            Ok(repository) => {
+                github.run_state(&repository, (run.run_id, run.attempt), session.run_attempt()).await
+            }
             Err(error) => RunState::Unknown { why: GitHubError::to_string(&error) },
         },
         Err(error) => RunState::Unknown { why: error.to_string() },
@@ -84,7 +97,7 @@ impl Holder {
     /// Whether the holder still works, as far as GitHub can prove it.
     pub(super) fn liveness(&self) -> Liveness {
         match &self.run {
-            Some((_, state)) => liveness::judge(state),
+            Some((_, state)) => liveness::judge(state, self.taken),
             None if self.freeze_reason().is_some() => {
                 Liveness::Unknown { why: "a freeze ends only when somebody ends it".to_owned() }
             }
@@ -110,6 +123,8 @@ impl Holder {
             return format!("The lock cannot be read. When no Terraform works on this state, {unlock}.");
         };
         let who = one_line(&info.who);
+        // Other programs may leave it empty.
+        let who = if who.trim().is_empty() { "whoever works on this state" } else { &who };
         if self.freeze_reason().is_some() {
             return format!("Ask {who} how long it takes. To end the freeze, {unlock}.");
         }
@@ -121,14 +136,13 @@ impl Holder {
         }
         match self.liveness() {
             Liveness::Alive => "Wait: that run is alive and releases the lock when it ends.".to_owned(),
-            Liveness::Finishing { until } => {
-                format!(
-                    "That run is over; its clean-up may still release the lock. When it is still there at {}, {unlock}.",
-                    clock(until)
-                )
-            }
+            Liveness::Finishing { until } => format!(
+                "{} is over; its clean-up may still release the lock. When it is still there at {}, {unlock}.",
+                self.what_is_over(),
+                clock(until)
+            ),
             Liveness::Dead => {
-                format!("That run is over and left its lock behind. {}.", capitalised(&unlock))
+                format!("{} is over and left its lock behind. {}.", self.what_is_over(), capitalised(&unlock))
             }
             // What GitHub does not vouch for, a person has to.
             Liveness::Unknown { .. } if info.run().is_some() && self.run.is_none() && !self.in_job => format!(
@@ -137,13 +151,25 @@ impl Holder {
                 capitalised(&unlock_by_workflow(&self.inputs())),
                 self.unlock(true)
             ),
-            Liveness::Unknown { .. } if info.run().is_some() => {
-                format!("See whether that run is over. When its Terraform is dead for certain, {}.", self.unlock(true))
-            }
+            Liveness::Unknown { why } if info.run().is_some() => format!(
+                "See whether that run is over; nothing proves it: {}. When its Terraform is dead for certain, {}.",
+                one_line(&why),
+                self.unlock(true)
+            ),
             Liveness::Unknown { .. } => {
                 format!("Ask {who}. When that Terraform is dead for certain, {unlock}.")
             }
         }
+    }
+
+    /// Whether GitHub says that the whole run is over.
+    pub(super) fn is_run_over(&self) -> bool {
+        self.run.as_ref().is_none_or(|(_, state)| state.is_over())
+    }
+
+    /// A run can go on, or wait for a reviewer, when the job that took the lock is over.
+    fn what_is_over(&self) -> &'static str {
+        if self.is_run_over() { "That run" } else { "The job of that run that took the lock" }
     }
 
     /// How this lock is removed from here, as a part of a sentence. In a job it is never a command: on
@@ -190,7 +216,7 @@ impl Holder {
         HolderView {
             store: self.seen.store.as_str().to_owned(),
             id: info.map(|info| info.id.clone()),
-            who: info.map_or_else(|| "unknown (the lock cannot be read)".to_owned(), |info| info.who.clone()),
+            who: info.map_or_else(|| "unknown (the lock cannot be read)".to_owned(), LockInfo::holder),
             operation: info.map(|info| info.operation.clone()).unwrap_or_default(),
             info: info.map(|info| info.info.clone()).unwrap_or_default(),
             freeze_reason: self.freeze_reason().map(str::to_owned),
@@ -237,7 +263,7 @@ impl Holder {
         let what = if info.operation == "freeze" { "a freeze".to_owned() } else { self.work() };
         let told = self.freeze_reason().unwrap_or(&info.info);
         let told = if told.is_empty() { String::new() } else { format!(": {}", one_line(told)) };
-        format!("{} ({what}{age}){told} [lock ID {}]", one_line(&info.who), one_line(&info.id))
+        format!("{} ({what}{age}){told} [lock ID {}]", info.holder(), one_line(&info.id))
     }
 }
 
@@ -247,7 +273,7 @@ pub(super) fn locked(holders: &[Holder]) -> Error {
         holders.iter().find_map(|holder| Some((holder, holder.info()?, holder.freeze_reason()?)))
     {
         return Error::Frozen {
-            who: one_line(&info.who),
+            who: info.holder(),
             since: holder.since().map(|since| format!(" since {}", clock(since))).unwrap_or_default(),
             reason: one_line(reason),
             next_step: holder.next_step(),

@@ -309,7 +309,7 @@ fn lost(ours: &LockInfo, found: &[LockSeen], report: &mut Report) -> Error {
     let found = match found.first() {
         None => "nobody holds the state now".to_owned(),
         Some(LockSeen { body: Ok(info), .. }) => {
-            format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id))
+            format!("{} holds it now (lock ID {})", info.holder(), one_line(&info.id))
         }
         Some(LockSeen { body: Err(_), .. }) => "a lock that cannot be read stands in its place".to_owned(),
     };

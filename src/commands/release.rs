@@ -9,11 +9,12 @@ use super::report::Report;
 use super::rescue::{Left, Rescued, is_kept, kept_for, note_kept, said_by_killed};
 use super::session::{Session, connect};
 use crate::cli::ReleaseCommand;
-use crate::error::Error;
+use crate::error::{Error, Killed};
 use crate::shell::lock_store::{Bucket, CleanedUp, LockSeen, read_locks, release_ours};
 use crate::shell::processes::is_anybody_in;
-use crate::shell::runner::{Apply, Footprint, Run};
+use crate::shell::runner::{Apply, Event, Footprint, Run};
 use stategate_core::comment::{Phase, Step};
+use stategate_core::liveness::RunState;
 use stategate_core::lock_info::{LockInfo, RunRef, one_line};
 
 /// A cancelled job leaves its clean-up steps a little under five minutes.
@@ -42,6 +43,9 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     let path = bucket.backend().path();
     let mut footprints = Footprint::find(module.directory(), (run.run_id, run.run_attempt))?;
     footprints.retain(|footprint| footprint.state.as_ref().is_none_or(|state| *state == path));
+    for footprint in &mut footprints {
+        believe(footprint, run);
+    }
     wait_for_death(&footprints).await?;
     let is_told = |footprint: &mut Footprint| footprint.is_unsettled() && footprint.concluded;
     let mut told: Vec<Footprint> = footprints.extract_if(.., is_told).collect();
@@ -52,7 +56,7 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         }
     }
     if !told.is_empty() {
-        tracing::info!("the lock of an apply that broke off is left as it is: its own step says what to do");
+        tell_left_as_it_is(&session, module.errored_state());
         if footprints.is_empty() {
             return Ok(());
         }
@@ -60,7 +64,7 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     if let Some(unsettled) = footprints.iter_mut().find(|footprint| footprint.is_unsettled()) {
         match became_of(unsettled, &session, &bucket, module.errored_state()).await {
             Unsettled::Stays(error) => {
-                if unsettled.rescued.is_none() {
+                if !unsettled.is_rescued {
                     note_kept(&bucket, session.run_attempt(), &error).await;
                 }
                 let killed = "The step was killed before it could tell its end.";
@@ -78,13 +82,25 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
     if footprints.is_empty() {
         return untraced(&session, &bucket, run, module.directory()).await;
     }
-    let released = let_go(&bucket, &ids).await?;
+    let released = let_go(&bucket, &ids, run).await?;
     for footprint in &mut footprints {
         if let Some(state) = footprint.state.clone() {
             forget(footprint, &state);
         }
     }
     tell_killed(&session, &command, &mut footprints, released).await
+}
+
+/// Takes back what a footprint of a plan job cannot rightly say. Such a job runs the pull request's own
+/// code, which can write these files: it applies nothing, and comments on no other pull request.
+fn believe(footprint: &mut Footprint, run: &Run) {
+    let Event::PullRequest(event) = &run.event else { return };
+    if event.merged {
+        return;
+    }
+    footprint.pull_requests.retain(|number| *number == event.number);
+    footprint.apply = Apply::NotStarted;
+    footprint.is_rescued = false;
 }
 
 /// What became of the apply of a killed step, of which nothing says that its state is in the bucket.
@@ -98,8 +114,10 @@ enum Unsettled {
 }
 
 async fn became_of(unsettled: &mut Footprint, session: &Session, bucket: &Bucket, root_file: PathBuf) -> Unsettled {
-    if let Some(told) = unsettled.rescued.clone() {
-        return Unsettled::Stays(Rescued::told_before(told).told_with(String::new()));
+    if unsettled.is_rescued
+        && let Some(rescued) = Rescued::by_earlier_step(bucket, session.run_attempt()).await
+    {
+        return Unsettled::Stays(rescued.told_with(String::new()));
     }
     let mut transcript = said_by_killed(unsettled);
     if let Some(left) = Left::find(root_file, Some(&mut transcript)) {
@@ -111,8 +129,11 @@ async fn became_of(unsettled: &mut Footprint, session: &Session, bucket: &Bucket
         return Unsettled::Untraced { id };
     }
     if transcript.breaks_off() {
-        let ended = "terraform apply was killed with its step".to_owned();
-        return Unsettled::Stays(Error::ApplyKilled { ended, stderr: String::new() });
+        let (ended, cause) = match transcript.tells_two_interrupts() {
+            true => ("terraform apply got two interrupts and left at once", Killed::ByTwoInterrupts),
+            false => ("terraform apply was killed with its step", Killed::ByForce),
+        };
+        return Unsettled::Stays(Error::ApplyKilled { ended: ended.to_owned(), stderr: String::new(), cause });
     }
     Unsettled::InOrder
 }
@@ -125,13 +146,26 @@ async fn rescue_again(
     bucket: &Bucket,
     root_file: PathBuf,
 ) -> Option<Rescued> {
-    if unsettled.rescued.is_some() {
+    if unsettled.is_rescued {
         return None;
     }
     let left = Left::find(root_file, Some(&mut said_by_killed(unsettled))).filter(Left::is_whole)?;
     let rescued = left.rescue(bucket, session.run_attempt()).await;
     rescued.note_in(unsettled);
     rescued.is_in_bucket().then_some(rescued)
+}
+
+/// The lock of an apply that broke off stays, and its own step has told why. A state that is on this
+/// machine alone is in danger until the job's end.
+fn tell_left_as_it_is(session: &Session, root_file: PathBuf) {
+    if !session.cancel.requested() && root_file.exists() {
+        tracing::warn!(
+            "the new state is still on this machine alone, in {}. Only a later step of this job can save it, with fresh \
+             credentials and `command: release`",
+            root_file.display()
+        );
+    }
+    tracing::info!("the lock of an apply that broke off is left as it is: its own step says what to do");
 }
 
 /// A step left a state that is not in the bucket, or may have. Its lock stays: nobody may plan until
@@ -211,12 +245,21 @@ async fn untraced(session: &Session, bucket: &Bucket, run: &Run, directory: &Pat
     if is_anybody_in(directory) != Some(false) || is_kept(bucket, &of).await != Some(false) {
         return Err(Error::NotReleased { id });
     }
-    let_go(bucket, &[id]).await.map(|_| ())
+    let_go(bucket, &[id], run).await.map(|_| ())
 }
 
-/// Releases the locks with these IDs, and tells how many that were.
-async fn let_go(bucket: &Bucket, ids: &[String]) -> Result<usize, Error> {
-    let is_ours = |info: &LockInfo| info.freeze_reason().is_none() && ids.contains(&info.id);
+/// Releases the locks with these IDs, and tells how many that were. A footprint is a file that any code
+/// of this job can write: the lock itself has to say that this attempt of this run took it.
+async fn let_go(bucket: &Bucket, ids: &[String], run: &Run) -> Result<usize, Error> {
+    let is_ours = |info: &LockInfo| {
+        let is_named = info.freeze_reason().is_none() && ids.contains(&info.id);
+        let is_of_run = info.run().is_some_and(|of| is_this_run(&of, run));
+        if is_named && !is_of_run {
+            let (id, who) = (one_line(&info.id), info.holder());
+            tracing::warn!("a footprint of this job names the lock {id}, but {who} holds it: the lock stays");
+        }
+        is_named && is_of_run
+    };
     let CleanedUp { removed, failed } = release_ours(bucket, is_ours).await;
     for seen in &removed {
         let id = one_line(seen.id().unwrap_or_default());
@@ -260,7 +303,8 @@ async fn wait_for_death(footprints: &[Footprint]) -> Result<(), Error> {
 /// may be, and the lock its own.
 async fn is_only_job(session: &Session, run: &Run) -> bool {
     let (Ok(github), Ok(repository)) = (session.github(), session.repository()) else { return false };
-    github.jobs_at_work(&repository, run.run_id, u64::from(run.run_attempt)).await.is_some_and(|jobs| jobs <= 1)
+    let own = (run.run_id, run.run_attempt);
+    matches!(github.run_state(&repository, own, own).await, RunState::Found(attempt) if attempt.jobs_at_work() <= 1)
 }
 
 #[cfg(test)]

@@ -125,20 +125,8 @@ impl Part {
     async fn rescue(&self, bucket: &Bucket, (run, attempt): (u64, u32)) -> Rescued {
         let key = bucket.backend().rescued_key(run, attempt);
         match put(bucket, &key, &self.bytes, JSON).await {
-            Ok(place) => Rescued::InBucket {
-                told: format!("it is safe in {place}"),
-                next_step: format!(
-                    "{LOCK_STAYS} In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
-                     then {} (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`).",
-                    unlock_by_workflow("the lock's ID")
-                ),
-            },
-            Err(why) => Rescued::Here {
-                told: self.only_here(&why),
-                next_step: format!(
-                    "{LOCK_STAYS} Save that file before this machine vanishes, then `terraform state push -lock=false FILE`, and then start the workflow that runs `unlock`."
-                ),
-            },
+            Ok(place) => Rescued::in_bucket(&place),
+            Err(why) => Rescued::Here { told: self.only_here(&why), next_step: save_it(run != 0) },
         }
     }
 
@@ -159,6 +147,23 @@ impl Part {
             ),
         }
     }
+}
+
+/// What to do about a state that is on this machine alone.
+fn save_it(in_job: bool) -> String {
+    let push = "`terraform state push -lock=false FILE`";
+    if !in_job {
+        return format!(
+            "{LOCK_STAYS} Keep that file. When the bucket can be reached again, run {push} in the root module, then \
+             `stategate unlock --lock-id ID --reason TEXT`."
+        );
+    }
+    let unlock = unlock_by_workflow("the lock's ID");
+    format!(
+        "{LOCK_STAYS} A later step of this job can save the file: log in to AWS again and run `command: release`, both with \
+         `if: failure()`, as the printed applies do. Where the job has no such steps and the machine stays, copy the file \
+         before the job's next run, run {push} in the root module, then {unlock}."
+    )
 }
 
 /// A file with a state in it.
@@ -189,9 +194,25 @@ pub(super) enum Rescued {
 }
 
 impl Rescued {
-    /// What an earlier step told its footprint.
-    pub(super) fn told_before((told, next_step): (String, String)) -> Self {
-        Self::InBucket { told, next_step }
+    fn in_bucket(place: &str) -> Self {
+        Self::InBucket {
+            told: format!("it is safe in {place}"),
+            next_step: format!(
+                "{LOCK_STAYS} In the root module: `aws s3 cp {place} rescued.tfstate`, `terraform state push -lock=false rescued.tfstate`, \
+                 then {} (where this ran on a laptop: `stategate unlock --lock-id ID --reason TEXT`).",
+                unlock_by_workflow("the lock's ID")
+            ),
+        }
+    }
+
+    /// What an earlier step of this run rescued; `None` when there is no such state in the bucket. Where
+    /// the bucket does not answer, it is taken to be there.
+    pub(super) async fn by_earlier_step(bucket: &Bucket, (run, attempt): (u64, u32)) -> Option<Self> {
+        let key = bucket.backend().rescued_key(run, attempt);
+        match bucket.head(&key).await {
+            Ok(None) => None,
+            Ok(Some(_)) | Err(_) => Some(Self::in_bucket(&place(bucket, &key))),
+        }
     }
 
     pub(super) fn is_in_bucket(&self) -> bool {
@@ -201,10 +222,12 @@ impl Rescued {
     /// Writes down where it is, and what to do about it, once nothing on this machine is needed any
     /// more.
     pub(super) fn note_in(&self, footprint: &mut Footprint) {
-        let Self::InBucket { told, next_step } = self else { return };
-        if let Err(error) = footprint.set_rescued((told.clone(), next_step.clone())) {
+        if !self.is_in_bucket() {
+            return;
+        }
+        if let Err(error) = footprint.set_rescued() {
             tracing::warn!("{error}");
-            footprint.rescued = None;
+            footprint.is_rescued = false;
         }
     }
 
@@ -270,7 +293,11 @@ pub(super) async fn rescue(
 
 async fn put(bucket: &Bucket, key: &str, bytes: &[u8], content_type: &str) -> Result<String, String> {
     let put = bucket.put(key, bytes.to_vec(), content_type).await;
-    put.map(|()| format!("s3://{}/{key}", bucket.backend().bucket)).map_err(|error| error.to_string())
+    put.map(|()| place(bucket, key)).map_err(|error| error.to_string())
+}
+
+fn place(bucket: &Bucket, key: &str) -> String {
+    format!("s3://{}/{key}", bucket.backend().bucket)
 }
 
 /// A state in a file that only we can read, and that goes with the value.

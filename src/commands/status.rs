@@ -56,11 +56,11 @@ fn holder_rows(holder: &Holder) -> String {
     let freeze = holder.freeze_reason();
     match (&holder.seen.body, freeze) {
         (Ok(info), Some(reason)) => {
-            row("frozen by", &info.who);
+            row("frozen by", &info.holder());
             row("why", reason);
         }
         (Ok(info), None) => {
-            row("held by", &info.who);
+            row("held by", &info.holder());
             let parts = [holder.work(), info.info.clone()];
             row("doing", &parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "));
         }
@@ -98,7 +98,8 @@ fn liveness_words(holder: &Holder) -> String {
         _ if holder.is_kept == Some(true) => "no, its apply is over: the lock stays on purpose".to_owned(),
         Liveness::Alive => "yes: that run is at work".to_owned(),
         Liveness::Finishing { until } => format!("finished; it may clean up until {}", holder::clock(until)),
-        Liveness::Dead => "no, finished: the lock is stale".to_owned(),
+        Liveness::Dead if holder.is_run_over() => "no, finished: the lock is stale".to_owned(),
+        Liveness::Dead => "no, its job is finished: the lock is stale".to_owned(),
         Liveness::Unknown { why } => format!("unknown: {why}"),
     }
 }
@@ -113,10 +114,9 @@ fn status_json(holders: &[Holder]) -> Value {
 fn lock_json(holder: &Holder) -> Value {
     let run = holder.run.as_ref().map(|(run, state)| {
         let (status, conclusion) = match state {
-            RunState::Alive { status } => (Some(status.as_str()), None),
-            RunState::Finished { conclusion, .. } => (Some("completed"), conclusion.as_deref()),
-            RunState::Deleted => (Some("deleted"), None),
-            RunState::Unknown { .. } => (None, None),
+            RunState::Found(attempt) => (Some(attempt.status.as_str()), attempt.conclusion.as_deref()),
+            RunState::NotFound if holder.liveness() == Liveness::Dead => (Some("deleted"), None),
+            RunState::NotFound | RunState::Unknown { .. } => (None, None),
         };
         json!({ "url": run.url(), "status": status, "conclusion": conclusion })
     });

@@ -128,8 +128,17 @@ fn is_chosen(command: &UnlockCommand, seen: &LockSeen) -> bool {
     }
 }
 
+/// As much of an ID as tells it from another by accident.
+const LEAST_OF_AN_ID: usize = 4;
+
 fn other_lock(command: &UnlockCommand, holders: &[Holder]) -> Error {
     let given = command.lock_id.as_deref().or(command.etag.as_deref()).unwrap_or_default().trim().to_owned();
+    let is_begun = |id: &str| given.len() >= LEAST_OF_AN_ID && id.starts_with(&given);
+    if let Some(whole) = holders.iter().filter_map(|holder| holder.seen.id()).find(|id| is_begun(id)) {
+        let next_step = format!("That is the beginning of the lock's ID. Give all of it: `{}`.", one_line(whole));
+        let error = Error::OtherLock { given, holder: holders.first().map(Holder::line).unwrap_or_default() };
+        return error.with_next(next_step);
+    }
     Error::OtherLock { given, holder: holders.first().map(Holder::line).unwrap_or_default() }
 }
 
@@ -145,8 +154,9 @@ fn proven_dead(holder: &Holder) -> Result<(), Error> {
         Liveness::Finishing { until } => format!("that run ended a moment ago; its clean-up may take until {until}"),
     };
     let refused = Error::HolderAlive { holder: holder.line(), why };
-    // What a laptop cannot ask, no waiting there will answer.
-    Err(if holder.run.is_none() { refused.with_next(holder.next_step()) } else { refused })
+    // What a laptop cannot ask, and what GitHub does not tell, no waiting will answer.
+    let is_told = holder.run.is_some() && !matches!(holder.liveness(), Liveness::Unknown { .. });
+    Err(if is_told { refused } else { refused.with_next(holder.next_step()) })
 }
 
 async fn may_unlock(session: &Session) -> Result<(), Error> {
@@ -178,7 +188,7 @@ async fn remove_all<'a>(root: &Root, chosen: &[&'a Holder]) -> (Vec<&'a Holder>,
 
 fn now_there(now: &LockSeen) -> String {
     match &now.body {
-        Ok(info) => format!("{} holds it now (lock ID {})", one_line(&info.who), one_line(&info.id)),
+        Ok(info) => format!("{} holds it now (lock ID {})", info.holder(), one_line(&info.id)),
         Err(_) => "it cannot be read any more".to_owned(),
     }
 }

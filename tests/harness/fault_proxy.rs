@@ -29,6 +29,8 @@ pub enum Fault {
     CopyLater(Duration),
     /// Carried out as a store does that ignores conditions.
     WithoutConditions,
+    /// Carried out and answered, with a `Date` that is later by this.
+    ClockAhead(Duration),
     /// This status and code instead of carrying it out.
     Status(u16, &'static str),
     /// This status and code after carrying it out.
@@ -138,6 +140,7 @@ async fn serve(mut client: TcpStream, upstream: String, plan: Arc<Plan>, record:
             });
             answer
         }
+        Fault::ClockAhead(by) => forward(&upstream, &raw).await.ok().map(|answer| with_clock_ahead(&answer, by)),
         Fault::Status(status, code) => Some(error(status, code, is_s3)),
         Fault::DoneBut(status, code) => {
             forward(&upstream, &raw).await.unwrap();
@@ -194,6 +197,16 @@ fn without_conditions(raw: &[u8]) -> Vec<u8> {
     let stays = |line: &&str| !line.starts_with("if-match:") && !line.starts_with("if-none-match:");
     let head: Vec<_> = head.split("\r\n").filter(stays).collect();
     format!("{}\r\n\r\n{body}", head.join("\r\n")).into_bytes()
+}
+
+fn with_clock_ahead(answer: &[u8], by: Duration) -> Vec<u8> {
+    let head_end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+    let head = String::from_utf8_lossy(&answer[..head_end]);
+    let is_date = |line: &&str| line.to_ascii_lowercase().starts_with("date:");
+    let mut lines: Vec<String> = head.split("\r\n").filter(|line| !is_date(line)).map(str::to_owned).collect();
+    let date = (jiff::Timestamp::now() + by).strftime("%a, %d %b %Y %H:%M:%S GMT");
+    lines.push(format!("date: {date}"));
+    [lines.join("\r\n").as_bytes(), &answer[head_end..]].concat()
 }
 
 async fn forward(upstream: &str, raw: &[u8]) -> io::Result<Vec<u8>> {

@@ -59,8 +59,131 @@ fn status_tells_a_living_holder_from_a_dead_one() {
     assert!(lock["info"].as_str().unwrap().contains(&format!("acme/infra#{number}")));
     assert_eq!((lock["run"]["status"].as_str(), lock["stale"].as_bool()), (Some("completed"), Some(true)));
     assert!(seen["advice"].as_str().unwrap().contains(&id), "{seen}");
+}
+
+/// A run that is not found can be one that has just begun.
+#[test]
+fn a_run_that_is_not_found_keeps_its_young_lock() {
+    let (world, _, dead, id) = left_behind();
     world.github.delete_run(dead.run);
-    assert_eq!(status(&world)["locks"][0]["stale"], true, "a deleted run is dead");
+    let seen = status(&world);
+    assert_eq!((&seen["locks"][0]["stale"], &seen["locks"][0]["run"]["status"]), (&Value::Null, &Value::Null), "{seen}");
+    let unlock = || Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "its run is gone");
+    unlock().run().exits(10).says("younger than an hour").says("When its Terraform is dead for certain").says("force");
+    let number = world.new_image();
+    let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(10);
+    assert_eq!(world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str(), Some(id.as_str()));
+    unlock().with("force", "true").run().exits(0);
+    assert!(world.bucket.locks().is_empty());
+}
+
+#[test]
+fn a_run_that_is_not_found_is_dead_once_its_lock_is_an_hour_old() {
+    let later = Arc::new(AtomicBool::new(false));
+    let mut bucket = Ministack::shared().bucket();
+    let is_later = Arc::clone(&later);
+    // The store's clock goes on by an hour; the runner's does not.
+    let proxy = FaultProxy::start(&bucket.endpoint, move |seen| {
+        let ages = is_later.load(Ordering::SeqCst) && seen.method == "GET" && seen.path.contains(".tflock");
+        if ages { Fault::ClockAhead(Duration::from_mins(61)) } else { Fault::None }
+    });
+    bucket.endpoint.clone_from(&proxy.endpoint);
+    let (world, _, dead, id) = left_behind_in({
+        let world = World::with_bucket(bucket);
+        world.laptop().apply().succeeded();
+        world
+    });
+    world.github.delete_run(dead.run);
+    assert_eq!(status(&world)["locks"][0]["stale"], Value::Null);
+    later.store(true, Ordering::SeqCst);
+    let lock = &status(&world)["locks"][0];
+    assert_eq!((lock["stale"].as_bool(), lock["run"]["status"].as_str()), (Some(true), Some("deleted")), "{lock}");
+    Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "its run is gone").run().exits(0);
+    assert!(world.bucket.locks().is_empty());
+}
+
+/// `apply dev` lost its machine; `apply prod` of the same run waits for a reviewer, for weeks.
+#[test]
+fn a_dead_jobs_lock_is_stale_while_its_run_waits_for_a_reviewer() {
+    for waits in ["waiting", "in_progress"] {
+        let (world, _, dead, id) = left_behind();
+        world.github.finish_run_before(dead.run, "failure", 7);
+        world.github.add_job(dead.run, "apply prod", waits);
+        let seen = status(&world);
+        let unlock = Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "its runner was lost").run();
+        if waits == "in_progress" {
+            // Its own clock says that it can have taken the lock.
+            assert_eq!(seen["locks"][0]["stale"], false, "{seen}");
+            unlock.exits(10).says("may be alive");
+            continue;
+        }
+        assert_eq!(seen["locks"][0]["run"]["status"], "waiting", "{seen}");
+        assert_eq!(seen["locks"][0]["stale"], true, "{seen}");
+        assert!(seen["advice"].as_str().unwrap().starts_with("The job of that run that took the lock is over"), "{seen}");
+        unlock.exits(0);
+        assert!(world.bucket.locks().is_empty());
+    }
+}
+
+#[test]
+fn a_job_whose_runner_stopped_reporting_is_not_dead() {
+    let (world, _, dead, id) = left_behind();
+    world.github.finish_run_before(dead.run, "failure", 30);
+    world.github.lose_runner(dead.run);
+    let seen = status(&world);
+    assert_eq!(seen["locks"][0]["stale"], Value::Null, "{seen}");
+    let unlock = || Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "it looks dead");
+    unlock().run().exits(10).says("stopped reporting").says("force");
+    let number = world.new_image();
+    let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(10).says("a person must look");
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+    unlock().with("force", "true").run().exits(0);
+}
+
+/// Whoever writes the lock writes what it is for, too.
+#[test]
+fn a_kept_lock_that_says_plan_is_kept() {
+    let (world, _, dead, id) = left_behind();
+    world.github.finish_run_before(dead.run, "failure", 30);
+    let kept = format!("stategate/{PROD_KEY}/rescued/{}-1.tfstate", dead.run);
+    world.bucket.put(&kept, "{}");
+    let mut lock = world.bucket.json(PROD_LOCK).unwrap();
+    lock["Operation"] = "OperationTypePlan".into();
+    world.bucket.put(PROD_LOCK, &lock.to_string());
+    assert_eq!(status(&world)["locks"][0]["stale"], false);
+    let number = world.new_image();
+    let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    breaking.run().exits(10).says("on purpose");
+    assert_eq!(world.bucket.json(PROD_LOCK).unwrap()["ID"].as_str(), Some(id.as_str()));
+}
+
+#[test]
+fn the_beginning_of_a_lock_id_is_recognised() {
+    let world = World::applied();
+    let id = "c9b75094-88f1-4a3e-9a2b-7d3f1c0e5a11";
+    world.bucket.put(PROD_LOCK, &format!(r#"{{"ID":"{id}","Who":"colleague@desk"}}"#));
+    let unlock = |id: &str| Step::unlock(&world, "hubot").with("lock-id", id).with("reason", "a slip").run().exits(10);
+    let told = format!("That is the beginning of the lock's ID. Give all of it: `{id}`.");
+    unlock("c9b75094").says(&told);
+    unlock(" c9b75094-88f1 ").says(&told);
+    for other in ["c9b", "88f1", "c9b75095"] {
+        assert!(!unlock(other).log.contains("the beginning of"), "{other}");
+    }
+    assert_eq!(world.bucket.locks(), [PROD_LOCK]);
+}
+
+#[test]
+fn a_lock_without_a_name_is_somebodys() {
+    let world = World::applied();
+    world.bucket.put(PROD_LOCK, r#"{"ID":"5f0c","Who":""}"#);
+    let status = Step::new(&world, "status", world.github.dispatch_event("hubot")).run().exits(0);
+    let status = status.says("somebody who left no name").says("Ask whoever works on this state.");
+    assert!(!status.log.contains("Ask ."), "{}", status.log);
+    let number = world.new_image();
+    let plan = Step::plan(&world, number).with("lock-timeout", "0s").run().exits(10).says("somebody who left no name");
+    assert!(!world.github.comment(number).contains("Ask ."), "{}", plan.log);
 }
 
 #[test]

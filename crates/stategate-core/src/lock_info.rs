@@ -15,6 +15,9 @@ use super::harmless::is_active;
 /// from a chat must not fill a colleague's terminal.
 const LONGEST_TEXT: usize = 400;
 
+/// Who holds a lock that names nobody.
+const UNNAMED: &str = "somebody who left no name";
+
 /// What precedes the reason of a freeze in `Info`.
 const FREEZE: &str = "freeze: ";
 
@@ -232,6 +235,12 @@ impl LockInfo {
         }
         json.push('}');
         json
+    }
+
+    /// Whom to name as the holder. Other programs may leave `Who` empty.
+    pub fn holder(&self) -> String {
+        let who = one_line(&self.who);
+        if who.trim().is_empty() { UNNAMED.to_owned() } else { who }
     }
 
     /// When the holder says it took the lock, by the holder's own clock. Good for a person's

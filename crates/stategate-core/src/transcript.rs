@@ -193,6 +193,11 @@ impl Transcript {
         !self.is_forced && (self.has_summary || has_error())
     }
 
+    /// Whether a second interrupt made it leave everything as it was.
+    pub fn tells_two_interrupts(&self) -> bool {
+        self.is_forced
+    }
+
     /// Whether an apply began to speak and did not come to its own end. Of one that speaks text it is
     /// not known.
     pub fn breaks_off(&self) -> bool {

@@ -23,6 +23,7 @@ pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
 pub use people::{OpenPullRequest, Permission, PullRequestDetails};
 pub use queue::{Landing, MergeGroup};
+pub use runs::RunAttempt;
 
 #[cfg(test)]
 mod tests;

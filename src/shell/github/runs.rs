@@ -6,9 +6,12 @@ use serde::de::IgnoredAny;
 
 use super::client::{Call, GitHub, Method, Repository, parse};
 use super::error::GitHubError;
-use stategate_core::liveness::RunState;
+use stategate_core::liveness::{Attempt, Job, RunState};
 
 const NEEDS: &str = "actions: read";
+
+/// A run's ID and the number of an attempt.
+pub type RunAttempt = (u64, u32);
 
 #[derive(Deserialize)]
 struct WireRun {
@@ -29,75 +32,106 @@ struct WireJob {
     #[serde(default)]
     status: String,
     #[serde(default)]
+    started_at: Option<Timestamp>,
+    #[serde(default)]
     completed_at: Option<Timestamp>,
+    #[serde(default)]
+    runner_id: Option<u64>,
+    #[serde(default)]
+    steps: Option<Vec<WireStep>>,
+}
+
+#[derive(Deserialize)]
+struct WireStep {
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+impl From<WireJob> for Job {
+    fn from(wire: WireJob) -> Job {
+        Job {
+            status: wire.status,
+            started: wire.started_at,
+            completed: wire.completed_at,
+            // GitHub writes 0 for a job that no runner took.
+            has_runner: wire.runner_id.is_some_and(|id| id != 0),
+            has_open_step: wire.steps.unwrap_or_default().iter().any(|step| step.conclusion.is_none()),
+        }
+    }
 }
 
 impl GitHub {
-    /// What GitHub says about one attempt of a run. Never fails: what could not be told is
+    /// What GitHub says about one attempt of a run. `own` is the run that asks: where GitHub does not
+    /// find that either, its "not found" says nothing. Never fails: what could not be told is
     /// [`RunState::Unknown`].
-    pub async fn run_state(&self, repository: &Repository, run_id: u64, attempt: u64) -> RunState {
-        match self.ask_run_state(repository, run_id, attempt).await {
+    pub async fn run_state(&self, repository: &Repository, asked: RunAttempt, own: RunAttempt) -> RunState {
+        match self.ask_run_state(repository, asked, own).await {
             Ok(state) => state,
             Err(error) => RunState::Unknown { why: error.to_string() },
         }
     }
 
-    /// How many jobs of one attempt are not completed; `None` when GitHub does not tell.
-    pub async fn jobs_at_work(&self, repository: &Repository, run_id: u64, attempt: u64) -> Option<usize> {
-        let path = format!("{}/actions/runs/{run_id}/attempts/{attempt}/jobs", repository.path());
-        let jobs = self.get_all(&path, NEEDS, |page: WireJobs| page.jobs).await.ok()?;
-        Some(jobs.iter().filter(|job| job.status != "completed").count())
-    }
-
-    async fn ask_run_state(&self, repository: &Repository, run_id: u64, attempt: u64) -> Result<RunState, GitHubError> {
-        let run_path = format!("{}/actions/runs/{run_id}", repository.path());
-        let path = format!("{run_path}/attempts/{attempt}");
+    async fn ask_run_state(
+        &self,
+        repository: &Repository,
+        asked: RunAttempt,
+        own: RunAttempt,
+    ) -> Result<RunState, GitHubError> {
+        let path = attempt_path(repository, asked);
         let call = Call { method: Method::Get, path: &path, body: None, needs: NEEDS };
         let answer = match self.send(call).await {
             Ok(answer) => answer,
-            Err(error) if error.is_not_found() => {
-                return self.why_not_found(repository, &run_path, error).await;
-            }
+            Err(error) if error.is_not_found() => return self.why_not_found(repository, asked, own).await,
             Err(error) => return Err(error),
         };
         let observed = answer.date.unwrap_or_else(Timestamp::now);
         let run: WireRun = parse(&call, &answer.body)?;
         let status = run.status.unwrap_or_default();
-        if status != "completed" {
-            return Ok(RunState::Alive { status });
-        }
-        let path = format!("{path}/jobs");
-        let jobs = self.get_all(&path, NEEDS, |page: WireJobs| page.jobs).await?;
-        if let Some(job) = jobs.iter().find(|job| job.status != "completed") {
-            return Ok(RunState::Alive { status: job.status.clone() });
-        }
-        let is_told = jobs.iter().all(|job| job.completed_at.is_some());
-        Ok(RunState::Finished {
-            at: jobs.iter().filter_map(|job| job.completed_at).max().filter(|_| is_told),
-            observed,
+        let jobs = match self.get_all(&format!("{path}/jobs"), NEEDS, |page: WireJobs| page.jobs).await {
+            // A run that is not completed counts as alive where its jobs are not told.
+            Err(_) if status != "completed" => Vec::new(),
+            jobs => jobs?,
+        };
+        Ok(RunState::Found(Attempt {
+            status,
             conclusion: run.conclusion,
-        })
+            observed,
+            jobs: jobs.into_iter().map(Job::from).collect(),
+        }))
     }
 
-    /// "Not found" means deleted only where the token sees the repository, and no attempt of the
-    /// run at all.
+    /// "Not found" says something about a run only where no attempt of it is found, and where the
+    /// token sees runs at all.
     async fn why_not_found(
         &self,
         repository: &Repository,
-        run_path: &str,
-        error: GitHubError,
+        asked: RunAttempt,
+        own: RunAttempt,
     ) -> Result<RunState, GitHubError> {
-        match self.get::<IgnoredAny>(run_path, NEEDS).await {
-            Ok(IgnoredAny) => {
-                return Ok(RunState::Unknown { why: "the run is there, but not this attempt of it".to_owned() });
-            }
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
+        if self.is_found(&run_path(repository, asked)).await? {
+            return Ok(RunState::Unknown { why: "the run is there, but not this attempt of it".to_owned() });
         }
-        match self.get::<IgnoredAny>(&repository.path(), "metadata: read").await {
-            Ok(IgnoredAny) => Ok(RunState::Deleted),
-            Err(unseen) if unseen.is_not_told() => Err(error),
-            Err(unseen) => Err(unseen),
+        if self.is_found(&attempt_path(repository, own)).await? {
+            return Ok(RunState::NotFound);
+        }
+        Ok(RunState::Unknown {
+            why: "GitHub finds neither its run nor the one that asks, so the token may see no runs".to_owned(),
+        })
+    }
+
+    async fn is_found(&self, path: &str) -> Result<bool, GitHubError> {
+        match self.get::<IgnoredAny>(path, NEEDS).await {
+            Ok(IgnoredAny) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
         }
     }
+}
+
+fn run_path(repository: &Repository, (run_id, _): RunAttempt) -> String {
+    format!("{}/actions/runs/{run_id}", repository.path())
+}
+
+fn attempt_path(repository: &Repository, asked: RunAttempt) -> String {
+    format!("{}/attempts/{}", run_path(repository, asked), asked.1)
 }

@@ -8,6 +8,7 @@ use std::process;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::{temporary_directory, variable};
 use crate::shell::processes::{ProcessGroup, ProcessId};
@@ -57,9 +58,10 @@ pub struct Footprint {
     /// How far its apply came.
     #[serde(default)]
     pub apply: Apply,
-    /// Where the state is that could not be uploaded, and what to do about it.
+    /// Whether the state that could not be uploaded is in the bucket, whole, where the rescued states of
+    /// this run are. A place of ours and no words: whoever can write this file must not speak through us.
     #[serde(default)]
-    pub rescued: Option<(String, String)>,
+    pub is_rescued: bool,
     /// Whether it told its result; a killed process did not.
     #[serde(default)]
     pub concluded: bool,
@@ -93,7 +95,7 @@ impl Footprint {
             lock_id: None,
             pull_requests: Vec::new(),
             apply: Apply::NotStarted,
-            rescued: None,
+            is_rescued: false,
             concluded: false,
             file,
         }
@@ -129,12 +131,12 @@ impl Footprint {
         self.save()
     }
 
-    /// Writes down that the new state could not be uploaded: where it is, and what to do about it.
+    /// Writes down that the new state could not be uploaded, and is rescued.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn set_rescued(&mut self, told: (String, String)) -> Result<(), FootprintError> {
-        self.rescued = Some(told);
+    pub fn set_rescued(&mut self) -> Result<(), FootprintError> {
+        self.is_rescued = true;
         self.save()
     }
 
@@ -192,6 +194,10 @@ impl Footprint {
             let Ok(text) = fs::read(&path) else { continue };
             // A half-written file belongs to a process that died before it could take a lock.
             let Ok(mut footprint) = serde_json::from_slice::<Footprint>(&text) else { continue };
+            // Nor does any of ours name another ID than a UUID. Such a file is somebody else's.
+            if footprint.lock_id.as_deref().is_some_and(|id| Uuid::parse_str(id).is_err()) {
+                continue;
+            }
             footprint.file = Some(path);
             if footprint.run == run && footprint.working_directory == working_directory {
                 found.push(footprint);

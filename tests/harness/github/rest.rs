@@ -320,8 +320,10 @@ fn rerun(state: &mut State, id: &str) -> Answer {
 
 fn jobs(state: &State, question: &Question, run: &Run, number: usize) -> Answer {
     let Some(attempt) = number.checked_sub(1).and_then(|index| run.attempts.get(index)) else { return not_found() };
-    let page = question.page(vec![build("Job", &views::job(state, run, number, attempt))]);
-    Answer { body: json!({ "total_count": 1, "jobs": page.body }), ..page }
+    let jobs: Vec<Value> = views::jobs(state, run, number, attempt).iter().map(|job| build("Job", job)).collect();
+    let count = jobs.len();
+    let page = question.page(jobs);
+    Answer { body: json!({ "total_count": count, "jobs": page.body }), ..page }
 }
 
 fn approvals(run: &Run) -> Value {

@@ -124,7 +124,7 @@ pub struct Run {
     pub approvals: Vec<Approval>,
 }
 
-/// One attempt of a run, with its one job.
+/// One attempt of a run, with the job that uses the action.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub status: String,
@@ -133,6 +133,19 @@ pub struct Attempt {
     pub triggering_actor: String,
     pub started: Timestamp,
     pub completed: Option<Timestamp>,
+    /// GitHub lost contact with that job's runner in the middle of a step.
+    pub lost: bool,
+    /// Its other jobs.
+    pub others: Vec<Job>,
+}
+
+/// A job that the runner of the tests does not run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub name: String,
+    /// Not `completed`.
+    pub status: String,
+    pub started: Timestamp,
 }
 
 /// An approval of a run for environments.

@@ -1,7 +1,7 @@
 //! What people and the machinery of GitHub do: open, push, review, merge, run.
 
 use super::FakeGithub;
-use super::state::{Approval, Attempt, Environment, Merge, Pull, Review, Run, State, minutes_ago, now};
+use super::state::{Approval, Attempt, Environment, Job, Merge, Pull, Review, Run, State, minutes_ago, now};
 
 /// A push, as its event tells it.
 #[derive(Debug, Clone)]
@@ -207,6 +207,17 @@ impl FakeGithub {
         attempt.started = attempt.started.min(minutes_ago(minutes + 1));
     }
 
+    /// The latest attempt has another job, with a status of GitHub's such as `waiting`.
+    pub fn add_job(&self, run: u64, name: &str, status: &str) {
+        let job = Job { name: name.to_owned(), status: status.to_owned(), started: now() };
+        run_mut(&mut self.state(), run).attempts.last_mut().expect("a run has an attempt").others.push(job);
+    }
+
+    /// GitHub loses contact with the runner of the latest attempt's job, in the middle of a step.
+    pub fn lose_runner(&self, run: u64) {
+        run_mut(&mut self.state(), run).attempts.last_mut().expect("a run has an attempt").lost = true;
+    }
+
     /// Somebody deletes a run.
     pub fn delete_run(&self, run: u64) {
         self.state().runs.remove(&run);
@@ -260,6 +271,8 @@ fn attempt(job: &str, actor: &str) -> Attempt {
         triggering_actor: actor.to_owned(),
         started: now(),
         completed: None,
+        lost: false,
+        others: Vec::new(),
     }
 }
 

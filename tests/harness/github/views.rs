@@ -195,8 +195,8 @@ pub fn run(state: &State, run: &Run, number: usize, attempt: &Attempt) -> Value 
         "run_number": 1,
         "run_attempt": number,
         "event": run.event,
-        "status": attempt.status,
-        "conclusion": attempt.conclusion,
+        "status": attempt.others.first().map_or(&attempt.status, |other| &other.status),
+        "conclusion": if attempt.others.is_empty() { json!(attempt.conclusion) } else { Value::Null },
         "workflow_id": 1,
         "url": format!("https://api.github.com/repos/{slug}/actions/runs/{}", run.id),
         "html_url": format!("https://github.com/{slug}/actions/runs/{}", run.id),
@@ -210,23 +210,47 @@ pub fn run(state: &State, run: &Run, number: usize, attempt: &Attempt) -> Value 
     })
 }
 
-pub fn job(state: &State, run: &Run, number: usize, attempt: &Attempt) -> Value {
-    json!({
-        "id": run.id * 10 + number as u64,
-        "run_id": run.id,
-        "run_attempt": number,
-        "node_id": format!("CR_{}", run.id),
-        "head_sha": run.head_sha,
-        "head_branch": run.head_branch,
-        "html_url": format!("https://github.com/{}/actions/runs/{}/job/{number}", state.slug(), run.id),
-        "status": attempt.status,
-        "conclusion": attempt.conclusion,
-        "created_at": attempt.started,
-        "started_at": attempt.started,
-        "completed_at": attempt.completed,
-        "name": attempt.job,
-        "workflow_name": run.workflow,
-    })
+/// The jobs of an attempt, the one that uses the action first.
+pub fn jobs(state: &State, run: &Run, number: usize, attempt: &Attempt) -> Vec<Value> {
+    let common = |index: u64, name: &str| {
+        json!({
+            "id": run.id * 100 + index * 10 + number as u64,
+            "run_id": run.id,
+            "run_attempt": number,
+            "node_id": format!("CR_{}_{index}", run.id),
+            "head_sha": run.head_sha,
+            "head_branch": run.head_branch,
+            "html_url": format!("https://github.com/{}/actions/runs/{}/job/{index}", state.slug(), run.id),
+            "name": name,
+            "workflow_name": run.workflow,
+        })
+    };
+    let mut ours = common(0, &attempt.job);
+    ours["status"] = json!(attempt.status);
+    ours["conclusion"] = json!(attempt.conclusion);
+    ours["created_at"] = json!(attempt.started);
+    ours["started_at"] = json!(attempt.started);
+    ours["completed_at"] = json!(attempt.completed);
+    ours["runner_id"] = json!(21);
+    ours["runner_name"] = json!("GitHub Actions 1");
+    ours["steps"] = json!([{ "number": 1, "name": "Set up job", "status": "completed", "conclusion": "success" }]);
+    if attempt.lost {
+        let open = json!({ "number": 2, "name": "apply", "status": "in_progress", "conclusion": null });
+        ours["steps"].as_array_mut().expect("steps").push(open);
+    }
+    let mut jobs = vec![ours];
+    for (index, other) in (1..).zip(&attempt.others) {
+        let mut job = common(index, &other.name);
+        job["status"] = json!(other.status);
+        job["conclusion"] = Value::Null;
+        job["created_at"] = json!(other.started);
+        job["started_at"] = json!(other.started);
+        job["completed_at"] = Value::Null;
+        let has_runner = other.status == "in_progress";
+        job["runner_id"] = if has_runner { json!(22) } else { Value::Null };
+        jobs.push(job);
+    }
+    jobs
 }
 
 pub fn environment(state: &State, name: &str, environment: &Environment) -> Value {

@@ -5,19 +5,24 @@ use serde_json::{Value, json};
 use super::fake::{Fake, Reply};
 use super::infra;
 use crate::shell::github::Permission;
-use stategate_core::liveness::RunState;
+use stategate_core::liveness::{Job, RunState};
 
 const HEAD: &str = "1111111111111111111111111111111111111111";
 const MERGE: &str = "2222222222222222222222222222222222222222";
 const BEFORE: &str = "3333333333333333333333333333333333333333";
 
 #[tokio::test]
-async fn a_run_is_over_when_its_attempt_and_all_its_jobs_are() {
-    let job = |status: &str, at: Value| json!({ "status": status, "completed_at": at });
-    let run = |status: &'static str, jobs: Vec<Value>| async move {
+async fn a_run_is_read_with_its_jobs_and_their_steps() {
+    let run = |status: &'static str, jobs: u16| async move {
         let fake = Fake::start(move |asked| {
             let reply = if asked.path.contains("/jobs") {
-                Reply::json(&json!({ "total_count": jobs.len(), "jobs": jobs }))
+                let step = |conclusion: Value| json!({ "name": "x", "status": "x", "conclusion": conclusion });
+                let times = json!({ "started_at": "2026-11-20T12:00:00Z", "completed_at": "2026-11-20T12:10:00Z" });
+                let mut job = json!({ "status": "completed", "runner_id": 7, "steps": [step(json!("success")), step(Value::Null)] });
+                job.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+                let waits = json!({ "status": "waiting", "runner_id": 0, "started_at": null, "completed_at": null });
+                let bare = json!({ "status": "queued" });
+                Reply::status(jobs, &json!({ "total_count": 3, "jobs": [job, waits, bare] }))
             } else {
                 assert_eq!(asked.path, "/repos/acme/infra/actions/runs/5/attempts/2");
                 Reply::json(&json!({ "name": null, "head_branch": null, "status": status, "conclusion": "cancelled" }))
@@ -25,43 +30,43 @@ async fn a_run_is_over_when_its_attempt_and_all_its_jobs_are() {
             reply.header("date", "Fri, 20 Nov 2026 12:30:00 GMT")
         })
         .await;
-        fake.client().run_state(&infra(), 5, 2).await
+        fake.client().run_state(&infra(), (5, 2), (9, 1)).await
     };
-    let ended = [job("completed", json!("2026-11-20T12:00:00Z")), job("completed", json!("2026-11-20T12:10:00Z"))];
-    let state = run("completed", ended.to_vec()).await;
-    assert_eq!(
-        state,
-        RunState::Finished {
-            at: "2026-11-20T12:10:00Z".parse().ok(),
-            observed: "2026-11-20T12:30:00Z".parse().unwrap(),
-            conclusion: Some("cancelled".to_owned()),
-        }
-    );
-    let alive = run("completed", vec![ended[0].clone(), job("in_progress", Value::Null)]).await;
-    assert_eq!(alive, RunState::Alive { status: "in_progress".to_owned() });
-    let waiting = run("waiting", Vec::new()).await;
-    assert_eq!(waiting, RunState::Alive { status: "waiting".to_owned() });
-    for untold in [vec![job("completed", Value::Null), ended[0].clone()], Vec::new()] {
-        let state = run("completed", untold).await;
-        assert!(matches!(state, RunState::Finished { at: None, .. }), "{state:?}");
-    }
+    let time = |text: &str| format!("2026-11-20T{text}Z").parse().unwrap();
+    let RunState::Found(attempt) = run("completed", 200).await else { panic!("it was found") };
+    let told = (attempt.status.as_str(), attempt.conclusion.as_deref(), attempt.observed);
+    assert_eq!(told, ("completed", Some("cancelled"), time("12:30:00")));
+    let done = Job {
+        status: "completed".to_owned(),
+        started: Some(time("12:00:00")),
+        completed: Some(time("12:10:00")),
+        has_runner: true,
+        has_open_step: true,
+    };
+    let waits = |status: &str| Job { status: status.to_owned(), ..Job::default() };
+    assert_eq!(attempt.jobs, [done, waits("waiting"), waits("queued")]);
+    // Without its jobs, only a run that is not completed says anything.
+    let RunState::Found(attempt) = run("in_progress", 403).await else { panic!("it was found") };
+    assert_eq!((attempt.status.as_str(), attempt.jobs), ("in_progress", Vec::new()));
+    assert!(matches!(run("completed", 403).await, RunState::Unknown { .. }));
 }
 
 #[tokio::test]
-async fn a_run_that_is_not_found_is_deleted_only_where_the_repository_is_seen() {
-    let seen = |run: u16, repository: u16| async move {
+async fn a_run_is_missing_only_where_the_same_question_finds_our_own() {
+    let seen = |run: u16, own: u16| async move {
         let fake = Fake::start(move |asked| match asked.path.as_str() {
-            "/repos/acme/infra" => Reply::message(repository, "x"),
+            "/repos/acme/infra" => Reply::message(200, "x"),
+            "/repos/acme/infra/actions/runs/9/attempts/3" => Reply::message(own, "x"),
             "/repos/acme/infra/actions/runs/5" => Reply::message(run, "x"),
             _ => Reply::message(404, "Not Found"),
         })
         .await;
-        fake.client().run_state(&infra(), 5, 1).await
+        fake.client().run_state(&infra(), (5, 1), (9, 3)).await
     };
-    assert_eq!(seen(404, 200).await, RunState::Deleted);
-    for (run, repository) in [(404, 404), (404, 403), (200, 200), (403, 200), (500, 200)] {
-        let state = seen(run, repository).await;
-        assert!(matches!(state, RunState::Unknown { .. }), "{run} {repository}: {state:?}");
+    assert_eq!(seen(404, 200).await, RunState::NotFound);
+    for (run, own) in [(404, 404), (404, 403), (200, 200), (403, 200), (500, 200), (404, 500)] {
+        let state = seen(run, own).await;
+        assert!(matches!(state, RunState::Unknown { .. }), "{run} {own}: {state:?}");
     }
 }
 
