@@ -13,11 +13,15 @@
 //! - whoever bears Terraform's name in the process group that we made for it, in case the wrapper
 //!   laid a pipe between it and us.
 //!
+//! Whom of them an interrupt is for: [`whom`].
+//!
 //! A wrapper can leave something in the background that holds our files, such as a tunnel. When
 //! the wrapper ended of itself, Terraform, its child, had ended before, so files prove nothing then.
 //!
 //! Without `/proc` (macOS) nobody's files can be seen. There, whatever is left in the group of a
 //! wrapper counts as Terraform: a daemon is waited for too, but no lock is let go too early.
+
+mod whom;
 
 use std::fs;
 use std::io;
@@ -28,6 +32,8 @@ use std::process::{self, Command};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
+
+use self::whom::{Candidate, whom};
 
 /// A process that a later one with the same number cannot be mistaken for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +120,26 @@ impl ProcessGroup {
             .collect()
     }
 
+    /// The Terraforms among all that belongs to it, for an interrupt. The process that we started is one
+    /// of them only where its program is Terraform.
+    pub fn terraforms(&self) -> Vec<Survivor> {
+        let rows: Vec<Row> = table().into_iter().filter(|row| !row.is_dead && row.pid != process::id()).collect();
+        let is_reused = rows.iter().any(|row| row.pid == self.leader.pid && row.started != self.leader.started);
+        let below = if is_reused { Vec::new() } else { below(self.leader.pid, &rows) };
+        let mut candidates = Vec::new();
+        for row in &rows {
+            let has_our_output = output_files(row.pid).iter().any(|file| self.output.contains(file));
+            let is_in_group = row.group == self.leader.pid && !is_reused;
+            if has_our_output || is_in_group || below.contains(&row.pid) {
+                let is_terraform = is_named_terraform(&row.program());
+                candidates.push(Candidate { pid: row.pid, parent: row.parent, is_terraform, has_our_output });
+            }
+        }
+        let wanted = whom(&candidates);
+        let chosen = rows.into_iter().filter(|row| wanted.contains(&row.pid));
+        chosen.map(|row| Survivor { pid: row.pid, name: row.name }).collect()
+    }
+
     /// The files in a directory that were its standard output and error. None without `/proc`.
     pub fn output_in(&self, directory: &Path) -> Vec<PathBuf> {
         let files = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -127,14 +153,6 @@ impl ProcessGroup {
             return Some(self.leader.pid);
         }
         self.survivors(Ended::ByForce).first().map(|survivor| survivor.pid)
-    }
-}
-
-impl Survivor {
-    /// Whether its name says that it is Terraform. Who only holds the output may be a relay, such
-    /// as `tee`, without which Terraform would die at its next line.
-    pub fn is_named_terraform(&self) -> bool {
-        is_named_terraform(&self.name)
     }
 }
 
@@ -174,14 +192,27 @@ pub fn is_anybody_in(directory: &Path) -> Option<bool> {
 
 /// Who started a process; `None` without `/proc`.
 fn parent_of(pid: u32) -> Option<u32> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    if cfg!(target_os = "linux") { Row::of(pid).map(|row| row.parent) } else { None }
+}
+
+/// A process and all that it started, and what those started.
+fn below(top: u32, rows: &[Row]) -> Vec<u32> {
+    let mut found = vec![top];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        let children = rows.iter().filter(|row| row.parent == parent && !found.contains(&row.pid));
+        let children: Vec<u32> = children.map(|row| row.pid).collect();
+        found.extend(children);
+        next += 1;
+    }
+    found
 }
 
 /// One process as the system lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     pid: u32,
+    parent: u32,
     group: u32,
     name: String,
     started: String,
@@ -203,6 +234,7 @@ impl Row {
         let fields: Vec<&str> = back.split_ascii_whitespace().collect();
         Some(Row {
             pid,
+            parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             name: front.split_once('(')?.1.to_owned(),
             started: (*fields.get(19)?).to_owned(),
@@ -213,12 +245,19 @@ impl Row {
     /// A line of `ps` with the columns that [`ps`] asks for.
     fn from_ps(line: &str) -> Option<Row> {
         let mut words = line.split_ascii_whitespace();
-        let (pid, group) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let mut number = || words.next()?.parse().ok();
+        let (pid, parent, group) = (number()?, number()?, number()?);
         let is_dead = words.next()?.starts_with('Z');
         let started: Vec<&str> = words.by_ref().take(5).collect();
         let command = words.collect::<Vec<_>>().join(" ");
         let name = command.rsplit('/').next().unwrap_or_default().to_owned();
-        Some(Row { pid, group, name, started: started.join(" "), is_dead })
+        Some(Row { pid, parent, group, name, started: started.join(" "), is_dead })
+    }
+
+    /// The name of the file that it runs. A script's own name can be Terraform's; what runs is a shell.
+    fn program(&self) -> String {
+        let file = fs::read_link(format!("/proc/{}/exe", self.pid));
+        file.ok().and_then(|file| Some(file.file_name()?.to_str()?.to_owned())).unwrap_or_else(|| self.name.clone())
     }
 }
 
@@ -236,7 +275,7 @@ fn table() -> Vec<Row> {
 }
 
 fn ps(which: &[&str]) -> Vec<Row> {
-    let columns = ["-o", "pid=,pgid=,stat=,lstart=,comm="];
+    let columns = ["-o", "pid=,ppid=,pgid=,stat=,lstart=,comm="];
     let Ok(output) = Command::new("ps").args(which).args(columns).env("LC_ALL", "C").output() else {
         return Vec::new();
     };
@@ -278,11 +317,11 @@ mod tests {
     fn both_notations_of_a_row_are_read() {
         let stat = "77 (a (b) c) S 1 70 70 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 9 9 9";
         let expected =
-            Row { pid: 77, group: 70, name: "a (b) c".to_owned(), started: "123456".to_owned(), is_dead: false };
+            Row { pid: 77, parent: 1, group: 70, name: "a (b) c".to_owned(), started: "123456".to_owned(), is_dead: false };
         assert_eq!(Row::from_proc(77, stat), Some(expected));
-        let line = "   77    70 Z+   Sat Nov 21 06:33:52 2026 /opt/some where/terraform";
+        let line = "   77     1    70 Z+   Sat Nov 21 06:33:52 2026 /opt/some where/terraform";
         let row = Row::from_ps(line).unwrap();
-        assert_eq!((row.pid, row.group, row.is_dead), (77, 70, true));
+        assert_eq!((row.pid, row.parent, row.group, row.is_dead), (77, 1, 70, true));
         assert_eq!((row.name.as_str(), row.started.as_str()), ("terraform", "Sat Nov 21 06:33:52 2026"));
     }
 

@@ -100,7 +100,13 @@ exec \"$TERRAFORM\" \"$@\"
     let program = stand_in(&world.place("bin"), script);
     let outcome = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).run().exits(14);
     assert_eq!(world.bucket.locks(), [PROD_LOCK], "{}", outcome.log);
-    assert!(outcome.log.contains("may be in no state"), "{}", outcome.log);
+    let (log, comment) = (&outcome.log, world.github.comment(number));
+    for text in [log, &comment] {
+        for told in ["got two interrupts and left at once", "may be in no state", "interrupt it once and wait"] {
+            assert!(text.contains(told), "{told:?} is not told:\n{text}");
+        }
+        assert!(!text.contains("memory"), "that is not the cause:\n{text}");
+    }
 }
 
 /// Scripts around Terraform whose exit code says nothing of it.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::files::{PROD, PROD_LOCK};
-use crate::harness::laptop::terraform;
+use crate::harness::laptop::{Sign, terraform};
+use crate::harness::process::wait_for;
 use crate::harness::python::{ON_TERMINAL, python};
 use crate::harness::runner::{Step, binary};
 use crate::harness::world::World;
@@ -19,6 +20,13 @@ const DIES: &str = "#!/bin/sh\ntrap - INT\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
 const WAITS: &str = "#!/bin/bash\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
 const PASSES_ON: &str = "#!/bin/bash\ntrap 'kill -INT $child' INT\n\"$TERRAFORM\" \"$@\" &\nchild=$!\nwhile kill -0 $child 2>/dev/null; do wait $child; code=$?; done\nexit $code\n";
 const LAYS_A_PIPE: &str = "#!/bin/bash\nset -o pipefail\n\"$TERRAFORM\" \"$@\" 2>&1 | cat\n";
+/// coreutils' own, as people limit an apply. It signals its child, and then its whole group.
+const TIMEOUT: &str = "#!/bin/bash\nexec timeout 45m \"$TERRAFORM\" \"$@\"\n";
+const TIMEOUT_BEHIND_A_SHELL: &str = "#!/bin/bash\ntimeout 45m \"$TERRAFORM\" \"$@\"\nexit $?\n";
+const TIMEOUT_IN_A_PIPE: &str = "#!/bin/bash\nset -o pipefail\ntimeout 45m \"$TERRAFORM\" \"$@\" | cat\n";
+/// As a version manager's program does that is called `terraform` itself and passes signals on.
+const TIMEOUT_CALLED_TERRAFORM: &str =
+    "#!/bin/bash\ncp /usr/bin/timeout \"$0.d/terraform\" 2>/dev/null\nexec \"$0.d/terraform\" 45m \"$TERRAFORM\" \"$@\"\n";
 const LEAVES_A_TUNNEL: &str = "#!/bin/sh\nsleep 301 >/dev/null 2>&1 &\nexec \"$TERRAFORM\" \"$@\"\n";
 /// The tunnel holds what the wrapper has as standard output and error.
 const LEAVES_A_TUNNEL_AND_ITS_OUTPUT: &str = "#!/bin/sh\nsleep 301 &\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
@@ -30,6 +38,7 @@ fn wrapper(world: &World, script: &str) -> PathBuf {
     let (shebang, rest) = script.split_once('\n').unwrap();
     fs::write(&program, format!("{shebang}\n{start}{rest}")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(program.with_extension("d")).unwrap();
     program
 }
 
@@ -51,8 +60,7 @@ fn check_interrupt(script: &str) {
     let program = wrapper(&world, script);
     let step = Step::apply(&world, &push).with("terraform-bin", &program.display().to_string()).start();
     step.wait_for_apply();
-    step.signal(Signal::INT);
-    let outcome = step.finish().exits(130);
+    let outcome = step.cancel().exits(130);
     assert_eq!(outcome.log.matches("Interrupt received").count(), 1, "{}", outcome.log);
     assert!(!outcome.log.contains("Two interrupts received"), "{}", outcome.log);
     let told = outcome.log.find("Interrupt received").unwrap();
@@ -80,6 +88,57 @@ fn a_wrapper_that_passes_the_interrupt_on() {
 #[test]
 fn a_wrapper_that_lays_a_pipe_between() {
     check_interrupt(LAYS_A_PIPE);
+}
+
+#[test]
+fn behind_timeout_terraform_gets_one_interrupt() {
+    check_interrupt(TIMEOUT);
+}
+
+#[test]
+fn behind_a_shell_and_timeout_terraform_gets_one_interrupt() {
+    check_interrupt(TIMEOUT_BEHIND_A_SHELL);
+}
+
+#[test]
+fn behind_timeout_and_a_pipe_terraform_gets_one_interrupt() {
+    check_interrupt(TIMEOUT_IN_A_PIPE);
+}
+
+#[test]
+fn behind_a_program_of_its_own_name_terraform_gets_one_interrupt() {
+    check_interrupt(TIMEOUT_CALLED_TERRAFORM);
+}
+
+/// The second interrupt of `timeout` comes too late half of the time, so one cancel proves little.
+#[test]
+fn behind_timeout_each_of_many_cancels_is_one_interrupt() {
+    let world = World::applied();
+    let program = wrapper(&world, TIMEOUT).display().to_string();
+    let (laptop, sign) = (world.laptop(), Sign::new(world.scratch()));
+    laptop.files.write(&format!("{PROD}/slow.tf"), &sign.slow_resource("slow"));
+    laptop.plan();
+    let words = ["apply", "--init", "false", "--required-approvals", "0", "--apply-args", "-auto-approve"];
+    for round in 0..10 {
+        // What the last one began is tainted, and so it is made again.
+        let log = world.place("logs").join("log");
+        let file = fs::File::create(&log).unwrap();
+        let mut command = laptop.command(&binary());
+        command.args(words).args(["--terraform-bin", &program]).stdin(Stdio::null());
+        let mut process = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        let read = || fs::read_to_string(&log).unwrap_or_default();
+        wait_for("the apply", Duration::from_mins(2), || {
+            assert!(process.try_wait().unwrap().is_none(), "it ended:\n{}", read());
+            read().contains("Provisioning with").then_some(())
+        });
+        kill_process(Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap(), Signal::INT).unwrap();
+        let code = process.wait().unwrap().code();
+        let log = read();
+        assert_eq!(log.matches("Interrupt received").count(), 1, "{round}: {log}");
+        assert!(!log.contains("Two interrupts received"), "{round}: {log}");
+        assert_eq!(code, Some(130), "{round}: {log}");
+        assert!(world.bucket.locks().is_empty(), "{round}: {log}");
+    }
 }
 
 #[test]

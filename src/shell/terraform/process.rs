@@ -1,11 +1,11 @@
 //! Terraform at work: the process that we started and, when that was a wrapper, the Terraform that
 //! outlives it. One interrupt, and the end only when nobody is left who can touch the state.
 //!
-//! Who gets the interrupt? The process that we started, alone: many wrappers pass a signal on, and
-//! Terraform takes a second one for "exit at once", losing what it writes. But some do not: bash
-//! waits for its child and tells it nothing, dash and Python die. So when Terraform has not said
-//! within a few seconds that it was interrupted, whoever bears its name behind the wrapper gets
-//! the signal.
+//! Who gets the interrupt? The process that is Terraform, and the one that we started only where no
+//! Terraform is seen yet. Wrappers treat a signal as they like: `timeout` sends it twice, bash not at
+//! all, dash and Python die. Terraform takes a second one for "exit at once" and loses what it writes.
+//! When Terraform has not said within a few seconds that it was interrupted, the Terraforms that were
+//! not there before get the signal; nobody gets it twice.
 
 use std::io;
 use std::process::ExitStatus;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until};
 
-use crate::shell::processes::{self, Ended, ProcessGroup};
+use crate::shell::processes::{self, Ended, ProcessGroup, Survivor};
 
 /// What Terraform and `OpenTofu` print at the first interrupt.
 pub(super) const INTERRUPT_RECEIVED: &str = "Interrupt received";
@@ -33,7 +33,9 @@ pub(super) struct Process {
     group: Option<ProcessGroup>,
     status: Option<ExitStatus>,
     interrupted: Option<Instant>,
-    /// The others were interrupted too.
+    /// Who got an interrupt.
+    signalled: Vec<u32>,
+    /// Those who came later were interrupted too.
     passed_on: bool,
     told: bool,
     next_look: Instant,
@@ -49,6 +51,7 @@ impl Process {
             group: pid.and_then(ProcessGroup::of),
             status: None,
             interrupted: None,
+            signalled: Vec::new(),
             passed_on: false,
             told: false,
             next_look: Instant::now(),
@@ -74,10 +77,10 @@ impl Process {
     /// Sends the one interrupt.
     pub(super) fn interrupt(&mut self) {
         self.interrupted = Some(Instant::now());
+        let terraforms = self.terraforms();
         match (self.pid, self.status) {
-            (Some(pid), None) => send(pid),
-            // Only those whom it left behind can still be told.
-            _ => self.pass_on(),
+            (Some(pid), None) if terraforms.is_empty() => self.send(pid),
+            _ => terraforms.iter().for_each(|terraform| self.send(terraform.pid)),
         }
     }
 
@@ -96,13 +99,28 @@ impl Process {
         self.interrupted.filter(|_| !self.passed_on).map(|at| at + PATIENCE)
     }
 
-    /// Interrupts Terraform behind the process that we started.
+    /// Interrupts the Terraforms that got no interrupt yet.
     pub(super) fn pass_on(&mut self) {
         self.passed_on = true;
-        let others = self.group.as_ref().map(|group| group.survivors(Ended::ByForce)).unwrap_or_default();
-        for other in others.iter().filter(|other| other.is_named_terraform()) {
+        let mut others = self.terraforms();
+        others.retain(|other| !self.signalled.contains(&other.pid));
+        for other in others {
             tracing::info!("passing the interrupt on to {} (process {})", other.name, other.pid);
-            send(other.pid);
+            self.send(other.pid);
+        }
+    }
+
+    fn terraforms(&self) -> Vec<Survivor> {
+        self.group.as_ref().map(ProcessGroup::terraforms).unwrap_or_default()
+    }
+
+    fn send(&mut self, pid: u32) {
+        if self.signalled.contains(&pid) {
+            return;
+        }
+        self.signalled.push(pid);
+        if let Err(error) = processes::interrupt(pid) {
+            tracing::warn!("failed to pass the interrupt on to Terraform: {error}");
         }
     }
 
@@ -119,11 +137,5 @@ impl Process {
             );
         }
         survivors
-    }
-}
-
-fn send(pid: u32) {
-    if let Err(error) = processes::interrupt(pid) {
-        tracing::warn!("failed to pass the interrupt on to Terraform: {error}");
     }
 }
