@@ -229,8 +229,13 @@ impl Running<'_> {
     /// Waits until Terraform applies, and makes what takes its time.
     #[track_caller]
     pub fn wait_for_apply(&self) {
+        let stat = PathBuf::from(format!("/proc/{}/stat", self.pid()));
         wait_for("the apply to begin", Duration::from_mins(2), || {
-            self.log().contains("Provisioning with").then_some(())
+            // Nobody has waited for it yet, so it is there as a zombie.
+            let ended = read(&stat).rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('Z'));
+            let begun = self.log().contains("Provisioning with");
+            assert!(begun || !ended, "the step ended before its apply began:\n{}", self.log());
+            begun.then_some(())
         });
     }
 

@@ -26,6 +26,7 @@ mod cost;
 mod credentials;
 mod features;
 mod foreign_plans;
+mod forged_footprint;
 mod fuzz;
 mod gate;
 mod gate_compare;
