@@ -74,9 +74,7 @@ async fn run_state(session: &Session, run: RunRef) -> Option<(RunRef, RunState)>
     }
     let state = match session.github() {
         Ok(github) => match run.repository.parse() {
-            Ok(repository) => {
-                github.run_state(&repository, (run.run_id, run.attempt), session.run_attempt()).await
-            }
+            Ok(repository) => github.run_state(&repository, (run.run_id, run.attempt), session.run_attempt()).await,
             Err(error) => RunState::Unknown { why: GitHubError::to_string(&error) },
         },
         Err(error) => RunState::Unknown { why: error.to_string() },

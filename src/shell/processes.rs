@@ -316,8 +316,14 @@ mod tests {
     #[test]
     fn both_notations_of_a_row_are_read() {
         let stat = "77 (a (b) c) S 1 70 70 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 9 9 9";
-        let expected =
-            Row { pid: 77, parent: 1, group: 70, name: "a (b) c".to_owned(), started: "123456".to_owned(), is_dead: false };
+        let expected = Row {
+            pid: 77,
+            parent: 1,
+            group: 70,
+            name: "a (b) c".to_owned(),
+            started: "123456".to_owned(),
+            is_dead: false,
+        };
         assert_eq!(Row::from_proc(77, stat), Some(expected));
         let line = "   77     1    70 Z+   Sat Nov 21 06:33:52 2026 /opt/some where/terraform";
         let row = Row::from_ps(line).unwrap();

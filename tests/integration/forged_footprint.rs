@@ -101,6 +101,9 @@ fn it_speaks_no_words_and_to_no_other_pull_request() {
         assert!(!told.contains("evil"), "{told}");
     }
     let rescued = format!("stategate/{PROD_KEY}/rescued/");
-    assert!(!world.bucket.keys().iter().any(|key| key.starts_with(&rescued)), "nothing was applied, so nothing is kept");
+    assert!(
+        !world.bucket.keys().iter().any(|key| key.starts_with(&rescued)),
+        "nothing was applied, so nothing is kept"
+    );
     assert!(world.bucket.locks().is_empty());
 }

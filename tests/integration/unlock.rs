@@ -67,7 +67,11 @@ fn a_run_that_is_not_found_keeps_its_young_lock() {
     let (world, _, dead, id) = left_behind();
     world.github.delete_run(dead.run);
     let seen = status(&world);
-    assert_eq!((&seen["locks"][0]["stale"], &seen["locks"][0]["run"]["status"]), (&Value::Null, &Value::Null), "{seen}");
+    assert_eq!(
+        (&seen["locks"][0]["stale"], &seen["locks"][0]["run"]["status"]),
+        (&Value::Null, &Value::Null),
+        "{seen}"
+    );
     let unlock = || Step::unlock(&world, "hubot").with("lock-id", &id).with("reason", "its run is gone");
     unlock().run().exits(10).says("younger than an hour").says("When its Terraform is dead for certain").says("force");
     let number = world.new_image();
@@ -120,7 +124,10 @@ fn a_dead_jobs_lock_is_stale_while_its_run_waits_for_a_reviewer() {
         }
         assert_eq!(seen["locks"][0]["run"]["status"], "waiting", "{seen}");
         assert_eq!(seen["locks"][0]["stale"], true, "{seen}");
-        assert!(seen["advice"].as_str().unwrap().starts_with("The job of that run that took the lock is over"), "{seen}");
+        assert!(
+            seen["advice"].as_str().unwrap().starts_with("The job of that run that took the lock is over"),
+            "{seen}"
+        );
         unlock.exits(0);
         assert!(world.bucket.locks().is_empty());
     }

@@ -25,8 +25,7 @@ const TIMEOUT: &str = "#!/bin/bash\nexec timeout 45m \"$TERRAFORM\" \"$@\"\n";
 const TIMEOUT_BEHIND_A_SHELL: &str = "#!/bin/bash\ntimeout 45m \"$TERRAFORM\" \"$@\"\nexit $?\n";
 const TIMEOUT_IN_A_PIPE: &str = "#!/bin/bash\nset -o pipefail\ntimeout 45m \"$TERRAFORM\" \"$@\" | cat\n";
 /// As a version manager's program does that is called `terraform` itself and passes signals on.
-const TIMEOUT_CALLED_TERRAFORM: &str =
-    "#!/bin/bash\ncp /usr/bin/timeout \"$0.d/terraform\" 2>/dev/null\nexec \"$0.d/terraform\" 45m \"$TERRAFORM\" \"$@\"\n";
+const TIMEOUT_CALLED_TERRAFORM: &str = "#!/bin/bash\ncp /usr/bin/timeout \"$0.d/terraform\" 2>/dev/null\nexec \"$0.d/terraform\" 45m \"$TERRAFORM\" \"$@\"\n";
 const LEAVES_A_TUNNEL: &str = "#!/bin/sh\nsleep 301 >/dev/null 2>&1 &\nexec \"$TERRAFORM\" \"$@\"\n";
 /// The tunnel holds what the wrapper has as standard output and error.
 const LEAVES_A_TUNNEL_AND_ITS_OUTPUT: &str = "#!/bin/sh\nsleep 301 &\n\"$TERRAFORM\" \"$@\"\nexit $?\n";
