@@ -56,7 +56,7 @@ pub(super) async fn run(command: ReleaseCommand) -> Result<(), Error> {
         }
     }
     if !told.is_empty() {
-        tell_left_as_it_is(&session, module.errored_state());
+        tell_left_as_it_is(&session, &module.errored_state());
         if footprints.is_empty() {
             return Ok(());
         }
@@ -129,9 +129,10 @@ async fn became_of(unsettled: &mut Footprint, session: &Session, bucket: &Bucket
         return Unsettled::Untraced { id };
     }
     if transcript.breaks_off() {
-        let (ended, cause) = match transcript.tells_two_interrupts() {
-            true => ("terraform apply got two interrupts and left at once", Killed::ByTwoInterrupts),
-            false => ("terraform apply was killed with its step", Killed::ByForce),
+        let (ended, cause) = if transcript.tells_two_interrupts() {
+            ("terraform apply got two interrupts and left at once", Killed::ByTwoInterrupts)
+        } else {
+            ("terraform apply was killed with its step", Killed::ByForce)
         };
         return Unsettled::Stays(Error::ApplyKilled { ended: ended.to_owned(), stderr: String::new(), cause });
     }
@@ -157,7 +158,7 @@ async fn rescue_again(
 
 /// The lock of an apply that broke off stays, and its own step has told why. A state that is on this
 /// machine alone is in danger until the job's end.
-fn tell_left_as_it_is(session: &Session, root_file: PathBuf) {
+fn tell_left_as_it_is(session: &Session, root_file: &Path) {
     if !session.cancel.requested() && root_file.exists() {
         tracing::warn!(
             "the new state is still on this machine alone, in {}. Only a later step of this job can save it, with fresh \

@@ -158,7 +158,7 @@ fn a_kept_lock_that_says_plan_is_kept() {
     world.bucket.put(&kept, "{}");
     let mut lock = world.bucket.json(PROD_LOCK).unwrap();
     lock["Operation"] = "OperationTypePlan".into();
-    world.bucket.put(PROD_LOCK, &lock.to_string());
+    world.bucket.put(PROD_LOCK, lock.to_string());
     assert_eq!(status(&world)["locks"][0]["stale"], false);
     let number = world.new_image();
     let breaking = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
@@ -170,7 +170,7 @@ fn a_kept_lock_that_says_plan_is_kept() {
 fn the_beginning_of_a_lock_id_is_recognised() {
     let world = World::applied();
     let id = "c9b75094-88f1-4a3e-9a2b-7d3f1c0e5a11";
-    world.bucket.put(PROD_LOCK, &format!(r#"{{"ID":"{id}","Who":"colleague@desk"}}"#));
+    world.bucket.put(PROD_LOCK, format!(r#"{{"ID":"{id}","Who":"colleague@desk"}}"#));
     let unlock = |id: &str| Step::unlock(&world, "hubot").with("lock-id", id).with("reason", "a slip").run().exits(10);
     let told = format!("That is the beginning of the lock's ID. Give all of it: `{id}`.");
     unlock("c9b75094").says(&told);

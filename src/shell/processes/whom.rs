@@ -38,7 +38,9 @@ pub(super) fn whom(all: &[Candidate]) -> Vec<u32> {
 fn ancestors<'a>(all: &'a [Candidate], of: &'a Candidate) -> impl Iterator<Item = u32> + 'a {
     let parent = |one: &&'a Candidate| all.iter().find(|other| other.pid == one.parent);
     // A table that is read while processes come and go can show a ring.
-    std::iter::successors(parent(&of), move |one| parent(&one)).take(all.len()).map(|one| one.pid)
+    std::iter::successors(all.iter().find(|other| other.pid == of.parent), move |one| parent(one))
+        .take(all.len())
+        .map(|one| one.pid)
 }
 
 #[cfg(test)]
