@@ -4,6 +4,7 @@
 mod foreign;
 mod help;
 mod mistake;
+mod similar;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
@@ -411,17 +411,9 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String
     let known: BTreeSet<String> = flags.map(variable_of).chain(NO_FLAGS.map(variable_of)).collect();
     names.retain(|name| !known.contains(name));
     names.sort();
-    // clap knows what is near, of flags.
-    let bare = |name: &String| name.trim_start_matches("STATEGATE_").to_owned();
-    let all = known.iter().map(|name| Arg::new(name.clone()).long(bare(name)));
-    let guesser = clap::Command::new("stategate").args(all).disable_help_flag(true);
-    let near = |name: &String| {
-        let error = guesser.clone().try_get_matches_from(["stategate", &format!("--{}", bare(name))]).err()?;
-        match error.get(ContextKind::SuggestedArg)? {
-            ContextValue::String(near) => Some(format!("STATEGATE_{}", near.trim_start_matches('-'))),
-            _ => None,
-        }
-    };
+    let as_flag = |name: &String| name.trim_start_matches("STATEGATE_").to_lowercase().replace('_', "-");
+    let flags: Vec<String> = known.iter().map(as_flag).collect();
+    let near = |name: &String| similar::flag(&as_flag(name), flags.iter().map(String::as_str)).map(variable_of);
     names.into_iter().map(|name| (name.clone(), near(&name))).collect()
 }
 

@@ -86,13 +86,48 @@ pub(super) fn flag(command: &str, words: &[&str], has: impl Fn(&str) -> bool) ->
     None
 }
 
-/// A command of Terraform's that is another one here.
-pub(super) fn command(name: &str) -> Option<&'static str> {
+/// How the version is told.
+pub(super) const VERSION: &str = "Run `stategate --version`.";
+
+/// Commands of Terraform's that stategate neither has nor runs for anybody.
+const COMMANDS: [&str; 17] = [
+    "console",
+    "fmt",
+    "get",
+    "graph",
+    "import",
+    "login",
+    "logout",
+    "metadata",
+    "modules",
+    "output",
+    "providers",
+    "query",
+    "state",
+    "test",
+    "untaint",
+    "validate",
+    "workspace",
+];
+
+/// What to do instead of a command of Terraform's.
+pub(super) fn command(name: &str) -> Option<String> {
     match name {
-        "force-unlock" => Some("unlock"),
-        "show" => Some("render"),
+        "version" => Some(VERSION.to_owned()),
+        "init" => Some(
+            "`terraform init` runs by itself before each plan and apply; give its arguments in --init-args.".to_owned(),
+        ),
+        "destroy" => Some(by_plan("-destroy")),
+        "refresh" => Some(by_plan("-refresh-only")),
+        "taint" => Some(by_plan("-replace=ADDRESS")),
+        _ if COMMANDS.contains(&name) => Some(format!("Run `terraform {name}`: that is a command of Terraform's.")),
         _ => None,
     }
+}
+
+/// A change that is planned and reviewed like any other.
+fn by_plan(flag: &str) -> String {
+    format!("Run `stategate plan --plan-args={flag}` on a pull request; give the apply the same --plan-args.")
 }
 
 fn given(terraform: &str, flag: &str, has: impl Fn(&str) -> bool) -> String {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{definition, foreign, variable_of};
+use super::{definition, foreign, similar, variable_of};
 
 /// What is wrong with the arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
     };
-    let given = text(ContextKind::InvalidArg);
+    let given = whole_word(text(ContextKind::InvalidArg), &words);
     // A flag comes with its value's name, `--init [<true|false>]`; a value without a flag is `[COMMAND]`.
     let name = if given.starts_with('-') { given.split([' ', '=', '[']).next().unwrap_or_default() } else { given };
     let is_typed = words.iter().any(|word| word.split('=').next() == Some(name));
@@ -51,23 +51,13 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
                 (format!("{command} does not know '{word}'"), format!("{next} {}", flag.help()))
             }
             (Some(command), None, Some(meant)) => (format!("{command} takes flags only, not '{given}'"), meant),
-            (command, ..) => (
-                format!("{} does not know '{given}'", command.unwrap_or("stategate")),
-                flag.other(text(ContextKind::SuggestedArg)),
-            ),
+            (command, ..) => {
+                (format!("{} does not know '{given}'", command.unwrap_or("stategate")), flag.other(&words))
+            }
         },
         ErrorKind::InvalidSubcommand => {
-            let similar = match error.get(ContextKind::SuggestedSubcommand) {
-                Some(ContextValue::Strings(similar)) => similar.first().map(String::as_str),
-                Some(ContextValue::String(similar)) => Some(similar.as_str()),
-                _ => None,
-            };
-            let similar = foreign::command(text(ContextKind::InvalidSubcommand)).or(similar);
-            let guess = similar.map(|similar| format!("Did you mean {similar}? ")).unwrap_or_default();
-            (
-                format!("there is no command '{}'", text(ContextKind::InvalidSubcommand)),
-                format!("{guess}Give one of {}; in a workflow it is the input command.", commands.join(", ")),
-            )
+            let word = text(ContextKind::InvalidSubcommand);
+            (format!("there is no command '{word}'"), foreign::command(word).unwrap_or_else(|| one_of(&commands, word)))
         }
         ErrorKind::MissingRequiredArgument => {
             let missing = match error.get(ContextKind::InvalidArg) {
@@ -86,6 +76,20 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
         }
     };
     Some(Mistake { what, next })
+}
+
+/// clap takes `-dir` for the flag `-d`, and says no more than that.
+fn whole_word<'a>(given: &'a str, words: &[&'a str]) -> &'a str {
+    let is_short = given.len() == 2 && given.starts_with('-') && given != "--";
+    let whole = words.iter().filter(|_| is_short).find(|word| word.starts_with(given));
+    whole.map_or(given, |word| word.split('=').next().unwrap_or(word))
+}
+
+/// The commands that there are, and the one that may have been meant.
+fn one_of(commands: &[&str], word: &str) -> String {
+    let guess = similar::command(word, commands.iter().copied());
+    let guess = guess.map(|command| format!("Did you mean {command}? ")).unwrap_or_default();
+    format!("{guess}Give one of {}; in a workflow it is the input command.", commands.join(", "))
 }
 
 /// A flag, as one command has it.
@@ -157,18 +161,25 @@ impl Flag<'_> {
     }
 
     /// What was meant by a flag that the command does not have.
-    fn other(&self, similar: &str) -> String {
+    fn other(&self, words: &[&str]) -> String {
         let whole = definition();
-        let has = |command: &&clap::Command| {
-            command
-                .get_arguments()
-                .any(|arg| arg.get_long().is_some_and(|long| Some(long) == self.name.strip_prefix("--")))
-        };
+        let bare = self.name.trim_start_matches('-');
+        let has = |command: &&clap::Command| command.get_arguments().any(|arg| arg.get_long() == Some(bare));
         let having: Vec<&str> = whole.get_subcommands().filter(has).map(clap::Command::get_name).collect();
-        match (having.as_slice(), similar) {
-            ([], "") => self.help(),
-            ([], similar) => format!("Did you mean {similar}? {}", self.help()),
-            (having, _) => format!("{} is for {}. {}", self.name, having.join(", "), self.help()),
+        let first = words.iter().find(|word| having.contains(*word)).or(having.first());
+        match (self.command, first) {
+            (Some(_), _) if ["version", "V"].contains(&bare) => foreign::VERSION.to_owned(),
+            (None, Some(first)) => {
+                format!("Give the command first, such as `stategate {first} --{bare} …`. {}", self.help())
+            }
+            (Some(_), Some(_)) => format!("--{bare} is for {}. {}", having.join(", "), self.help()),
+            (Some(command), None) => {
+                let used = whole.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
+                let used = used.filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+                let guess = similar::flag(bare, used).map(|flag| format!("Did you mean --{flag}? "));
+                format!("{}{}", guess.unwrap_or_default(), self.help())
+            }
+            (None, None) => self.help(),
         }
     }
 }

@@ -30,10 +30,110 @@ fn a_boolean_alone_means_true_and_an_empty_value_means_not_given() {
 #[test]
 fn a_variable_that_no_flag_has_is_told() {
     let ours = ["STATEGATE_LOCK_TIMEOUT", "STATEGATE_GITHUB_TOKEN", "STATEGATE_BINARY_PATH", "STATEGATE_TEST_ROUNDS"];
-    let given = ours.into_iter().chain(["STATEGATE_LOCK_TIMEUOT", "STATEGATE_XYZZY", "PATH"]).map(str::to_owned);
-    let near = Some("STATEGATE_LOCK_TIMEOUT".to_owned());
-    let told = [("STATEGATE_LOCK_TIMEUOT".to_owned(), near), ("STATEGATE_XYZZY".to_owned(), None)];
+    let wrong = ["STATEGATE_DIR", "STATEGATE_FORCED", "STATEGATE_LOCK_TIMEUOT", "STATEGATE_XYZZY", "PATH"];
+    let given = ours.into_iter().chain(wrong).map(str::to_owned);
+    let told = [
+        ("STATEGATE_DIR", Some("STATEGATE_WORKING_DIRECTORY")),
+        ("STATEGATE_FORCED", None),
+        ("STATEGATE_LOCK_TIMEUOT", Some("STATEGATE_LOCK_TIMEOUT")),
+        ("STATEGATE_XYZZY", None),
+    ];
+    let told = told.map(|(wrong, near)| (wrong.to_owned(), near.map(str::to_owned)));
     assert_eq!(unknown_variables(given), told);
+}
+
+/// What is told to do next about a mistake.
+fn next_of(line: &str) -> String {
+    let words: Vec<OsString> =
+        shell_words::split(&format!("stategate {line}")).unwrap().into_iter().map(OsString::from).collect();
+    mistake(&parse(words.clone()).unwrap_err(), &words).unwrap().next
+}
+
+#[test]
+fn a_mistyped_command_is_recognised() {
+    for (typed, meant) in [
+        ("paln", "plan"),
+        ("plna", "plan"),
+        ("pan", "plan"),
+        ("pln", "plan"),
+        ("pla", "plan"),
+        ("Plan", "plan"),
+        ("plam", "plan"),
+        ("appyl", "apply"),
+        ("aply", "apply"),
+        ("APPLY", "apply"),
+        ("unlcok", "unlock"),
+        ("lokc", "lock"),
+        ("stauts", "status"),
+        ("stat", "status"),
+        ("relaese", "release"),
+        ("redner", "render"),
+        ("completion", "completions"),
+        ("freeze", "lock"),
+        ("force-unlock", "unlock"),
+        ("show", "render"),
+    ] {
+        let next = next_of(typed);
+        assert!(next.starts_with(&format!("Did you mean {meant}? Give one of plan, ")), "{typed}: {next}");
+    }
+    for nothing_near in ["doctor", "frobnicate", "x", "42", "-"] {
+        assert!(next_of(nothing_near).starts_with("Give one of plan, "), "{nothing_near}: {}", next_of(nothing_near));
+    }
+}
+
+#[test]
+fn a_command_of_terraforms_is_told_what_does_it_here() {
+    for (typed, told) in [
+        ("version", "Run `stategate --version`."),
+        ("init", "`terraform init` runs by itself before each plan and apply; give its arguments in --init-args."),
+        (
+            "destroy",
+            "Run `stategate plan --plan-args=-destroy` on a pull request; give the apply the same --plan-args.",
+        ),
+        ("refresh", "Run `stategate plan --plan-args=-refresh-only` on a pull request"),
+        ("validate", "Run `terraform validate`: that is a command of Terraform's."),
+        ("import", "Run `terraform import`: that is a command of Terraform's."),
+        ("output", "Run `terraform output`"),
+        ("workspace", "Run `terraform workspace`"),
+    ] {
+        assert!(next_of(typed).starts_with(told), "{typed}: {}", next_of(typed));
+    }
+}
+
+#[test]
+fn a_flag_is_proposed_only_where_the_command_uses_it() {
+    for (line, told) in [
+        ("plan --dir .", "Did you mean --working-directory?"),
+        ("apply --path=envs/prod", "Did you mean --working-directory?"),
+        ("status --directory x", "Did you mean --working-directory?"),
+        ("plan --chdir x", "Give the root module's directory with --working-directory."),
+        ("plan -dir=x", "Did you mean --working-directory?"),
+        ("plan --wrokspace x", "Did you mean --workspace?"),
+        ("plan --working_directory x", "Did you mean --working-directory?"),
+        ("plan --timeout 3m", "Did you mean --lock-timeout?"),
+        ("plan --aprovers a", "Did you mean --approvers?"),
+        ("plan --env prod", "Did you mean --environment?"),
+        ("unlock --id 3", "Did you mean --lock-id?"),
+        ("apply --pr 3", "Did you mean --pull-request?"),
+        ("plan --version", "Run `stategate --version`."),
+        ("--working-directory x plan", "Give the command first, such as `stategate plan --working-directory"),
+    ] {
+        assert!(next_of(line).contains(told), "{line}: {}", next_of(line));
+    }
+    // Not what the command has no use for, and nothing that turns a safety off.
+    for line in [
+        "status --enviroment x",
+        "plan --on-plan-chang fail",
+        "plan --allow-direct-psh",
+        "apply --allow-direct-psh",
+        "apply --allow",
+        "unlock --forc",
+        "plan --break-stale-locks",
+        "render --di",
+        "plan --frobnicate",
+    ] {
+        assert!(next_of(line).starts_with("See `stategate "), "{line}: {}", next_of(line));
+    }
 }
 
 #[test]

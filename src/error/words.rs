@@ -82,11 +82,10 @@ fn failed_hint(command: &str, stderr: &str) -> &'static str {
 }
 
 /// What mends every other failure of Terraform's.
-const FIX: &str = "Fix what Terraform reports, or run again where the code is right.";
+const FIX: &str = "Fix what Terraform reports; if the code is right, run again.";
 
 /// The same on a pull request, whose next commit is planned without anybody asking for it.
-const FIX_ON_PULL_REQUEST: &str =
-    "Fix what Terraform reports (each new commit is planned by itself), or run again where the code is right.";
+const FIX_ON_PULL_REQUEST: &str = "Fix what Terraform reports and push again; if the code is right, re-run.";
 
 /// A remedy as it is told on a pull request.
 pub(super) fn on_pull_request(hint: &str) -> String {
@@ -229,7 +228,7 @@ mod tests {
             ("terraform init", "The attribute \"key\" is required by the backend.", "-backend-config=FILE"),
             ("terraform plan", "Error: No value for required variable", "TF_VAR_name"),
             ("terraform plan", "Given variables file eu.tfvars does not exist.", "relative to the root module"),
-            ("terraform plan", "Error: something else", "Fix what Terraform reports, or run again"),
+            ("terraform plan", "Error: something else", "Fix what Terraform reports; if the code is right, run again."),
         ] {
             assert!(failed_hint(command, text).contains(named), "{command}: {text}");
         }

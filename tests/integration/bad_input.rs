@@ -312,7 +312,11 @@ fn an_empty_value_is_the_default() {
 fn commands_and_flags_that_do_not_exist() {
     for (arguments, error, next) in [
         (&["frobnicate"][..], "there is no command 'frobnicate'", "one of plan, apply, unlock"),
-        (&["plna"], "there is no command 'plna'", "Did you mean plan? Give one of"),
+        (&["paln"], "there is no command 'paln'", "Did you mean plan? Give one of"),
+        (&["version"], "there is no command 'version'", "Run `stategate --version`."),
+        (&["destroy"], "there is no command 'destroy'", "`stategate plan --plan-args=-destroy` on a pull request"),
+        (&["doctor"], "there is no command 'doctor'", "Give one of plan, apply, unlock"),
+        (&["plan", "--dir", "."], "plan does not know '--dir'", "Did you mean --working-directory?"),
         (&["--frobnicate"], "stategate does not know '--frobnicate'", "stategate --help"),
         (&["plan", "--lock-timeuot", "3m"], "plan does not know '--lock-timeuot'", "Did you mean --lock-timeout?"),
         (&["plan", "--lock-id", "3"], "plan does not know '--lock-id'", "--lock-id is for unlock"),

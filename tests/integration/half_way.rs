@@ -87,8 +87,7 @@ fn what_fails_before_the_apply_says_that_nothing_was_changed() {
             "Unsupported argument, at `environments/prod/more.tf:2`\n",
         ],
     );
-    let next =
-        "Fix what Terraform reports (each new commit is planned by itself), or run again where the code is right.";
+    let next = "Fix what Terraform reports and push again; if the code is right, re-run.";
     for text in [&comment, &failed.summary, &failed.log] {
         all_in(text, &[next]);
     }
