@@ -69,6 +69,7 @@ mod terraforms;
 mod unlock;
 #[cfg(target_os = "linux")]
 mod untraced;
+mod versions;
 mod waiting;
 mod workflows;
 mod wrapper;
