@@ -173,7 +173,7 @@ pub enum Error {
     #[error("{ended}, in the middle of its work: what it did last may be in no state")]
     ApplyKilled { ended: String, stderr: String, cause: Killed },
     #[error("{path} is left over from an apply whose state could not be uploaded")]
-    OldErroredState { path: PathBuf },
+    OldErroredState { path: PathBuf, is_committed: bool },
     #[error("the state {key} cannot be read: {why}")]
     StateUnreadable { key: String, why: String },
     #[error("{0}")]
@@ -353,6 +353,8 @@ impl Error {
             Error::StateLost { .. } => format!("{LOCK_STAYS} See that the runner's disk has room. {IMPORT} A part that is left names much of what was made."),
             Error::ApplyKilled { cause: Killed::ByTwoInterrupts, .. } => format!("{LOCK_STAYS} {IMPORT} Next time interrupt it once and wait: after the second interrupt Terraform leaves without saving what is at work."),
             Error::ApplyKilled { cause: Killed::ByForce, .. } => format!("{LOCK_STAYS} {IMPORT} Where memory was short, take a larger runner, or `-parallelism=2` in the input apply-args (--apply-args)."),
+            // Its author would have it pushed over the state.
+            Error::OldErroredState { is_committed: true, .. } => "It is part of the commit: delete it there, by a pull request. Push it nowhere.".to_owned(),
             Error::OldErroredState { .. } => "Push it back (`terraform state push errored.tfstate`) or, when it is outdated, delete it; then run again.".to_owned(),
             Error::StateUnreadable { .. } => "Look at the object's versions in the bucket: an earlier one may be whole.".to_owned(),
             Error::Aws(error) => error.hint(),

@@ -151,3 +151,15 @@ fn no_active_character(text: &str) {
     let active = text.chars().find(|char| (char.is_control() && !['\n', '\t'].contains(char)) || is_bidi(*char));
     assert!(active.is_none(), "{active:?} in {text:?}");
 }
+
+/// A configuration is read to its end, and a read in a line of its own is found whatever stands before it,
+/// unless that swallows the line.
+pub fn reads(text: &str) {
+    stategate_core::reads::in_json(text);
+    stategate_core::reads::in_template(text);
+    let alone = stategate_core::reads::in_hcl(text);
+    if !text.contains(['"', '<', '#', '/', '\'', '(', '{']) {
+        let found = stategate_core::reads::in_hcl(&format!("{text}\nx = file(\"../p/q\")\n"));
+        assert!(found.anything || found.places.iter().any(|(_, path)| path == "../p/q"), "{alone:?}");
+    }
+}

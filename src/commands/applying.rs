@@ -1,6 +1,7 @@
 //! Running `terraform apply` of an approved plan: run it, save its state where Terraform could not,
 //! find out what in its words is secret, tell them, and say how it ended.
 
+use std::fs;
 use std::path::Path;
 
 use super::apply::ApprovedPlan;
@@ -10,8 +11,9 @@ use super::running::{Live, Ran, shown, words};
 use super::session::{Root, Session};
 use crate::cli::Words;
 use crate::error::{Error, Killed};
+use crate::shell::checkout;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 use crate::shell::terraform::{Exit, Finished, TerraformError};
 use stategate_core::comment::Step;
 use stategate_core::plan::{Secrets, read_state};
@@ -66,7 +68,10 @@ pub(super) async fn apply_plan(
 fn may_start(session: &Session, root: &Root) -> Result<(), Error> {
     let path = root.terraform.module().errored_state();
     if path.exists() {
-        return Err(Error::OldErroredState { path });
+        let is_committed = variable("GITHUB_WORKSPACE")
+            .and_then(|workspace| fs::canonicalize(workspace).ok())
+            .is_some_and(|workspace| checkout::holds(&workspace, &path));
+        return Err(Error::OldErroredState { path, is_committed });
     }
     if session.cancel.requested() { Err(Error::Cancelled) } else { Ok(()) }
 }

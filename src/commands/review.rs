@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Event, Run, variable};
-use crate::shell::sources::{Sources, providers, sources};
+use crate::shell::sources::{Arguments, Sources, providers, sources};
 use stategate_core::record::{
     AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
     key_for, overlaps,
@@ -94,8 +94,19 @@ impl Code {
         let plan_args = all_words("plan", plan_args);
         let merge_tree = repository.as_ref().and_then(|repository| checkout::tree(repository, module.directory()));
         let sources = repository.and_then(|repository| {
-            let found = sources(&repository, module.directory(), &module.data_directory(), &plan_args);
-            found.inspect_err(|error| tracing::warn!("approvals cannot be bound to content here: {error}")).ok()
+            let arguments = Arguments { plan: &plan_args, init: &all_words("init", session.target.init_args.as_ref()) };
+            let found = sources(&repository, module.directory(), &module.data_directory(), arguments);
+            if let Ok(Sources { open: Some(file), .. }) = &found {
+                let file = file.strip_prefix(&repository).unwrap_or(file).display();
+                tracing::info!(
+                    "an expression in {file} decides which files are read: any file of the repository counts"
+                );
+            }
+            let found = found.map(|mut found| {
+                found.covered.extend(runs_it(session, &repository));
+                found
+            });
+            found.inspect_err(|error| tracing::warn!("which files reach this root module is not known: {error}")).ok()
         });
         let (base_sha, pusher) = match session.host.run().map(|run| &run.event) {
             Some(Event::PullRequest(event)) => {
@@ -128,6 +139,21 @@ fn asks_for_refresh_only(plan_args: &[String]) -> bool {
         }
     };
     plan_args.iter().filter_map(value).next_back().unwrap_or(false)
+}
+
+/// The files of the repository that decide how Terraform is run here: this run's workflow, whose
+/// environment holds variables, and a script in Terraform's place.
+fn runs_it(session: &Session, repository: &Path) -> Vec<String> {
+    let workflow = session.host.run().zip(variable("GITHUB_WORKFLOW_REF")).and_then(|(run, workflow)| {
+        // `acme/infra/.github/workflows/apply.yml@refs/heads/main`
+        let (path, _) = workflow.split_once('@')?;
+        Some(path.strip_prefix(&run.repository)?.strip_prefix('/')?.to_owned())
+    });
+    let script = session.target.terraform_bin.as_ref().and_then(|script| {
+        let script = fs::canonicalize(script).ok()?;
+        Some(script.strip_prefix(repository).ok()?.to_string_lossy().into_owned())
+    });
+    workflow.into_iter().chain(script).collect()
 }
 
 /// Reads the plan JSON into the report and takes its fingerprints, with the key that fits what it
@@ -168,8 +194,9 @@ pub(super) async fn read_plan(
 /// The record that the next one of this commit replaces. It only says what became of it, so a
 /// failure is a warning.
 pub(super) async fn replaced(bucket: &Bucket, head_sha: Option<&str>) -> Option<Record> {
-    match fetch(bucket, head_sha?).await {
-        Ok(record) => Some(record),
+    // Its time is its own word: so is that of all it replaced.
+    match read_record(bucket, head_sha?).await {
+        Ok((record, _)) => Some(record),
         Err(Error::Record(RecordError::Missing { .. })) => None,
         Err(error) => {
             tracing::warn!("what was planned of this commit before is not known: {error}");
@@ -184,8 +211,16 @@ pub(super) async fn store(bucket: &Bucket, record: &Record) -> Result<(), Error>
     Ok(bucket.put(&key, record.to_json().into_bytes(), "application/json").await?)
 }
 
-/// Fetches the record of a commit.
+/// Fetches the record of a commit. Its time is the later of its own word and S3's: the job that wrote
+/// it can write any time into it, but cannot set S3's clock.
 pub(super) async fn fetch(bucket: &Bucket, head_sha: &str) -> Result<Record, Error> {
+    let (mut record, stored_at) = read_record(bucket, head_sha).await?;
+    record.origin.made_at = record.origin.made_at.max(stored_at);
+    Ok(record)
+}
+
+/// The record of a commit as it was written, and when that was by S3's clock.
+async fn read_record(bucket: &Bucket, head_sha: &str) -> Result<(Record, Option<Timestamp>), Error> {
     let key = Record::object_key(&bucket.backend().state_key(), head_sha)?;
     let place = format!("s3://{}/{key}", bucket.backend().bucket);
     let object = bucket.get(&key).await?.ok_or_else(|| RecordError::Missing { place: place.clone(), reach: None })?;
@@ -194,7 +229,7 @@ pub(super) async fn fetch(bucket: &Bucket, head_sha: &str) -> Result<Record, Err
         let why = "it is of another commit".to_owned();
         return Err(RecordError::Unreadable { place, why }.into());
     }
-    Ok(record)
+    Ok((record, object.last_modified))
 }
 
 /// Says which other open pull requests change the same resources. It is for people to know, so a

@@ -47,6 +47,17 @@ pub fn tree(workspace: &Path, directory: &Path) -> Option<String> {
     as_sha(&String::from_utf8_lossy(&said.stdout)).filter(|_| said.status.success())
 }
 
+/// Whether a file is part of the commit that is checked out, as `git` tells it; `false` where it does
+/// not.
+pub fn holds(workspace: &Path, file: &Path) -> bool {
+    let Some(git) = file.parent().and_then(|directory| repository(workspace, directory)) else { return false };
+    let Some(path) = git.parent().and_then(|root| file.strip_prefix(root).ok()) else { return false };
+    let mut object = std::ffi::OsString::from("HEAD:");
+    object.push(path);
+    let asked = Command::new("git").arg("--git-dir").arg(git).args(["cat-file", "-e"]).arg(object).output();
+    asked.is_ok_and(|said| said.status.success())
+}
+
 fn repository(workspace: &Path, directory: &Path) -> Option<PathBuf> {
     let inside = directory.ancestors().take_while(|at| at.starts_with(workspace));
     inside.map(|at| at.join(".git")).find(|git| git.is_dir())

@@ -2,20 +2,24 @@
 //! installed for it, in the variable files that the arguments name, and in the dependency lock
 //! file.
 
+mod walk;
+
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use stategate_core::record::ContentDigest;
+use self::walk::Walk;
 
 /// The files that could reach an apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
     /// The digest over their paths and contents.
     pub digest: String,
-    /// The directories and files that belong to the repository, from its root.
+    /// The directories and files that belong to the repository, from its root; empty is the root.
     pub covered: Vec<String>,
+    /// The file in which an expression decides what else is read, so that it may be anything.
+    pub open: Option<PathBuf>,
 }
 
 /// Why the files could not be told.
@@ -37,16 +41,10 @@ pub enum SourcesError {
         /// What is wrong with it.
         why: serde_json::Error,
     },
-    /// A link leads to a directory, whose files would be missed.
-    #[error("{} is a link to a directory, which is not followed", path.display())]
-    Link {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A module is outside of the repository.
+    /// A module, or what a link leads to, is outside of the repository.
     #[error("{} is outside of the repository", path.display())]
     Outside {
-        /// The module's directory.
+        /// Where it is.
         path: PathBuf,
     },
 }
@@ -63,6 +61,15 @@ struct Module {
     dir: PathBuf,
 }
 
+/// The arguments that name files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arguments<'a> {
+    /// Of `terraform plan`.
+    pub plan: &'a [String],
+    /// Of `terraform init`.
+    pub init: &'a [String],
+}
+
 /// Collects the files of the root module `root`, in the repository that is checked out at
 /// `repository`; `data` is where Terraform keeps what it downloaded (`.terraform`). All must be
 /// absolute and without links, and `init` must have been run.
@@ -70,7 +77,7 @@ struct Module {
 /// # Errors
 ///
 /// When anything of it cannot be read, or leads out of the repository: then nothing is proven.
-pub fn sources(repository: &Path, root: &Path, data: &Path, plan_args: &[String]) -> Result<Sources, SourcesError> {
+pub fn sources(repository: &Path, root: &Path, data: &Path, arguments: Arguments<'_>) -> Result<Sources, SourcesError> {
     let mut directories = vec![root.to_owned()];
     let list = data.join("modules/modules.json");
     if list.exists() {
@@ -80,22 +87,31 @@ pub fn sources(repository: &Path, root: &Path, data: &Path, plan_args: &[String]
     }
     directories.sort();
     directories.dedup();
-    let mut digest = ContentDigest::default();
-    let mut covered = Vec::new();
+    let mut walk = Walk::new(repository, root);
     for directory in &directories {
         // What was downloaded is in the digest, but in no commit of the repository.
         if !directory.starts_with(data) {
-            covered.push(name(repository, directory)?);
+            walk.cover(directory)?;
         }
-        add_directory(&mut digest, &mut covered, repository, directory)?;
+        walk.add_directory(directory)?;
+        walk.read_configuration(directory)?;
     }
-    for file in variable_files(plan_args) {
+    for file in named_files(arguments.plan, "var-file") {
         let file = plain(&root.join(file));
-        let name = name(repository, &file)?;
-        digest.add(&name, &read(&file)?);
-        covered.push(name);
+        let content = read(&file)?;
+        walk.cover(&file)?;
+        walk.digest.add(&name(repository, &file)?, &content);
+        walk.read_text(root, &file, &content);
     }
-    Ok(Sources { digest: digest.finish(), covered })
+    // Unlike these, one of the backend's can lie anywhere: it holds no code.
+    for file in named_files(arguments.init, "backend-config").into_iter().filter(|file| !file.contains('=')) {
+        let file = plain(&root.join(file));
+        if file.starts_with(repository) {
+            walk.digest.add(&name(repository, &file)?, &read(&file)?);
+            walk.cover(&file)?;
+        }
+    }
+    Ok(walk.finish())
 }
 
 /// The providers' versions by source address, from the dependency lock file, which `init` writes.
@@ -125,57 +141,12 @@ fn locked_providers(file: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Adds all files below a directory, Terraform's and Git's own aside. What a link leads to is covered
-/// too: to Git, the link stays the same whatever becomes of that.
-fn add_directory(
-    digest: &mut ContentDigest,
-    covered: &mut Vec<String>,
-    repository: &Path,
-    directory: &Path,
-) -> Result<(), SourcesError> {
-    let unreadable = |path: &Path, why| SourcesError::Unreadable { path: path.to_owned(), why };
-    for entry in std::fs::read_dir(directory).map_err(|why| unreadable(directory, why))? {
-        let entry = entry.map_err(|why| unreadable(directory, why))?;
-        let (path, file_name) = (entry.path(), entry.file_name());
-        if file_name == ".terraform" || file_name == ".git" {
-            continue;
-        }
-        let kind = entry.file_type().map_err(|why| unreadable(&path, why))?;
-        if kind.is_dir() {
-            add_directory(digest, covered, repository, &path)?;
-        } else if path.is_dir() {
-            return Err(SourcesError::Link { path });
-        } else {
-            digest.add(&name(repository, &path)?, &read(&path)?);
-            for target in targets(&path).map_err(|why| unreadable(&path, why))? {
-                covered.push(name(repository, &target)?);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where a link leads, by each link on the way; nowhere for a plain file.
-fn targets(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut targets = Vec::new();
-    let mut at = path.to_owned();
-    while at.is_symlink() {
-        at = plain(&at.parent().unwrap_or(path).join(at.read_link()?));
-        targets.push(at.clone());
-    }
-    if !targets.is_empty() {
-        targets.push(path.canonicalize()?);
-        targets.dedup();
-    }
-    Ok(targets)
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, SourcesError> {
     std::fs::read(path).map_err(|why| SourcesError::Unreadable { path: path.to_owned(), why })
 }
 
-/// The variable files that the arguments name.
-fn variable_files(arguments: &[String]) -> Vec<&str> {
+/// The files that the arguments name with this option.
+fn named_files<'a>(arguments: &'a [String], wanted: &str) -> Vec<&'a str> {
     let mut files = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -183,8 +154,8 @@ fn variable_files(arguments: &[String]) -> Vec<&str> {
             continue;
         };
         match option.split_once('=') {
-            Some(("var-file", file)) => files.push(file),
-            None if option == "var-file" => files.extend(arguments.next().map(String::as_str)),
+            Some((name, file)) if name == wanted => files.push(file),
+            None if option == wanted => files.extend(arguments.next().map(String::as_str)),
             _ => {}
         }
     }
@@ -228,6 +199,7 @@ mod tests {
             checkout.write("live/prod/.terraform/providers/x", "binary");
             checkout.write("live/prod/.terraform/modules/far/main.tf", "downloaded");
             checkout.write("live/common.tfvars", "a = 1");
+            checkout.write("live/prod.hcl", "bucket = \"b\"");
             checkout.write("modules/near/main.tf", "near");
             checkout.write("modules/other/main.tf", "other");
             checkout.write(
@@ -246,10 +218,25 @@ mod tests {
             std::fs::write(path, content).unwrap();
         }
 
+        fn repository(&self) -> PathBuf {
+            self.0.path().canonicalize().unwrap()
+        }
+
+        fn root(&self) -> PathBuf {
+            self.repository().join("live/prod")
+        }
+
+        fn link(&self, target: &str, path: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, path).unwrap();
+        }
+
         fn sources(&self) -> Result<Sources, SourcesError> {
-            let arguments = ["-input=false", "-var-file", "../common.tfvars"].map(str::to_owned);
-            let root = self.0.path().join("live/prod");
-            sources(self.0.path(), &root, &root.join(".terraform"), &arguments)
+            let plan = ["-input=false", "-var-file", "../common.tfvars"].map(str::to_owned);
+            let init = ["-backend-config", "../prod.hcl", "-backend-config=key=a/../b"].map(str::to_owned);
+            let root = self.root();
+            sources(&self.repository(), &root, &root.join(".terraform"), Arguments { plan: &plan, init: &init })
         }
     }
 
@@ -257,7 +244,8 @@ mod tests {
     fn what_reaches_the_apply_is_in_the_digest_and_nothing_else() {
         let checkout = Checkout::new();
         let first = checkout.sources().unwrap();
-        assert_eq!(first.covered, ["live/prod", "modules/near", "live/common.tfvars"]);
+        assert_eq!(first.covered, ["live/prod", "modules/near", "live/common.tfvars", "live/prod.hcl"]);
+        assert_eq!(first.open, None);
         for (path, counts) in [
             ("modules/other/main.tf", false),
             ("live/prod/.terraform/providers/x", false),
@@ -267,6 +255,7 @@ mod tests {
             ("live/prod/.terraform.lock.hcl", true),
             ("live/prod/.terraform/modules/far/main.tf", true),
             ("live/common.tfvars", true),
+            ("live/prod.hcl", true),
             ("modules/near/main.tf", true),
         ] {
             let before = checkout.sources().unwrap().digest;
@@ -292,6 +281,66 @@ mod tests {
     }
 
     #[test]
+    fn what_a_link_to_a_directory_leads_to_is_covered_and_in_the_digest() {
+        let checkout = Checkout::new();
+        checkout.write("shared/real/policy.json", "one");
+        checkout.link("real", "shared/current");
+        checkout.link("../../shared/current", "live/prod/policies");
+        // A way back up, which must end.
+        checkout.link("../..", "shared/real/up");
+        let first = checkout.sources().unwrap();
+        for place in ["shared/current", "shared/real"] {
+            assert!(first.covered.contains(&place.to_owned()), "{place} in {:?}", first.covered);
+        }
+        checkout.write("shared/real/policy.json", "two");
+        assert_ne!(checkout.sources().unwrap().digest, first.digest);
+        checkout.link("/etc", "live/prod/etc");
+        assert!(matches!(checkout.sources(), Err(SourcesError::Outside { .. })));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_covers_where_it_leads() {
+        let checkout = Checkout::new();
+        checkout.link("../../later.tf", "live/prod/later.tf");
+        checkout.link("round.tf", "live/prod/round.tf");
+        assert!(checkout.sources().unwrap().covered.contains(&"later.tf".to_owned()));
+    }
+
+    #[test]
+    fn what_the_code_reads_elsewhere_is_covered() {
+        let checkout = Checkout::new();
+        checkout.link("config-2", "config");
+        checkout.write("config-2/x.json", "{}");
+        checkout.write("live/prod/main.tf", "x = file(\"../../config/x.json\")");
+        checkout.write("modules/near/main.tf.json", r#"{"x": "${templatefile(\"${path.module}/../tpl/a.tpl\", {})}"}"#);
+        checkout.write("modules/tpl/a.tpl", "${file(\"../further.txt\")}");
+        checkout.write(
+            "live/prod/.terraform/modules/far/main.tf",
+            "x = fileset(path.root, \"x\")\ny = file(\"../far.txt\")",
+        );
+        checkout.write("live/common.tfvars", "dir = \"../../vars/dir\"");
+        let found = checkout.sources().unwrap();
+        for place in
+            ["config/x.json", "config-2/x.json", "modules/tpl/a.tpl", "live/further.txt", "live/far.txt", "vars/dir"]
+        {
+            assert!(found.covered.contains(&place.to_owned()), "{place} in {:?}", found.covered);
+        }
+        assert!(!found.covered.contains(&String::new()), "{:?}", found.covered);
+        // A path out of the repository is in no commit of it; one that holds the repository is.
+        for (text, is_whole) in [
+            ("x = file(\"../../../../../../../../../../../../../../../etc/hostname\")", false),
+            ("x = fileset(\"../../..\", \"**\")", true),
+            ("x = file(\"/etc/hostname\")", false),
+            ("x = file(var.path)", true),
+        ] {
+            checkout.write("live/prod/main.tf", text);
+            let found = checkout.sources().unwrap();
+            assert_eq!(found.covered.contains(&String::new()), is_whole, "{text}: {:?}", found.covered);
+        }
+        assert_eq!(checkout.sources().unwrap().open, Some(checkout.root().join("main.tf")));
+    }
+
+    #[test]
     fn the_lock_file_tells_the_versions_of_providers() {
         let file = "# Maintained automatically.\n\nprovider \"registry.terraform.io/hashicorp/aws\" {\n  \
             version     = \"5.1.0\"\n  constraints = \"~> 5.0\"\n  hashes = [\n    \"h1:x=\",\n  ]\n}\n\n\
@@ -306,15 +355,11 @@ mod tests {
     #[test]
     fn every_spelling_of_a_variable_file_is_found() {
         let arguments = ["-var-file=a", "--var-file=b", "-var-file", "c", "--var-file", "d", "-var=e", "var-file=f"];
-        assert_eq!(variable_files(&arguments.map(str::to_owned)), ["a", "b", "c", "d"]);
+        assert_eq!(named_files(&arguments.map(str::to_owned), "var-file"), ["a", "b", "c", "d"]);
     }
 
     #[test]
     fn what_cannot_be_told_is_an_error() {
-        let checkout = Checkout::new();
-        std::os::unix::fs::symlink("../../modules", checkout.0.path().join("live/prod/linked")).unwrap();
-        assert!(matches!(checkout.sources(), Err(SourcesError::Link { .. })));
-
         let checkout = Checkout::new();
         std::fs::remove_file(checkout.0.path().join("live/common.tfvars")).unwrap();
         assert!(matches!(checkout.sources(), Err(SourcesError::Unreadable { .. })));

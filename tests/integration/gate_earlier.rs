@@ -236,3 +236,27 @@ fn a_forged_trail_hides_no_unapproved_pull_request() {
     let (queue, push) = on_top(&world);
     check_only_with_its_approval(&world, (web, queue), &push);
 }
+
+/// What the code reads from outside of its modules reaches the apply as well.
+#[test]
+fn when_it_changed_a_file_that_the_code_reads_elsewhere() {
+    let world = World::applied();
+    world.main.write("config/mail.json", "{}\n");
+    world.main.write("config/real/extra.json", "{}\n");
+    let text = "resource \"terraform_data\" \"mail\" {\n  input = file(\"../../config/mail.json\")\n}\n";
+    let first = world.pull_request("A mail", |files| files.write("environments/prod/mail.tf", text));
+    Step::plan(&world, first).run().exits(0);
+    world.approve(first);
+    Step::apply(&world, &world.merge(first)).run().exits(0);
+    let sneaky = world.pull_request("Config", |files| files.write("config/mail.json", "{\"to\": \"evil\"}\n"));
+    let unplanned = world.merge(sneaky);
+    let why = format!("#{sneaky} changed config/mail.json, which reaches this root module");
+    world.approve(sneaky);
+    Step::apply(&world, &unplanned).refused(12).says(&why);
+    world.github.dismiss(sneaky, "hubot");
+    let (queue, push) = on_top(&world);
+    let told = [&format!("#{sneaky} is merged and not applied yet") as &str, &format!("#{sneaky} has 0 of 1 approval")];
+    Step::apply(&world, &push).refused_and_told(&[sneaky, queue], 11, &told);
+    world.approve(sneaky);
+    Step::apply(&world, &push).run().exits(0);
+}

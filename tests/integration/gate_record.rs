@@ -135,3 +135,11 @@ fn records_and_the_trail_are_encrypted_like_the_state() {
     }
     assert!(world.bucket.get(PROD_LOCK).is_none());
 }
+
+#[test]
+fn a_record_is_as_old_as_s3_says_whatever_it_says_of_itself() {
+    let (world, number) = planned_and_approved_a_while_ago();
+    Step::apply(&world, &world.merge(number)).run().exits(0);
+    let comment = world.github.comment(number);
+    assert!(comment.contains("hubot approved before this plan was made ("), "{comment}");
+}

@@ -254,3 +254,18 @@ fn check_rescue(change: impl FnOnce(&World) -> u64, text: &str) -> Outcome {
     assert!(plan.stdout.contains("No changes."), "{}", plan.text());
     outcome
 }
+
+#[test]
+fn a_committed_errored_state_is_pushed_nowhere() {
+    let world = World::applied();
+    world.with_git();
+    let number = world.pull_request("A state", |files| {
+        files.replace(&format!("{PROD}/main.tf"), "web:1.0", "web:1.1");
+        files.write(&format!("{PROD}/errored.tfstate"), "{\"version\": 4}");
+    });
+    Step::plan(&world, number).run().exits(0);
+    world.approve(number);
+    let refused =
+        Step::apply(&world, &world.merge(number)).refused(14).says("It is part of the commit: delete it there");
+    assert!(!refused.log.contains("state push"), "{}", refused.log);
+}

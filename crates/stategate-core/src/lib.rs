@@ -13,6 +13,7 @@ pub mod locking;
 pub mod network;
 pub mod opentofu;
 pub mod plan;
+pub mod reads;
 pub mod record;
 pub mod redact;
 pub mod refusal;
