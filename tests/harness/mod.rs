@@ -17,6 +17,7 @@ pub mod downloads;
 pub mod fault_proxy;
 pub mod files;
 pub mod github;
+pub mod lab;
 pub mod laptop;
 pub mod ministack;
 pub mod network;

@@ -17,6 +17,8 @@ const REQUIREMENTS: &[&str] = &[
     "githubkit-schemas-2022-11-28==26.10.21",
     "hishel==1.4.0",
     "pydantic==2.14.3",
+    "grpcio==1.85.3",
+    "msgpack==1.2.4",
 ];
 
 /// The interpreter of the virtual environment, which is made on first use. Test processes that start

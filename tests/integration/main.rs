@@ -13,6 +13,7 @@
 mod harness;
 
 mod action_contract;
+mod actions;
 mod apply;
 mod architecture;
 mod arguments;

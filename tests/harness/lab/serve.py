@@ -149,6 +149,7 @@ def apply(request):
     given = value_of(request.bytes(4)) or {}
     did = "delete" if after is None else "create" if before is None else "update"
     name = (before if after is None else after)["name"]
+    log("begin", type=kind, name=name)
     wrong = trouble(name)
     if wrong:
         return message(_1=dynamic(before), _3=wrong)
@@ -215,7 +216,7 @@ def call_function(request):
 def invoke(request):
     given = value_of(request.bytes(2))
     name = given["message"]
-    log("invoke", config=given)
+    log("begin", message=name)
     yield message(_1=message(_1=f"{name} begins with {given['secret']}"))
     while os.path.exists(path(f"hold-{name}")):
         time.sleep(0.05)
