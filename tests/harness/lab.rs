@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -42,14 +42,7 @@ impl Lab {
         for (name, text) in [("wire.py", include_str!("lab/wire.py")), ("serve.py", include_str!("lab/serve.py"))] {
             fs::write(code.join(name), text).expect("the provider can be written");
         }
-        let mut process = Command::new(python())
-            .arg(code.join("serve.py"))
-            .arg(&directory)
-            // It ends when this is closed.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the provider starts");
+        let mut process = serving(&directory).spawn().expect("the provider starts");
         let mut port = String::new();
         let stdout = process.stdout.take().expect("the provider has an output");
         BufReader::new(stdout).read_line(&mut port).expect("the provider tells its port");
@@ -58,6 +51,11 @@ impl Lab {
             "Protocol": "grpc", "ProtocolVersion": 6, "Pid": process.id(), "Test": true, "Addr": address,
         }});
         Self { process, directory, reattach: reattach.to_string() }
+    }
+
+    /// The same program once more.
+    pub fn another(&self) -> Command {
+        serving(&self.directory)
     }
 
     /// A step whose Terraform knows this provider, and actions.
@@ -146,6 +144,13 @@ impl Drop for Lab {
         let _gone = self.process.kill();
         let _status = self.process.wait();
     }
+}
+
+/// The provider as a program; it ends when its standard input is closed.
+fn serving(directory: &Path) -> Command {
+    let mut command = Command::new(python());
+    command.arg(directory.join("code/serve.py")).arg(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
 }
 
 fn newest() -> &'static str {

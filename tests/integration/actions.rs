@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::PROD;
+use crate::harness::files::{Files, PROD};
 use crate::harness::github::story::Push;
 use crate::harness::lab::{Lab, REQUIRED};
 use crate::harness::runner::{Outcome, Step};
@@ -45,7 +45,7 @@ fn changed() -> (World, Lab, u64) {
     let lab = Lab::start(world.place("lab"));
     world.main.write(&format!("{PROD}/lab.tf"), &format!("{REQUIRED}{ITEM}"));
     lab.laptop(world.laptop()).apply().succeeded();
-    let change = |files: &crate::harness::files::Files| files.replace(&format!("{PROD}/lab.tf"), "\"one\"", "\"two\"");
+    let change = |files: &Files| files.replace(&format!("{PROD}/lab.tf"), "\"one\"", "\"two\"");
     let number = world.pull_request("Two", change);
     (world, lab, number)
 }

@@ -53,6 +53,7 @@ mod log;
 mod memory;
 mod network;
 mod new_workspace;
+mod newer;
 mod opentofu;
 mod outsiders;
 mod plan;

@@ -218,9 +218,8 @@ def invoke(request):
     name = given["message"]
     log("begin", message=name)
     yield message(_1=message(_1=f"{name} begins with {given['secret']}"))
-    while os.path.exists(path(f"hold-{name}")):
-        time.sleep(0.05)
     yield message(_1=message(_1=f"{name} is nearly there"))
+    # Terraform 1.15 crashes when it hears of progress after an interrupt, so nothing is said from here on.
     wrong = trouble(name)
     log("failed" if wrong else "invoked", config=given)
     yield message(_2=message(_1=wrong))
