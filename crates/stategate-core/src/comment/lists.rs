@@ -154,6 +154,7 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
         add("the actions", actions::list(plan, view, ink).into_iter().collect());
         add("what the actions are invoked with", actions::arguments(plan, ink));
         add("what changed outside of Terraform", drift(plan, ink));
+        add("what moves in the state", state_moves(plan, ink).into_iter().collect());
     }
     let related = if gate_tells_related(view) { &[][..] } else { &view.related };
     let notes = [told(related, view, ink, status::ENTRIES), items(&view.notes, ink, status::ENTRIES)].concat();
@@ -306,6 +307,21 @@ fn drift(plan: &PlanSummary, ink: &Ink<'_>) -> Vec<String> {
         )
     };
     DRIFT_LINES.map(folded).into()
+}
+
+/// What gets another address, where nothing else is planned.
+fn state_moves(plan: &PlanSummary, ink: &Ink<'_>) -> Option<String> {
+    let total = plan.state_moves_total;
+    if total == 0 {
+        return None;
+    }
+    let verb = if total == 1 { "moves" } else { "move" };
+    let mut lines = vec![format!("**{} {verb} in the state**", many(total, "resource"))];
+    for moved in plan.state_moves.iter().take(ENTRIES) {
+        lines.push(format!("- {} to {}", address(&moved.from, ink), address(&moved.to, ink)));
+    }
+    lines.extend(more(total));
+    Some(alert("NOTE", &lines))
 }
 
 pub(super) fn more(total: usize) -> Option<String> {

@@ -42,4 +42,6 @@ pub use scan::Position;
 pub(crate) use secrets::{Quoting, SENSITIVE, quoted};
 pub use secrets::{Secrets, Unsearchable};
 pub use state::read_state;
-pub use summary::{CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary};
+pub use summary::{
+    CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary, StateMove,
+};

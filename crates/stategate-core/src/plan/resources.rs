@@ -125,6 +125,7 @@ impl<R: Read> Document<'_, '_, R> {
                 visitor.drift(&change);
             }
         }
+        self.totals.state_move(&change);
         // What only moves to another type is listed here as well.
         let is_news = kind != Kind::Update || differs(&change.change);
         if kind != Kind::NoOp && is_news {

@@ -170,6 +170,15 @@ pub struct DeferredSummary {
     pub reason: String,
 }
 
+/// A resource that gets another address in the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMove {
+    /// Its address until now.
+    pub from: Box<str>,
+    /// Its address from then on.
+    pub to: Box<str>,
+}
+
 /// A plan, summed up: enough to tell people about it, small whatever the plan's size.
 ///
 /// Its lists hold what the largest text can show, the most dangerous first; numbers are of all.
@@ -197,6 +206,11 @@ pub struct PlanSummary {
     pub opened: usize,
     /// What was changed outside of Terraform; `counts.drift` in all.
     pub drift: Vec<ResourceSummary>,
+    /// What a plan that changes nothing else (`-refresh-only`) moves in the state;
+    /// `state_moves_total` in all.
+    pub state_moves: Vec<StateMove>,
+    /// How many of these there are.
+    pub state_moves_total: usize,
     /// What was checked and did not pass.
     pub checks: Vec<CheckSummary>,
     /// How many checks did not pass.

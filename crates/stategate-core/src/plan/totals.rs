@@ -9,7 +9,7 @@ use super::action::{ActionInvocation, ActionSummary, Trigger};
 use super::change::{Change, ResourceChange};
 use super::delta::{self, Delta};
 use super::keeper::{Keeper, Names, text_size};
-use super::summary::{CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary};
+use super::summary::{CheckSummary, DeferredSummary, Kind, OutputSummary, PlanSummary, ResourceSummary, StateMove};
 
 /// What is kept of the messages of checks, in bytes; no comment shows more.
 pub(super) const MOST_MESSAGES: usize = 512 * 1024;
@@ -48,6 +48,7 @@ pub(super) struct Totals {
     checks: Keeper<(), CheckSummary>,
     deferred: Keeper<(), DeferredSummary>,
     actions: Keeper<(), ActionSummary>,
+    state_moves: Keeper<(), StateMove>,
     /// How much is kept of what differs: of resources by kind, of outputs, of drift, and of actions.
     detail: [usize; 11],
     texts: Names<str>,
@@ -64,6 +65,7 @@ impl Default for Totals {
             checks: Keeper::new(MOST_ENTRIES + MOST_MESSAGES),
             deferred: Keeper::new(MOST_ENTRIES),
             actions: Keeper::new(MOST_ENTRIES),
+            state_moves: Keeper::new(MOST_ENTRIES),
             detail: [0; 11],
             texts: Names::default(),
             lists: Names::default(),
@@ -81,6 +83,12 @@ impl Totals {
         plan.checks = self.checks.finish();
         plan.deferred = self.deferred.finish();
         plan.actions = self.actions.finish();
+        plan.state_moves = self.state_moves.finish();
+        // Where resources change, what moves is among them.
+        if plan.kinds.total() > 0 {
+            plan.state_moves.clear();
+            plan.state_moves_total = 0;
+        }
         plan
     }
 
@@ -118,6 +126,14 @@ impl Totals {
             (summary.delta, summary.detail_left_out) = self.difference(&change.change, OF_DRIFT);
             self.drift.give(kind, size, summary);
         }
+    }
+
+    /// A resource that gets another address in the state, whatever else becomes of it.
+    pub(super) fn state_move(&mut self, change: &ResourceChange) {
+        let Some(from) = change.previous_address.as_deref().filter(|_| moved(change)) else { return };
+        self.plan.state_moves_total += 1;
+        let size = text_size(from) + text_size(&change.address);
+        self.state_moves.give((), size, StateMove { from: from.into(), to: change.address.as_str().into() });
     }
 
     pub(super) fn output(&mut self, name: &str, change: &Change) {

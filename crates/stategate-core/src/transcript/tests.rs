@@ -1,3 +1,5 @@
+//! Lines of Terraform and what becomes of each.
+
 use super::*;
 
 #[track_caller]

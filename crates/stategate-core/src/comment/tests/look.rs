@@ -391,3 +391,17 @@ fn an_action_is_shown_with_its_moment_and_its_arguments() {
     assert_eq!(text.matches("\"one\"").count(), 1, "the same is told once:\n{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
+
+#[test]
+fn a_move_that_only_the_state_learns_of_is_shown() {
+    let moved = json!({"address": "a.new", "previous_address": "a.old",
+        "change": {"actions": ["no-op"], "before": {"id": "1"}, "after": {"id": "1"}}});
+    let plan = |changes: serde_json::Value| {
+        plan_of(&json!({"applyable": false, "resource_changes": changes, "resource_drift": [moved]}))
+    };
+    let text = comment(&view(Some(&plan(json!([])))), COMMENT_BUDGET);
+    in_order(&text, &["no changes", "**1 resource moves in the state**", "- `a.old` to `a.new`\n"]);
+    let text = comment(&view(Some(&plan(json!([moved])))), COMMENT_BUDGET);
+    in_order(&text, &["1 to move"]);
+    assert!(!text.contains("in the state"), "it is told once:\n{text}");
+}
