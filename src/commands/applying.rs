@@ -180,10 +180,12 @@ fn unsaved_end(finished: Finished, rescued: Rescued, footprint: &Footprint, know
     rescued.told_with(known.scrub(&finished.stderr))
 }
 
-/// How the apply ended; `None`: well. A script around Terraform can swallow its exit code.
+/// How the apply ended; `None`: well. A script around Terraform can swallow its exit code, and an error
+/// that Terraform reports is a failure, whatever its exit code.
 fn exit_of(root: &Root, finished: &Finished, transcript: &Transcript) -> Option<Exit> {
     let is_swallowed = root.terraform.is_script() && transcript.is_json() && !transcript.tells_success();
-    Exit::of(finished.status).or(is_swallowed.then_some(Exit::Code(0)))
+    let despite_error = transcript.reports_error().then_some(Exit::DespiteError);
+    Exit::of(finished.status).or(is_swallowed.then_some(Exit::Code(0))).or(despite_error)
 }
 
 /// Whether Terraform itself was ended in the middle of the apply. A wrapper can be killed, and its

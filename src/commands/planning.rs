@@ -80,7 +80,7 @@ pub(super) async fn make(
     if transcript.is_json() {
         finished.stderr = transcript.failure(&finished.stderr);
     }
-    match finished.check() {
+    match finished.check_report(transcript.reports_error()) {
         Ok(finished) => Ok(PlanFile { _directory: directory, path, transcript, printed: finished.stdout }),
         Err(error) => {
             let of_plan = secrets_of_failed(session, root, &path).await?;

@@ -22,6 +22,7 @@ use stategate_core::network::Network;
 use stategate_core::plan::Secrets;
 use stategate_core::redact::{credentials_in, is_open_part, redact};
 use stategate_core::refusal::Refusal;
+use stategate_core::transcript::reports_error;
 
 /// One run of one command.
 pub(super) struct Session {
@@ -261,7 +262,8 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     if finished.interrupted {
         return Err(Error::Cancelled);
     }
-    match finished.check() {
+    let has_error = reports_error(&finished.stderr);
+    match finished.check_report(has_error) {
         Ok(_) => Ok(()),
         Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
             Some(refusal) => {

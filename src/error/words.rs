@@ -1,6 +1,6 @@
 //! The words of the errors: remedies as sentences, and Terraform's own first error in one line.
 
-use crate::shell::terraform::TerraformError;
+use crate::shell::terraform::{Exit, TerraformError};
 use stategate_core::diagnostic::is_heading;
 
 pub(super) fn terraform_hint(error: &TerraformError) -> String {
@@ -26,7 +26,7 @@ pub(super) fn terraform_hint(error: &TerraformError) -> String {
         TerraformError::Failed { command, exit, stderr } => match exit.signal() {
             Some(_) if command.ends_with(" apply") => KILLED_WRAPPER.to_owned(),
             Some(_) => KILLED.to_owned(),
-            None => failed_hint(command, stderr).to_owned(),
+            None => failed_hint(command, *exit, stderr).to_owned(),
         },
         TerraformError::Stopped => "Run again when it suits.".to_owned(),
     }
@@ -39,47 +39,82 @@ const KILLED: &str = "Nothing was changed: that command writes no state, and the
 const KILLED_WRAPPER: &str = "Terraform itself came to its end, and the state says what is applied. Look for what killed the program that was started in its place. Where something is left to apply, run the plan again, then the apply.";
 
 /// What usually mends it when `terraform` itself failed. Terraform's words decide only what is told.
-fn failed_hint(command: &str, stderr: &str) -> &'static str {
-    let has = |sign: &str| stderr.contains(sign);
-    if has("Failed to parse command-line flags") || has("Too many command line arguments") {
-        return match command.rsplit(' ').next() {
-            Some("init") => "Correct the input init-args (--init-args): it takes flags of `terraform init`.",
-            Some("plan") => {
-                "Correct the input plan-args (--plan-args): it takes flags of `terraform plan`, and no plan file."
-            }
-            _ => "Correct the input apply-args (--apply-args): it takes flags of `terraform apply`, and no plan file.",
-        };
+fn failed_hint(command: &str, exit: Exit, stderr: &str) -> &'static str {
+    if exit == Exit::Code(11) || stderr.contains("TERRAFORM CRASH") {
+        return CRASHED;
     }
-    if has("Unsupported Terraform Core version") || has("Unsupported OpenTofu Core version") {
-        return "Install a version that `required_version` allows (`terraform_version` of hashicorp/setup-terraform), or name another executable with the input terraform-bin (--terraform-bin).";
+    // Of several errors the first one is told, so its remedy is. One of them is worded in its detail.
+    if stderr.contains("must also be set during the apply phase") {
+        return EPHEMERAL;
     }
-    if has("Invalid workspace name") {
-        return "Correct the input workspace (--workspace), or TF_WORKSPACE.";
-    }
-    if has("Failed to read the given file as a state or plan file") {
-        return "A plan file that was just made cannot be read: see that the runner's disk has room, and run again.";
-    }
-    if has("Unsupported state file format") || has("The state file could not be parsed") {
-        return "Look at the versions of the state's object in the bucket: an earlier one may be whole.";
-    }
-    if has("Backend configuration changed") {
-        return "Run `terraform init -reconfigure` in that directory, or give `-reconfigure` with the input init-args (--init-args); `-migrate-state` by hand where a state has to move.";
-    }
-    if command.ends_with(" init")
-        && (has("is required by the backend")
-            || has("Missing region value")
-            || has("The backend configuration argument"))
-    {
-        return "Write it into the backend block, or give the file that has it with the input init-args (--init-args): `-backend-config=FILE`, its path from the root module.";
-    }
-    if has("No value for required variable") {
-        return "Give the variable `TF_VAR_name`, with that variable's name, in the `env` of the step, or a file with the input plan-args (--plan-args): `-var-file=FILE`, its path from the root module.";
-    }
-    if has("Failed to read variables file") || has("Given variables file") {
-        return "Correct `-var-file` in the input plan-args (--plan-args): its path is relative to the root module, not to the repository.";
-    }
-    FIX
+    let place_of = |signs: &[&str]| signs.iter().filter_map(|sign| stderr.find(sign)).min();
+    let flags = place_of(&["Failed to parse command-line flags", "Too many command line arguments"]);
+    let known = REMEDIES.iter().filter(|remedy| !remedy.of_init || command.ends_with(" init"));
+    let known = known.filter_map(|remedy| Some((place_of(remedy.signs)?, remedy.next)));
+    let known = known.chain(flags.map(|place| (place, flags_hint(command))));
+    known.min_by_key(|(place, _)| *place).map_or(FIX, |(_, next)| next)
 }
+
+fn flags_hint(command: &str) -> &'static str {
+    match command.rsplit(' ').next() {
+        Some("init") => "Correct the input init-args (--init-args): it takes flags of `terraform init`.",
+        Some("plan") => {
+            "Correct the input plan-args (--plan-args): it takes flags of `terraform plan`, and no plan file."
+        }
+        _ => "Correct the input apply-args (--apply-args): it takes flags of `terraform apply`, and no plan file.",
+    }
+}
+
+/// What a plan was made with and no plan file keeps.
+const EPHEMERAL: &str = "Give the ephemeral variable its value in the apply, too: as `TF_VAR_name`, with that variable's name, in the `env` of the step, or repeat its `-var-file` in the input apply-args (--apply-args).";
+
+/// Terraform's own fault, and often one that is known there.
+const CRASHED: &str = "Terraform itself crashed, which is a fault of its own. Try a newer version of it, where this may be mended, or an older one; if all crash, report it to Terraform.";
+
+/// What mends an error that Terraform words like this.
+struct Remedy {
+    signs: &'static [&'static str],
+    /// Whether it is about `init` alone.
+    of_init: bool,
+    next: &'static str,
+}
+
+const fn remedy(signs: &'static [&'static str], next: &'static str) -> Remedy {
+    Remedy { signs, of_init: false, next }
+}
+
+const REMEDIES: [Remedy; 8] = [
+    remedy(
+        &["Unsupported Terraform Core version", "Unsupported OpenTofu Core version"],
+        "Install a version that `required_version` allows (`terraform_version` of hashicorp/setup-terraform), or name another executable with the input terraform-bin (--terraform-bin).",
+    ),
+    remedy(&["Invalid workspace name"], "Correct the input workspace (--workspace), or TF_WORKSPACE."),
+    remedy(
+        &["Failed to read the given file as a state or plan file"],
+        "A plan file that was just made cannot be read: see that the runner's disk has room, and run again.",
+    ),
+    remedy(
+        &["Unsupported state file format", "The state file could not be parsed"],
+        "Look at the versions of the state's object in the bucket: an earlier one may be whole.",
+    ),
+    remedy(
+        &["Backend configuration changed"],
+        "Run `terraform init -reconfigure` in that directory, or give `-reconfigure` with the input init-args (--init-args); `-migrate-state` by hand where a state has to move.",
+    ),
+    Remedy {
+        signs: &["is required by the backend", "Missing region value", "The backend configuration argument"],
+        of_init: true,
+        next: "Write it into the backend block, or give the file that has it with the input init-args (--init-args): `-backend-config=FILE`, its path from the root module.",
+    },
+    remedy(
+        &["No value for required variable"],
+        "Give the variable `TF_VAR_name`, with that variable's name, in the `env` of the step, or a file with the input plan-args (--plan-args): `-var-file=FILE`, its path from the root module.",
+    ),
+    remedy(
+        &["Failed to read variables file", "Given variables file"],
+        "Correct `-var-file` in the input plan-args (--plan-args): its path is relative to the root module, not to the repository.",
+    ),
+];
 
 /// What mends every other failure of Terraform's.
 const FIX: &str = "Fix what Terraform reports; if the code is right, run again.";
@@ -229,8 +264,25 @@ mod tests {
             ("terraform plan", "Error: No value for required variable", "TF_VAR_name"),
             ("terraform plan", "Given variables file eu.tfvars does not exist.", "relative to the root module"),
             ("terraform plan", "Error: something else", "Fix what Terraform reports; if the code is right, run again."),
+            (
+                "terraform plan",
+                "Error: Failed to read variables file\n\nx\n\nError: No value for required variable\n\ny",
+                "relative to the root module",
+            ),
+            (
+                "terraform plan",
+                "Error: No value for required variable\n\ny\n\nError: Failed to read variables file\n\nx",
+                "TF_VAR_name",
+            ),
+            (
+                "terraform apply",
+                "Error: No value for required variable\n\nThe ephemeral input variable \"tok\" was set during the plan phase, and so must also be set during the apply phase.",
+                "--apply-args",
+            ),
+            ("terraform show", "!!! TERRAFORM CRASH !!!", "Terraform itself crashed"),
         ] {
-            assert!(failed_hint(command, text).contains(named), "{command}: {text}");
+            assert!(failed_hint(command, Exit::Code(1), text).contains(named), "{command}: {text}");
         }
+        assert!(failed_hint("terraform show", Exit::Code(11), "").contains("Try a newer version"));
     }
 }

@@ -144,8 +144,22 @@ impl Finished {
     pub fn check(self) -> Result<Finished, TerraformError> {
         match Exit::of(self.status) {
             None => Ok(self),
-            Some(exit) => Err(TerraformError::Failed { command: self.command, exit, stderr: self.stderr }),
+            Some(exit) => Err(self.failed(exit)),
         }
+    }
+
+    /// The same where Terraform also says what it did: an error that it reports is a failure, whatever
+    /// its exit code.
+    ///
+    /// # Errors
+    /// Terraform did not exit with 0, or it reported an error.
+    pub fn check_report(self, reports_error: bool) -> Result<Finished, TerraformError> {
+        self.check()
+            .and_then(|finished| if reports_error { Err(finished.failed(Exit::DespiteError)) } else { Ok(finished) })
+    }
+
+    fn failed(self, exit: Exit) -> TerraformError {
+        TerraformError::Failed { command: self.command, exit, stderr: self.stderr }
     }
 }
 

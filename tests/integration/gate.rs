@@ -171,7 +171,9 @@ fn a_record_that_is_missing_or_not_ours_is_refused_with_the_remedy() {
     Step::apply(&world, &push).refused_and_told(&[number], 12, &["cannot be read"]);
     world.bucket.put(&key, r#"{"version":99}"#);
     let outcome = Step::apply(&world, &push).refused_and_told(&[number], 12, &["has version 99"]);
-    assert!(outcome.log.contains("re-run the plan job"), "{}", outcome.log);
+    assert!(outcome.log.contains("Re-run the plan job of the pull request"), "{}", outcome.log);
+    world.bucket.put(&key, include_str!("../../crates/stategate-core/tests/records/version-1.json"));
+    Step::apply(&world, &push).refused_and_told(&[number], 12, &["has version 1", "Re-run the plan job"]);
     world.bucket.put(&key, record);
     Step::apply(&world, &push).run().exits(0);
 }

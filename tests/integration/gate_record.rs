@@ -35,7 +35,7 @@ fn a_record_says_what_was_planned_of_what_and_no_value() {
         (github.branches["main"].clone(), github.pulls[&number].head_sha().to_owned())
     };
     for (field, expected) in [
-        ("version", json!(1)),
+        ("version", json!(2)),
         ("head_sha", json!(head)),
         ("base_sha", json!(base)),
         ("merge_tree", json!(tree.trim())),

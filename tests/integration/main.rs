@@ -62,6 +62,7 @@ mod release_refused;
 #[cfg(target_os = "linux")]
 mod release_workflow;
 mod render;
+mod reported_errors;
 mod rescue;
 mod rescue_odds;
 mod setup_wrapper;

@@ -68,3 +68,40 @@ fn a_plan_file_of_terraform_itself_is_named() {
     assert_eq!(told.code, Some(2), "{}", told.text());
     assert!(told.stderr.contains("plan file in Terraform's binary format"), "{}", told.text());
 }
+
+/// A plan of one resource, with this change.
+fn rendered(change: &str) -> String {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("plan.json");
+    let resource = format!(r#"{{"address":"a_b.c","type":"a_b","name":"c","change":{change}}}"#);
+    fs::write(&path, format!(r#"{{"format_version":"1.2","resource_changes":[{resource}]}}"#)).unwrap();
+    render(&path).succeeded().stdout
+}
+
+/// Numbers that a reader which is not exact takes for their neighbours.
+#[test]
+fn numbers_of_16_and_17_digits_are_shown_compared_and_hidden_as_they_are() {
+    let created = rendered(r#"{"actions":["create"],"before":null,"after":{"x":1.7912729440486075}}"#);
+    assert!(created.contains("x = 1.7912729440486075"), "{created}");
+    let updated =
+        rendered(r#"{"actions":["update"],"before":{"x":1.7912729440486075},"after":{"x":1.7912729440486077}}"#);
+    assert!(updated.contains("x = 1.7912729440486075 -> 1.7912729440486077"), "{updated}");
+    let hidden = rendered(
+        r#"{"actions":["create"],"before":null,"after_sensitive":{"pin":true},
+        "after":{"pin":1.7912729440486075,"copy":"the pin is 1.7912729440486075"}}"#,
+    );
+    assert!(!hidden.contains("1.79127") && hidden.contains("the pin is (sensitive value)"), "{hidden}");
+}
+
+#[test]
+fn json_text_with_a_key_that_stands_twice_is_shown_as_what_it_is() {
+    let change = |after: &str| {
+        let (before, after) = (serde_json::json!(r#"{"S":"deny"}"#), serde_json::json!(after));
+        rendered(&format!(r#"{{"actions":["update"],"before":{{"p":{before}}},"after":{{"p":{after}}}}}"#))
+    };
+    for after in [r#"{"S":"allow","S":"deny"}"#, r#"{"S":"deny","x":null}"#] {
+        let shown = change(after);
+        assert!(!shown.contains("only its white space or order changes"), "{shown}");
+    }
+    assert!(change(r#"{ "S": "deny" }"#).contains("only its white space or order changes"));
+}

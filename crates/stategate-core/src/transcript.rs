@@ -189,8 +189,12 @@ impl Transcript {
     /// tells, after it wrote the state. Of a second interrupt it tells an error as well, and has not
     /// waited for its providers nor for the state.
     pub fn tells_its_end(&self) -> bool {
-        let has_error = || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-        !self.is_forced && (self.has_summary || has_error())
+        !self.is_forced && (self.has_summary || self.reports_error())
+    }
+
+    /// Whether Terraform reports an error. Some versions go on after one and exit with 0.
+    pub fn reports_error(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// Whether a second interrupt made it leave everything as it was.
@@ -229,6 +233,11 @@ impl Transcript {
         }
         parts.join("\n")
     }
+}
+
+/// Whether a Terraform that speaks text reports an error on its standard error, in its own shape.
+pub fn reports_error(stderr: &str) -> bool {
+    stderr.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("Error: "))
 }
 
 /// The state in a line, letter for letter: a number in it can be one that we have no type for.

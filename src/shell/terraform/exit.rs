@@ -32,6 +32,9 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+    /// It exited with 0 and reported an error all the same, as some versions do when a variables file
+    /// is missing.
+    DespiteError,
 }
 
 impl Exit {
@@ -50,6 +53,7 @@ impl Exit {
         match self {
             Exit::Signal(number) => Some(number),
             Exit::Code(code) => Some(code - 128).filter(|number| name_of(*number).is_some()),
+            Exit::DespiteError => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl fmt::Display for Exit {
             (Exit::Code(0), _) => return f.write_str("exited with code 0, though it did not come to a good end"),
             (Exit::Code(code), None) => return write!(f, "exited with code {code}"),
             (Exit::Code(code), Some(signal)) => write!(f, "exited with code {code}, killed by signal {signal}")?,
+            (Exit::DespiteError, _) => return f.write_str("exited with code 0, though it reported an error"),
             (Exit::Signal(signal), _) => write!(f, "was killed by signal {signal}")?,
         }
         if let Some(name) = self.signal().and_then(name_of) {

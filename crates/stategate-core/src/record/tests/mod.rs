@@ -115,6 +115,25 @@ fn json_in_strings_is_compared_as_json() {
     assert_differs(&policy("{a"), &policy("{ a"), &said);
 }
 
+/// Through the reader, which gets them as text.
+#[test]
+fn a_change_between_two_long_numbers_is_fingerprinted() {
+    let of = |before: &str, after: &str| {
+        let change = format!(r#"{{"actions":["update"],"before":{{"x":{before}}},"after":{{"x":{after}}}}}"#);
+        let plan = format!(r#"{{"resource_changes":[{{"address":"a.b","change":{change}}}]}}"#);
+        let mut fingerprinter = Fingerprinter::new(FingerprintKey::new(Some(LINEAGE)));
+        let summary = read_plan(plan.as_bytes(), &mut [&mut fingerprinter]).unwrap();
+        fingerprinter.finish_plan(&summary)
+    };
+    let one = of("1", "1.7912729440486075");
+    for other in ["1.7912729440486077", "1.7912729440486073", r#""1.7912729440486075""#] {
+        assert_ne!(one, of("1", other), "{other}");
+    }
+    assert_ne!(of("1.7912729440486075", "1.7912729440486077"), of("1.7912729440486077", "1.7912729440486077"));
+    assert_ne!(of("1", "18446744073709551617"), of("1", r#""18446744073709551617""#));
+    assert_ne!(of("1", "18446744073709551617"), of("1", "18446744073709551618"));
+}
+
 #[test]
 fn the_time_of_the_plan_does_not_count_and_any_other_time_does() {
     let at = |time: &str, value: &str| {
