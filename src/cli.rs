@@ -246,7 +246,7 @@ pub struct Target {
 #[command(next_help_heading = "Terraform")]
 pub struct Planning {
     /// Further arguments for `terraform plan`, split as a shell would.
-    #[arg(long, value_name = "ARGS", value_parser = words, allow_hyphen_values = true)]
+    #[arg(long, value_name = "ARGS", value_parser = plan_words, allow_hyphen_values = true)]
     pub plan_args: Option<Words>,
 }
 
@@ -457,6 +457,20 @@ fn comment_mode() -> impl TypedValueParser<Value = CommentMode> {
 
 fn words(text: &str) -> Result<Words, String> {
     shell_words::split(text).map(Words).map_err(|error| format!("{error}; quote it as for a shell"))
+}
+
+/// Arguments of `terraform plan`, of whose flags one cannot have its effect.
+fn plan_words(text: &str) -> Result<Words, String> {
+    let words = words(text)?;
+    let is_out = |word: &String| {
+        let flag = word.strip_prefix("--").or(word.strip_prefix('-')).unwrap_or_default();
+        flag.split('=').next() == Some("out")
+    };
+    if words.0.iter().any(is_out) {
+        return Err("stategate writes a plan file of its own and deletes it, so `-out` would write none; leave it out"
+            .to_owned());
+    }
+    Ok(words)
 }
 
 fn number<N: FromStr>(text: &str) -> Result<N, String> {

@@ -144,6 +144,8 @@ fn usage_errors_name_the_flag_and_exit_with_2() {
         ("plan --lock-timeout=-5s", "--lock-timeout"),
         ("plan --unknown", "--unknown"),
         ("plan --plan-args \"'\"", "--plan-args"),
+        ("plan --plan-args -out=x", "`-out` would write none"),
+        ("apply --plan-args '--out x'", "`-out` would write none"),
         ("apply --required-approvals many", "--required-approvals"),
         ("frobnicate", "frobnicate"),
     ] {

@@ -18,6 +18,7 @@ use super::rescue::{kept_for, note_kept};
 use super::review::{self, Code, StateIdentity};
 use super::running::{all_words, open_root};
 use super::session::{Root, Session};
+use super::variables;
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
@@ -135,7 +136,10 @@ async fn under_the_lock(
         }
     };
     let commit = approved.commit().map(str::to_owned);
-    let approved = (approved, command.apply_args.as_ref());
+    let all_plan_args = all_words("plan", plan_args);
+    let apply_args =
+        variables::for_apply(report.plan.as_ref(), &root.version, &all_plan_args, command.apply_args.as_ref());
+    let approved = (approved, apply_args.as_ref());
     let result = apply_plan(session, root, held, approved, footprint, report).await;
     let kept = match locking::verify(held, report).await {
         // Terraform is through, and the release will tell whose the lock is.
@@ -155,7 +159,7 @@ async fn under_the_lock(
         look_at_state(root, &identity, is_unclear, report).await;
     }
     let outcome = match &result {
-        Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_words("plan", plan_args))),
+        Ok(_) => report.plan.as_ref().map_or("applied in part", |plan| applied(plan, &all_plan_args)),
         Err(Error::Cancelled) => "cancelled",
         Err(_) => "failed",
     };

@@ -23,6 +23,7 @@ mod running;
 mod session;
 mod status;
 mod unlock;
+mod variables;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -72,6 +72,7 @@ mod terraforms;
 mod unlock;
 #[cfg(target_os = "linux")]
 mod untraced;
+mod variables;
 mod versions;
 mod waiting;
 mod workflows;

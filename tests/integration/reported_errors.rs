@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::files::{MAIN, PROD_KEY};
+use crate::harness::files::PROD_KEY;
 use crate::harness::runner::Step;
 use crate::harness::terraform::terraform;
 use crate::harness::world::World;
+
+const MAIN: &str = "environments/prod/main.tf";
 
 /// What a run of Terraform tells as JSON when something is wrong that does not stop it.
 const REPORTED: &str = r#"{"@level":"error","@message":"Error: Odd reading","@module":"terraform.ui","type":"diagnostic","diagnostic":{"severity":"error","summary":"Odd reading","detail":"The file was left out.","range":{"filename":"main.tf","start":{"line":3,"column":1,"byte":0},"end":{"line":3,"column":2,"byte":1}}}}"#;
@@ -56,7 +58,7 @@ fn an_apply_that_reports_an_error_and_exits_with_0_is_a_failure() {
         Step::apply(&world, &push).with("terraform-bin", &reporting(&world, "apply", REPORTED, "")).run().exits(14);
     assert_eq!(outcome.output("result"), "failed");
     assert!(world.github.comment(number).contains("Odd reading"), "{}", world.github.comment(number));
-    assert!(world.bucket.get(&format!("{}.tflock", PROD_KEY)).is_none(), "the lock is released");
+    assert!(world.bucket.get(&format!("{PROD_KEY}.tflock")).is_none(), "the lock is released");
 }
 
 /// 1.15.0 to 1.15.5 go on with the defaults.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::aside::{Given, Sensitive};
 use super::error::PlanError;
 use super::reader::Document;
+use super::resources::hash;
 
 /// Modules in modules; deeper ones are not searched, and may declare anything.
 const MAX_DEPTH: usize = 100;
@@ -29,6 +30,9 @@ impl<R: Read> Document<'_, '_, R> {
         self.each_entry(|document| match document.scanner.key() {
             b"\"variables\"" => document.each_entry(|document| {
                 let name = document.key_text();
+                if depth == 0 && !document.told_variables.contains(&hash(name.as_bytes())) {
+                    document.totals.plan.withholds_variables = true;
+                }
                 let [is_sensitive, default] = document.fields_if_any([b"\"sensitive\"", b"\"default\""])?;
                 if document.field("sensitive", is_sensitive)? == Some(true) {
                     let default: Option<Value> = document.field("default", default)?;
@@ -66,5 +70,26 @@ impl<R: Read> Document<'_, '_, R> {
         given.mark(&sensitive, &mut self.marked);
         self.put_aside = put_aside;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::read_plan;
+
+    #[test]
+    fn a_variable_that_is_declared_and_has_no_value_in_the_plan_is_withheld() {
+        for (told, declared, expected) in [
+            (r#"{"size":{"value":1}}"#, r#"{"size":{},"tok":{}}"#, true),
+            (r#"{"size":{"value":1},"tok":{"value":"x"}}"#, r#"{"size":{},"tok":{}}"#, false),
+            ("null", r#"{"tok":{}}"#, true),
+            (r#"{"tok":{}}"#, "{}", false),
+        ] {
+            let inner = r#""module_calls":{"m":{"module":{"variables":{"inner":{}}}}}"#;
+            let configuration = format!(r#"{{"root_module":{{"variables":{declared},{inner}}}}}"#);
+            let plan = format!(r#"{{"planned_values":{{}},"variables":{told},"configuration":{configuration}}}"#);
+            let plan = read_plan(plan.as_bytes(), &mut []).unwrap();
+            assert_eq!(plan.withholds_variables, expected, "{told} {declared}");
+        }
     }
 }

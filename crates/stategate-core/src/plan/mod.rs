@@ -26,6 +26,7 @@ mod skip;
 mod state;
 mod summary_json;
 mod totals;
+mod unknown;
 
 #[cfg(test)]
 mod tests;

@@ -16,11 +16,14 @@ use super::change::{Change, ResourceChange};
 use super::error::PlanError;
 use super::exact::exact;
 use super::large::{MARKED, told_by_size, weight};
-use super::resources::CHANGE;
+use super::resources::{CHANGE, hash};
 use super::scan::{self, Scanner, Span};
 use super::secrets::Marked;
 use super::summary::{CheckSummary, DeferredSummary, Kind, PlanSummary};
 use super::totals::{MOST_MESSAGES, Totals};
+
+/// Variables of which it is remembered that the plan holds their values.
+const MOST_TOLD: usize = 10_000;
 
 /// Sees each change of a plan as it is read; the changes are not kept.
 ///
@@ -68,6 +71,8 @@ pub(super) struct Document<'v, 'd, R> {
     /// The root module's variables, of which the configuration says which are sensitive.
     variables: Given,
     pub(super) sensitive_variables: Sensitive,
+    /// The root module's variables whose values the plan holds, by the hash of their name.
+    pub(super) told_variables: HashSet<u64>,
     /// How much is put aside of values that may prove to be sensitive.
     pub(super) put_aside: Used,
     /// How much is kept of the messages of checks.
@@ -129,6 +134,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             last_marks: (Vec::new(), Value::Null),
             variables: Given::default(),
             sensitive_variables: Sensitive::default(),
+            told_variables: HashSet::new(),
             put_aside: Used::default(),
             messages: 0,
             seen: HashSet::new(),
@@ -227,65 +233,6 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         Ok(())
     }
 
-    /// A part that later versions may bring: skipped, but told when it seems to hold changes.
-    ///
-    /// Whether it seems to be an output of the root module, as `terraform output -json` tells it.
-    fn unknown_part(&mut self, key: &[u8]) -> Result<bool, PlanError> {
-        let name = String::from_utf8_lossy(key).trim_matches('"').to_owned();
-        let word = name.to_ascii_lowercase();
-        if word.contains("_change") || word.contains("_invocation") {
-            return self.unknown_changes(name).map(|()| false);
-        }
-        let of_an_output = match self.scanner.peek()? {
-            Some(b'{') => {
-                let (mut first, mut of_an_output) = (true, 0);
-                self.scanner.open(b'{')?;
-                while self.scanner.next_key(&mut first)? {
-                    of_an_output += u32::from(matches!(self.scanner.key(), b"\"sensitive\"" | b"\"value\""));
-                    self.scanner.value()?;
-                }
-                of_an_output
-            }
-            _ => self.skip().map(|()| 0)?,
-        };
-        Ok(of_an_output == 2)
-    }
-
-    /// A part that seems to hold changes of a kind that we do not know.
-    fn unknown_changes(&mut self, name: String) -> Result<(), PlanError> {
-        let span = self.scanner.kept_value()?;
-        let content: Value = self.parse(span)?;
-        self.scanner.let_go();
-        let is_empty = match &content {
-            Value::Array(items) => items.is_empty(),
-            Value::Object(members) => members.is_empty(),
-            Value::String(text) => text.is_empty(),
-            Value::Number(_) | Value::Bool(_) => false,
-            Value::Null => true,
-        };
-        if !is_empty {
-            self.unknown(name, &content);
-        }
-        Ok(())
-    }
-
-    pub(super) fn unknown(&mut self, what: String, content: &Value) {
-        for visitor in self.visitors.iter_mut() {
-            visitor.unknown(&what, content);
-        }
-        self.totals.unknown(what);
-    }
-
-    fn format_version(&mut self, version: Option<String>) {
-        if let Some(version) = &version {
-            let major = version.split('.').next().unwrap_or_default();
-            if !matches!(major, "0" | "1") {
-                self.unknown(format!("format version {version}"), &Value::Null);
-            }
-        }
-        self.totals.plan.format_version = version;
-    }
-
     /// A value that is small, or of which all is needed.
     pub(super) fn small<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, PlanError> {
         self.place.push(Step::Key(key));
@@ -299,6 +246,10 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
     /// A variable of the root module.
     fn variable(&mut self) -> Result<(), PlanError> {
         let name = self.key_text();
+        // Of very many, one that is taken for withheld harms nothing.
+        if self.told_variables.len() < MOST_TOLD {
+            self.told_variables.insert(hash(name.as_bytes()));
+        }
         let [value] = self.fields_if_any([b"\"value\""])?;
         let mut variables = std::mem::take(&mut self.variables);
         self.put_aside(name, value, &mut variables)?;

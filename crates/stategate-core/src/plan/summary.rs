@@ -229,6 +229,8 @@ pub struct PlanSummary {
     pub errored: bool,
     /// Whether Terraform says that applying would do something; `None` when it does not say.
     pub applyable: Option<bool>,
+    /// Whether the configuration declares variables whose values the plan does not hold: ephemeral ones.
+    pub withholds_variables: bool,
     /// Actions and parts of the plan that we do not know.
     pub unknown_actions: Vec<String>,
     /// How often something unknown came up that is not among them.
