@@ -22,12 +22,13 @@ use super::variables;
 use crate::cli::{ApplyCommand, OnPlanChange};
 use crate::error::Error;
 use crate::shell::lock_store::HeldLock;
-use crate::shell::runner::Footprint;
+use crate::shell::runner::{Footprint, variable};
 use stategate_core::approval::{Approval, Decision, Need, need};
 use stategate_core::comment::{LockView, OutputView, Phase};
 use stategate_core::lock_info::Operation;
 use stategate_core::plan::Secrets;
 use stategate_core::record::{Record, applied};
+use stategate_core::session_end;
 
 pub(super) async fn run(command: ApplyCommand) -> Result<(), Error> {
     let session = Session::begin(&command.target)?;
@@ -126,6 +127,7 @@ async fn under_the_lock(
         return Ok(());
     };
     confirm(session, root, command.apply_args.as_ref(), report).await?;
+    warn_of_session_end(report);
     report.tell(session, Phase::Applying).await;
     // Right before Terraform starts: GitHub may have taken its time.
     let approved = match compared.approved(session, root, held, report).await {
@@ -192,6 +194,16 @@ async fn under_the_lock(
     report.outputs = outputs(session, root, of_state).await;
     report.phase = Phase::Applied;
     recorded
+}
+
+/// Credentials in variables are not renewed by anybody. Others (a profile's, a machine's) are, and say
+/// nothing here.
+fn warn_of_session_end(report: &mut Report) {
+    let expiration = variable("AWS_CREDENTIAL_EXPIRATION").filter(|_| variable("AWS_ACCESS_KEY_ID").is_some());
+    if let Some(warning) = expiration.and_then(|expiration| session_end::warning(&expiration, Timestamp::now())) {
+        tracing::warn!("{warning}");
+        report.notes.push(warning);
+    }
 }
 
 /// Looks whether the state was written since it was `planned`. Where the lock was taken from us, or the

@@ -33,6 +33,10 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
         report.phase = Phase::Skipped;
         return Ok(());
     }
+    if !report.pull_requests.is_empty() && command.reporting.comment != CommentMode::Never {
+        // Before anything is locked, and before minutes go into a plan that cannot be shown.
+        session.github()?;
+    }
     let group = find_group(session, report).await?;
     let root = open_root(session, report).await?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());

@@ -172,8 +172,8 @@ impl Report {
         }
         let commented = if session.host.run().is_some() {
             self.comment_everywhere(session).await
-        } else if result.is_err() && self.plan.is_none() && std::io::stdout().is_terminal() {
-            // To a person the error alone says what there is to say.
+        } else if result.is_err() && self.plan.is_none() {
+            // The error alone says what there is to say.
             Ok(())
         } else {
             write_out(&self.on_laptop(result.is_err())).map_err(Error::Output)

@@ -50,6 +50,8 @@ pub struct Step<'a> {
     terraform: PathBuf,
     cleans_up: bool,
     lets_go: bool,
+    /// Steps of the same job that run when this one failed.
+    later: Vec<Step<'a>>,
 }
 
 /// How a run of the action ended.
@@ -63,6 +65,8 @@ pub struct Outcome {
     pub summary: String,
     /// The clean-up step's exit code and log, when it ran.
     pub cleanup: Option<(Option<i32>, String)>,
+    /// How the job's later steps ended, those that run after a failure.
+    pub later: Vec<(Option<i32>, String)>,
     pub run: u64,
     pub attempt: u64,
 }
@@ -96,6 +100,7 @@ impl<'a> Step<'a> {
             terraform: terraform::terraform().to_owned(),
             cleans_up: true,
             lets_go: true,
+            later: Vec::new(),
         };
         step.with("working-directory", PROD)
     }
@@ -148,6 +153,12 @@ impl<'a> Step<'a> {
         self
     }
 
+    /// A later step of the same job, with `if: failure() || cancelled()`.
+    pub fn after_failure(mut self, later: Step<'a>) -> Self {
+        self.later.push(later);
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Outcome {
         self.start().finish()
@@ -172,10 +183,7 @@ impl<'a> Step<'a> {
         fs::write(place.join("event.json"), self.event.payload.to_string()).expect("the event can be written");
 
         let action = Action::read();
-        let mut inputs = self.inputs.clone();
-        inputs.insert("command".to_owned(), self.command.to_owned());
-        inputs.insert("binary-path".to_owned(), binary().display().to_string());
-        let inputs = action.inputs(&inputs, &token);
+        let inputs = self.inputs_of(&action, &token);
         let mut job = Running {
             github,
             place,
@@ -185,11 +193,19 @@ impl<'a> Step<'a> {
             run,
             attempt,
             tracking: format!("github_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)),
+            name: "step".to_owned(),
             step: self,
             process: None,
         };
         job.process = Some(job.spawn(0));
         job
+    }
+
+    fn inputs_of(&self, action: &Action, token: &str) -> BTreeMap<String, String> {
+        let mut inputs = self.inputs.clone();
+        inputs.insert("command".to_owned(), self.command.to_owned());
+        inputs.insert("binary-path".to_owned(), binary().display().to_string());
+        action.inputs(&inputs, token)
     }
 }
 
@@ -204,6 +220,8 @@ pub struct Running<'a> {
     pub run: u64,
     pub attempt: u64,
     tracking: String,
+    /// What its files are called.
+    name: String,
     process: Option<Child>,
 }
 
@@ -314,6 +332,9 @@ impl Running<'_> {
         let (_, cleaned) = cleanup.clone().unwrap_or_default();
         let is_left = code.is_some() && cleaned.contains("released the lock");
         assert!(!(is_left && self.step.lets_go), "the step left its lock:\n{}\n{cleaned}", self.log());
+        let later = std::mem::take(&mut self.step.later);
+        let later = later.into_iter().enumerate().filter(|_| code != Some(0));
+        let later = later.map(|(index, step)| self.run_later(index, step)).collect();
         self.sweep();
         let conclusion = match code {
             _ if cancelled => "cancelled",
@@ -333,9 +354,32 @@ impl Running<'_> {
             outputs,
             summary: read(&self.file(0, "summary")),
             cleanup,
+            later,
             run: self.run,
             attempt: self.attempt,
         }
+    }
+
+    /// Runs a further step of this job to its end: the same run, the same files.
+    fn run_later(&self, index: usize, step: Step<'_>) -> (Option<i32>, String) {
+        let token = step.token.clone().unwrap_or_else(|| self.github.workflow_token(WORKFLOW_PERMISSIONS));
+        let mut job = Running {
+            github: self.github,
+            place: self.place.clone(),
+            workspace: self.workspace.clone(),
+            inputs: step.inputs_of(&self.action, &token),
+            action: Action::read(),
+            run: self.run,
+            attempt: self.attempt,
+            tracking: self.tracking.clone(),
+            name: format!("later-{index}"),
+            step,
+            process: None,
+        };
+        let mut process = job.spawn(0);
+        let status = job.end_of("later step", &mut process, 0);
+        job.process = Some(process);
+        (status.code(), job.log())
     }
 
     fn clean_up(&self, failed: bool) -> Option<(Option<i32>, String)> {
@@ -446,7 +490,7 @@ impl Running<'_> {
     }
 
     fn file(&self, index: usize, kind: &str) -> PathBuf {
-        self.place.join("temp").join(format!("step-{index}.{kind}"))
+        self.place.join("temp").join(format!("{}-{index}.{kind}", self.name))
     }
 
     /// Kills what a job left running, found by the tracking ID in its environment, as the runner does.

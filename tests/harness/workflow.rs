@@ -131,6 +131,11 @@ impl WorkflowStep {
         })
     }
 
+    /// Whether it runs only when a step before it failed, or somebody cancelled.
+    fn is_after_failure(&self) -> bool {
+        self.condition.as_deref() == Some("failure() || cancelled()")
+    }
+
     fn input(&self, name: &str) -> Option<String> {
         self.with.get(name).map(text)
     }
@@ -216,8 +221,12 @@ impl Workflow {
                 let may = |scope: &str| permissions.get(scope).map_or("none", String::as_str);
                 // A machine of one's own brings a role.
                 let (mut is_checked_out, mut has_credentials) = (false, job.is_self_hosted());
+                let mut is_renewed = job.is_self_hosted();
+                let first = steps.len();
                 let trusted = is_trusted(event);
-                let runs = |step: &&WorkflowStep| step.condition.as_ref().is_none_or(|text| expressions.holds(text));
+                let runs = |step: &&WorkflowStep| {
+                    step.is_after_failure() || step.condition.as_ref().is_none_or(|text| expressions.holds(text))
+                };
                 for step in job.steps.iter().filter(runs).collect::<Vec<_>>() {
                     let inputs = step.with.iter();
                     let token = world.github.workflow_token(&scopes(&permissions, trusted));
@@ -225,6 +234,13 @@ impl Workflow {
                     let inputs: BTreeMap<String, String> =
                         inputs.map(|(name, value)| (name.clone(), expressions.fill(&text(value)))).collect();
                     match step.uses().unwrap_or_else(|problem| panic!("{problem}")) {
+                        Uses::Credentials if step.is_after_failure() => is_renewed = may("id-token") == "write",
+                        Uses::Stategate if step.is_after_failure() => {
+                            assert!(is_renewed, "{}: nothing renews the credentials before it", self.name);
+                            let main: Step<'a> =
+                                steps.pop().filter(|_| steps.len() >= first).expect("a step that can fail");
+                            steps.push(main.after_failure(step_of(world, event, &inputs, &token, true)));
+                        }
                         Uses::Checkout => is_checked_out = may("contents") != "none",
                         Uses::Credentials => {
                             assert!(trusted, "{}: GitHub gives no token for AWS, so this step fails", self.name);
@@ -371,6 +387,23 @@ impl Job {
                     let required = action.inputs.iter().filter(|(name, input)| input.required && !given.contains(name));
                     problems.extend(required.map(|(name, _)| format!("the required input {name} is not given")));
                 }
+            }
+        }
+        let of_command = |command: &str| {
+            let is_it = |step: &&WorkflowStep| step.input("command").as_deref() == Some(command);
+            self.steps.iter().position(|step| is_it(&step))
+        };
+        if let Some(apply) = of_command("apply") {
+            let renewed = self
+                .steps
+                .iter()
+                .skip(apply)
+                .position(|step| step.is_after_failure() && step.uses() == Ok(Uses::Credentials));
+            let released =
+                of_command("release").filter(|at| self.steps.get(*at).is_some_and(WorkflowStep::is_after_failure));
+            let is_whole = released > Some(apply) && (self.is_self_hosted() || renewed.is_some());
+            if !is_whole {
+                problems.push("after an apply that fails, nothing logs in again and runs release".to_owned());
             }
         }
         let given: BTreeMap<&str, &str> =

@@ -178,10 +178,10 @@ fn no_token() {
     let world = World::applied();
     let number = world.new_image();
     check(&world, Step::plan(&world, number).with("github-token", ""), 21, &["github-token"]);
-    // Each error has its remedy, also where another one is the result.
+    // The first thing that is wrong is the one that is reported.
     world.bucket.put(PROD_LOCK, r#"{"ID":"another","Who":"colleague@desk"}"#);
     let step = Step::plan(&world, number).with("github-token", "").with("lock-timeout", "0s");
-    let held = step.run().exits(10).says("could not be posted").says("Give the action's input github-token");
+    let held = step.run().exits(21).says("Give the action's input github-token");
     assert_eq!(held.log.matches("::error title=stategate::").count(), 1, "{}", held.log);
     assert_eq!(held.log.matches("  next: ").count(), 1, "{}", held.log);
     world.bucket.delete(PROD_LOCK);
@@ -388,6 +388,29 @@ fn the_variables_of_a_job_that_are_missing_are_named_at_once() {
     assert_eq!(missing(&some), "GITHUB_RUN_ID");
     let without_payload = [some[0], ("GITHUB_RUN_ID", "1"), some[2]];
     assert_eq!(missing(&without_payload), "GITHUB_EVENT_PATH");
+}
+
+#[test]
+fn a_job_without_a_token_locks_and_plans_nothing() {
+    let world = World::applied();
+    let number = world.new_image();
+    for step in [Step::plan(&world, number), Step::apply(&world, &world.github.push_directly("octocat"))] {
+        let outcome = step.with("github-token", "").token("").run().exits(21).says("STATEGATE_GITHUB_TOKEN");
+        assert!(!outcome.log.contains("taking the lock") && !outcome.log.contains("terraform init"), "{}", outcome.log);
+    }
+    // Nobody is to be shown anything there.
+    let quiet = Step::plan(&world, number).with("comment", "false").with("github-token", "").token("");
+    quiet.run().exits(0).says("taking the lock");
+}
+
+#[test]
+fn an_event_file_that_a_container_does_not_have_is_to_be_mounted() {
+    let world = World::applied();
+    let number = world.new_image();
+    let nowhere = world.place("nowhere").join("event.json");
+    let step = Step::plan(&world, number).env("GITHUB_EVENT_PATH", &nowhere.display().to_string()).without_cleanup();
+    let outcome = step.run().exits(2).says("In a container, mount the event file");
+    assert!(!outcome.log.contains("or on a laptop"), "{}", outcome.log);
 }
 
 #[test]

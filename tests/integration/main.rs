@@ -65,6 +65,7 @@ mod render;
 mod reported_errors;
 mod rescue;
 mod rescue_odds;
+mod session_end;
 mod setup_wrapper;
 mod state_lost;
 mod terminal;

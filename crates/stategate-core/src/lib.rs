@@ -18,6 +18,7 @@ pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod sentence;
+pub mod session_end;
 pub mod state_file;
 pub mod transcript;
 pub mod wrapped;
