@@ -19,10 +19,14 @@ pub struct Bucket {
 
 /// A client of the stand-in with the working key.
 pub fn client(endpoint: &str) -> Client {
+    client_as(endpoint, (ACCESS_KEY, SECRET_KEY))
+}
+
+fn client_as(endpoint: &str, (key, secret): (&str, &str)) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
-        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "harness"))
+        .credentials_provider(Credentials::new(key, secret, None, None, "harness"))
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .force_path_style(true)
@@ -73,6 +77,19 @@ impl Bucket {
         let body = body.as_ref().to_vec();
         let request = self.client.put_object().bucket(&self.name).key(key).body(body.into());
         runtime().block_on(request.send()).expect("the object is stored");
+    }
+
+    /// Whether somebody with this key and secret may store an object.
+    pub fn may_put(&self, who: &(String, String), key: &str) -> bool {
+        let client = client_as(&self.endpoint, (&who.0, &who.1));
+        let request = client.put_object().bucket(&self.name).key(key).body(b"{}".to_vec().into());
+        runtime().block_on(request.send()).is_ok()
+    }
+
+    /// Whether somebody with this key and secret may read an object that is there.
+    pub fn may_get(&self, who: &(String, String), key: &str) -> bool {
+        let client = client_as(&self.endpoint, (&who.0, &who.1));
+        runtime().block_on(client.get_object().bucket(&self.name).key(key).send()).is_ok()
     }
 
     /// Removes an object.

@@ -57,6 +57,7 @@ mod newer;
 mod opentofu;
 mod outsiders;
 mod plan;
+mod policies;
 mod readme;
 mod release_refused;
 #[cfg(target_os = "linux")]
