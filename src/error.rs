@@ -308,6 +308,8 @@ impl Error {
             Error::Approvers(_) => "Give logins and org/team names, separated by commas.".to_owned(),
             Error::Event(EventError::Unreadable { .. }) => "In a container, mount the event file at the path that GITHUB_EVENT_PATH names (for `docker run`: `-v \"$GITHUB_EVENT_PATH:$GITHUB_EVENT_PATH:ro\"`). Elsewhere, see that no step removes it and that this user may read it.".to_owned(),
             Error::Event(_) => "Run it in a step of a GitHub Actions job, which sets them all (the token is STATEGATE_GITHUB_TOKEN), or on a laptop without GITHUB_ACTIONS, where none is needed.".to_owned(),
+            Error::NotAPullRequest { event } if event == "issue_comment" => "Give the input pull-request the number (`pull-request: ${{ github.event.issue.number }}`) and check out `refs/pull/NUMBER/merge`: this event checks out the default branch. Never plan a fork's code here: this event has secrets.".to_owned(),
+            Error::NotAPullRequest { event } if event.starts_with("pull_request_review") => "Give the input pull-request the number: `pull-request: ${{ github.event.pull_request.number }}`.".to_owned(),
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),

@@ -1,6 +1,6 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
-use super::pending::{Earlier, Line};
+use super::pending::{Earlier, Line, MOST_COMMITS};
 use super::reach::Change;
 use super::report::{Approvals, Report};
 use super::review::{self, Code};
@@ -35,7 +35,7 @@ pub(super) struct Evidence<'a> {
     pub(super) reviewed: &'a [Record],
 }
 
-fn policy(flags: &Gate, target: &Target) -> Result<Policy, Error> {
+pub(super) fn policy(flags: &Gate, target: &Target) -> Result<Policy, Error> {
     Ok(Policy {
         required_approvals: flags.required_approvals,
         approvers: approvers(flags.approvers.as_deref().unwrap_or_default())?,
@@ -186,7 +186,7 @@ impl Asked {
 pub(super) fn line_before(facts: &Facts) -> Option<Line> {
     let Origin::Branch(branch) = &facts.origin else { return None };
     let from = branch.commits.last()?.parents.first()?.clone();
-    Some(Line { branch: branch.branch.clone(), from: Some(from) })
+    Some(Line { branch: branch.branch.clone(), from: Some(from), most: MOST_COMMITS, keys: None })
 }
 
 /// Proves that an earlier commit carries what the head carries; the inner error says why it is not

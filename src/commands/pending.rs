@@ -16,7 +16,7 @@ use super::review;
 use super::session::Session;
 use crate::error::Error;
 use crate::shell::lock_store::Bucket;
-use stategate_core::approval::{Commit, PullRequest, brought_by, merges};
+use stategate_core::approval::{Commit, Policy, PullRequest, brought_by, merges, standing};
 use stategate_core::record::{AuditRecord, Record, explains};
 use stategate_core::sentence::Sentence;
 
@@ -25,13 +25,20 @@ use stategate_core::sentence::Sentence;
 const COMMITS_AT_ONCE: usize = 30;
 
 /// How many in all, while it is not proven that nothing which reaches the apply came before them.
-const MOST_COMMITS: usize = 240;
+pub(super) const MOST_COMMITS: usize = 240;
+
+/// How many in all for a pull request's plan, which only names them.
+pub(super) const MOST_FOR_PLAN: usize = 10;
 
 /// From where on a branch to look back.
 pub(super) struct Line {
     pub(super) branch: String,
     /// The branch's newest commit when there is none.
     pub(super) from: Option<String>,
+    /// How many commits are looked at in all.
+    pub(super) most: usize,
+    /// What lies in the bucket beside the state, where that was listed already.
+    pub(super) keys: Option<Vec<String>>,
 }
 
 /// What was merged earlier and is not applied yet.
@@ -54,6 +61,8 @@ pub(super) struct Pending {
     /// What its merge made.
     pub(super) commit: String,
     pub(super) number: u64,
+    /// What GitHub says of it.
+    pub(super) pull_request: PullRequest,
     /// Its reviewed plan, where that does something which the fresh plan would do.
     pub(super) record: Option<Record>,
 }
@@ -71,7 +80,10 @@ pub(super) async fn find(
     covered: Option<&[String]>,
 ) -> Result<Earlier, Error> {
     let (place, state_key) = (bucket.backend().place(), bucket.backend().state_key());
-    let keys = bucket.list(place.all()).await?;
+    let keys = match &line.keys {
+        Some(keys) => keys.clone(),
+        None => bucket.list(place.all()).await?,
+    };
     let ours: Vec<String> = reviewed.iter().filter_map(|record| place.plan(&record.origin.head_sha)).collect();
     let is_ours = |key: &String| ours.contains(key);
     let last = last_apply(session, bucket, &keys).await?;
@@ -89,6 +101,9 @@ pub(super) async fn find(
         None => github.branch_tip(&repository, &line.branch).await?,
     };
     let Some(from) = from else { return Ok(Earlier::default()) };
+    if last.commit.as_ref() == Some(&from) {
+        return Ok(Earlier::default());
+    }
     // An apply brings along whatever the branch held by then, so nothing before it is left.
     let is_last = |commit: &Commit| {
         last.commit.as_ref() == Some(&commit.sha)
@@ -96,13 +111,18 @@ pub(super) async fn find(
     };
     let mut trees = Trees::new(github, repository.clone());
     let mut earlier = Earlier::default();
-    let mut commits = github.line(&repository, &from, COMMITS_AT_ONCE, is_last).await?;
+    let at_once = COMMITS_AT_ONCE.min(line.most);
+    let mut commits = github.line(&repository, &from, at_once, is_last).await?;
     while let (Some(covered), Some(before)) = (covered, before(&commits, is_last)) {
         if !trees.may_differ(covered, (last.commit.as_deref(), &before)).await {
             break;
         }
-        let more = github.line(&repository, &before, COMMITS_AT_ONCE, is_last).await?;
-        if more.is_empty() || commits.len() >= MOST_COMMITS {
+        if commits.len() >= line.most {
+            earlier.is_cut_off = true;
+            break;
+        }
+        let more = github.line(&repository, &before, at_once, is_last).await?;
+        if more.is_empty() {
             earlier.is_cut_off = true;
             break;
         }
@@ -130,7 +150,7 @@ pub(super) async fn find(
             };
             if counts {
                 let commit = pull_request.merge_commit.clone().unwrap_or_else(|| commit.sha.clone());
-                found.push(Pending { commit, number, record });
+                found.push(Pending { commit, number, pull_request: pull_request.clone(), record });
             }
         }
     }
@@ -167,6 +187,41 @@ pub(super) fn tell(earlier: &Earlier, report: &mut Report) {
         let note = Sentence::default().pull_request(*number).words(format!(" is merged and not applied yet: {what}"));
         tracing::info!("{note}");
         report.related.push(note);
+    }
+}
+
+/// Names on a pull request that is planned what is merged and not applied yet, with its approvals: its
+/// reviewers are shown those changes too. The plan does not depend on it: a failure is logged only.
+pub(super) async fn announce(
+    session: &Session,
+    bucket: &Bucket,
+    line: &Line,
+    (fresh, covered, policy): (&Record, &[String], &Policy),
+    report: &mut Report,
+) {
+    let own = std::slice::from_ref(fresh);
+    let earlier = match find(session, bucket, line, (own, fresh), Some(covered)).await {
+        Ok(earlier) => earlier,
+        Err(error) => return tracing::warn!("what is merged and not applied yet could not be told: {error}"),
+    };
+    for Pending { number, pull_request, .. } in &earlier.pending {
+        let (tally, _) = standing(policy, pull_request);
+        let (had, needed) = (tally.counted.len(), policy.required_approvals);
+        let s = if needed == 1 { "" } else { "s" };
+        let words = format!(
+            " is merged and not applied yet: this plan can hold its changes, and the apply brings them along. It has {had} of {needed} approval{s}"
+        );
+        let note = Sentence::default().pull_request(*number).words(words);
+        tracing::info!("{note}");
+        report.related.push(note);
+    }
+    if earlier.is_cut_off {
+        let note = format!(
+            "More than {MOST_FOR_PLAN} commits of {} are not applied yet, and not all of them were looked at",
+            line.branch
+        );
+        tracing::info!("{note}");
+        report.related.push(note.into());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::gate;
 use super::locking;
-use super::pending::{self, Line};
+use super::pending::{self, Line, MOST_COMMITS, MOST_FOR_PLAN};
 use super::planning::{self, PlanFile};
 use super::reach::{Change, Reviewed};
 use super::report::Report;
@@ -11,8 +11,9 @@ use super::running::open_root;
 use super::session::{Root, Session};
 use crate::cli::{CommentMode, PlanCommand};
 use crate::error::Error;
+use crate::shell::checkout;
 use crate::shell::github::{Landing, MergeGroup, PullRequestDetails};
-use crate::shell::runner::{Event, Run};
+use crate::shell::runner::{Event, Run, variable};
 use stategate_core::approval::{Need, need};
 use stategate_core::comment::Phase;
 use stategate_core::lock_info::Operation;
@@ -39,6 +40,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     }
     let group = find_group(session, report).await?;
     let root = open_root(session, report).await?;
+    let named = find_named(session, &root, command, report).await?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;
@@ -56,7 +58,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     match (planned, released) {
         // The plan is as good as any, and told as such before the lock that is left.
         (Ok((identity, plan_file)), released @ (Ok(()) | Err(Error::LockNotReleased { .. }))) => {
-            let told = tell(session, command, &root, &code, &plan_file, &identity, &group, report).await;
+            let told = tell(session, command, &root, &code, &plan_file, &identity, (&group, named), report).await;
             locking::both(told, released, report)
         }
         (planned, released) => locking::both(planned.map(drop), released, report),
@@ -72,7 +74,7 @@ async fn tell(
     code: &Code,
     plan_file: &PlanFile,
     identity: &StateIdentity,
-    group: &[Change],
+    (group, checked_out): (&[Change], Option<PullRequestDetails>),
     report: &mut Report,
 ) -> Result<(), Error> {
     let reviewed = Reviewed::gather(session, &root.bucket, group, code.covered()).await;
@@ -97,7 +99,7 @@ async fn tell(
             if !reviewed.reaches() {
                 return Ok(());
             }
-            let line = Line { branch: branch_of(base_ref).to_owned(), from: None };
+            let line = Line { branch: branch_of(base_ref).to_owned(), from: None, most: MOST_COMMITS, keys: None };
             let compared = match reviewed.lacks {
                 None => {
                     let reviewed = &reviewed.records;
@@ -111,9 +113,18 @@ async fn tell(
             review::explained(compared, report)?;
             report.notes.push("Planned again in the merge queue: it means what was reviewed".to_owned());
         }
-        Some(Event::PullRequest(_)) => {
+        Some(event) if report.head_sha.is_some() => {
+            let base = match event {
+                Event::PullRequest(event) => event.base_ref.clone(),
+                _ => checked_out.map(|named| named.base_branch).unwrap_or_default(),
+            };
+            let policy = gate::policy(&command.gate, &command.target)?;
+            // Listed once for both who look there.
+            let keys = root.bucket.list(root.bucket.backend().place().all()).await?;
+            let line = Line { branch: base, from: None, most: MOST_FOR_PLAN, keys: Some(keys) };
+            pending::announce(session, &root.bucket, &line, (&record, code.covered(), &policy), report).await;
             gate::announce(session, &command.gate, &command.target, &record, report).await;
-            review::tell_overlaps(session, &root.bucket, &record, report).await;
+            review::tell_overlaps(session, &root.bucket, (&record, &line.keys.unwrap_or_default()), report).await;
         }
         _ => {}
     }
@@ -146,6 +157,43 @@ async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<Change
         Change { number, head, commits: its_own.collect() }
     };
     Ok(pull_requests.into_iter().map(change).collect())
+}
+
+/// The pull request that an input names, where the event names none, if it is its code that is checked
+/// out: then this plan is the reviewed one. Else the report says that it is not.
+async fn find_named(
+    session: &Session,
+    root: &Root,
+    command: &PlanCommand,
+    report: &mut Report,
+) -> Result<Option<PullRequestDetails>, Error> {
+    let (Some(run), Some(number)) = (session.host.run(), command.gate.pull_request) else { return Ok(None) };
+    if !matches!(run.event, Event::Push(_) | Event::Other) {
+        return Ok(None);
+    }
+    let details = session.github()?.pull_request(&session.repository()?, number).await?;
+    let workspace = variable("GITHUB_WORKSPACE").and_then(|path| std::fs::canonicalize(path).ok());
+    let head =
+        workspace.and_then(|workspace| checkout::head(&workspace, root.terraform.module().directory()).ok().flatten());
+    // Before the merge, GitHub names the test merge here.
+    let is_its_code =
+        head.is_some() && (head.as_ref() == Some(&details.head_sha) || head == details.merge_commit && !details.merged);
+    if details.from_fork || !is_its_code {
+        let why = if details.from_fork {
+            "it comes from a fork".to_owned()
+        } else {
+            let head = head.map_or_else(|| "unknown".to_owned(), |sha| sha.chars().take(10).collect());
+            format!("the checkout is {head}, which is neither its head commit nor its test merge")
+        };
+        let note = format!(
+            "This is not the reviewed plan of #{number}, so no apply counts it: {why}. Its own plan job makes that; or check out `refs/pull/{number}/merge` here"
+        );
+        tracing::warn!("{note}");
+        report.notes.push(note);
+        return Ok(None);
+    }
+    report.head_sha = Some(details.head_sha.clone());
+    Ok(Some(details))
 }
 
 /// Finds the pull request that is told. `Some` says why nothing can be planned here.

@@ -235,12 +235,17 @@ async fn read_record(bucket: &Bucket, head_sha: &str) -> Result<(Record, Option<
 /// Says which other open pull requests change the same resources. It is for people to know, so a
 /// failure is a warning; and it stays cheap, with one request to GitHub, and none while there is
 /// no other record.
-pub(super) async fn tell_overlaps(session: &Session, bucket: &Bucket, mine: &Record, report: &mut Report) {
+pub(super) async fn tell_overlaps(
+    session: &Session,
+    bucket: &Bucket,
+    (mine, keys): (&Record, &[String]),
+    report: &mut Report,
+) {
     let found = async {
         let state_key = bucket.backend().state_key();
-        let keys = bucket.list(&bucket.backend().place().plans()).await?;
+        let plans = bucket.backend().place().plans();
         let own = Record::object_key(&state_key, &mine.origin.head_sha)?;
-        if keys.iter().all(|key| *key == own) {
+        if keys.iter().filter(|key| key.starts_with(&plans)).all(|key| *key == own) {
             return Ok(Vec::new());
         }
         let open = session.github()?.open_pull_requests(&session.repository()?).await?;

@@ -260,3 +260,21 @@ fn when_it_changed_a_file_that_the_code_reads_elsewhere() {
     world.approve(sneaky);
     Step::apply(&world, &push).run().exits(0);
 }
+
+/// Its reviewers are shown the other's changes as its own.
+#[test]
+fn the_plan_of_a_pull_request_names_what_is_merged_and_not_applied() {
+    let (world, web) = with_a_refused_one();
+    world.bucket.delete(&world.record_key(web));
+    let queue = another(&world, "queue");
+    let told = world.github.comment(queue).replace('`', "");
+    let link = format!("[#{web}](https://github.com/acme/infra/pull/{web})");
+    assert!(told.contains(&format!("{link} is merged and not applied yet")), "{told}");
+    assert!(told.contains("It has 0 of 1 approval"), "{told}");
+    world.approve(web);
+    Step::plan(&world, queue).run().exits(0).says("It has 1 of 1 approval");
+    world.approve(queue);
+    Step::apply(&world, &world.merge(queue)).run().exits(0);
+    let next = another(&world, "next");
+    assert!(!world.github.comment(next).contains("not applied yet"), "{}", world.github.comment(next));
+}
