@@ -99,3 +99,17 @@ fn a_record_of_version_2_is_read_and_means_what_it_meant() {
     assert_eq!(stored.plan, again.plan);
     assert_eq!(compare(&[stored], &again, &[]), Comparison::Equal { notes: Vec::new() });
 }
+
+/// Whoever may write to the bucket can put anything there.
+#[test]
+fn what_is_no_record_is_refused_however_deep_or_large_it_is() {
+    let deep = "[".repeat(200_000);
+    let nested = format!(r#"{{"version":2,"earlier":{}"#, r#"[{"version":2,"earlier":"#.repeat(10_000));
+    let long = format!(r#"{{"version":2,"other":"{}"}}"#, "x".repeat(4 * 1024 * 1024));
+    let twice = record(&[]).to_json().replacen('{', r#"{"fingerprint":"x","#, 1);
+    for text in [deep, nested, long, twice] {
+        let error = Record::from_json("p", text.as_bytes()).unwrap_err();
+        assert!(matches!(error, RecordError::Unreadable { .. }), "{error}");
+        assert!(error.to_string().len() < 500, "{error}");
+    }
+}
