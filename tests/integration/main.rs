@@ -30,6 +30,7 @@ mod foreign_plans;
 mod forged_footprint;
 mod fuzz;
 mod gate;
+mod gate_beside;
 mod gate_compare;
 mod gate_content;
 mod gate_earlier;
