@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::files::PROD;
+use crate::harness::files::{PROD, PROD_KEY};
 use crate::harness::github::story::Push;
 use crate::harness::lab::{Lab, REQUIRED};
 use crate::harness::runner::Step;
@@ -88,15 +88,15 @@ fn drift_that_nobody_reviewed_is_not_written_to_the_state() {
     let planned = refreshing(Step::plan(&world, number)).exits(0);
     world.approve(number);
     let push = world.merge(number);
-    let state = world.laptop().state();
+    let state = world.bucket.get(PROD_KEY);
     lab.drift("a", "value", &json!("drift-B"));
     let refused = refreshing(Step::apply(&world, &push)).exits(12);
     let comment = world.github.comment(number).replace('`', "");
     let told = "lab_item.a would be updated in the state (it changed outside of Terraform) with another value of value";
     assert!(comment.contains(told), "{comment}");
     assert_ne!(refused.output("fingerprint"), planned.output("fingerprint"));
-    assert_eq!(world.laptop().state(), state);
+    assert_eq!(world.bucket.get(PROD_KEY), state);
     lab.drift("a", "value", &json!("drift-A"));
     refreshing(Step::apply(&world, &push)).exits(0);
-    assert!(world.laptop().state().to_string().contains("drift-A"));
+    assert!(world.bucket.json(PROD_KEY).unwrap().to_string().contains("drift-A"));
 }
