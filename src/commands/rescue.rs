@@ -161,7 +161,7 @@ fn save_it(in_job: bool) -> String {
     let unlock = unlock_by_workflow("the lock's ID");
     format!(
         "{LOCK_STAYS} A later step of this job can save the file: log in to AWS again and run `command: release`, both with \
-         `if: failure()`, as the printed applies do. Where the job has no such steps and the machine stays, copy the file \
+         `if: failure()`, as the printed applies do. If the job has no such steps and the machine stays, copy the file \
          before the job's next run, run {push} in the root module, then {unlock}."
     )
 }
