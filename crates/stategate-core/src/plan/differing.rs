@@ -48,6 +48,14 @@ pub(super) fn build_differing(before: &[u8], after: &[u8], change: &mut Change) 
     true
 }
 
+/// Whether an attribute names the object, or the object stays.
+pub(super) fn names_what_it_loses(change: &Change) -> bool {
+    let is_lost = change.actions.iter().any(|action| action == "delete" || action == "forget");
+    let is_name = |value: &Value| value.is_number() || value.as_str().is_some_and(|text| !text.is_empty());
+    let has = |name: &str| change.before.get(name).is_some_and(is_name);
+    !is_lost || change.before_identity.is_object() || IDENTITY.into_iter().any(has)
+}
+
 fn built(json: &str) -> serde_json::Result<Value> {
     serde_json::from_slice(&exact(json.as_bytes()))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::change::{Change, ResourceChange};
 use super::delta::differs;
-use super::differing::build_differing;
+use super::differing::{build_differing, names_what_it_loses};
 use super::error::PlanError;
 use super::large::MARKED;
 use super::reader::Document;
@@ -265,8 +265,12 @@ impl<R: Read> Document<'_, '_, R> {
             && !self.has_marked(after)
             && build_differing(self.scanner.bytes(before), self.scanner.bytes(after), change)
         {
-            self.mark_change(change);
-            return Ok(());
+            // All of its values say which object is lost, where nothing names it.
+            if names_what_it_loses(change) {
+                self.mark_change(change);
+                return Ok(());
+            }
+            change.unchanged = 0;
         }
         self.whole_change(entry, change)
     }
