@@ -121,6 +121,8 @@ pub enum Error {
         "the workspace {workspace} has no state yet, and its state is encrypted: only OpenTofu can write one that it reads again"
     )]
     EncryptedWorkspace { workspace: String },
+    #[error("the selected workspace {selected} does not exist, and Terraform chose {chosen}")]
+    OtherWorkspace { selected: String, chosen: String },
     #[error("failed to read .terraform/terraform.tfstate: {0}")]
     BackendFile(io::Error),
     #[error(transparent)]
@@ -232,6 +234,7 @@ impl Error {
             | Error::NoBackendBlock { .. }
             | Error::NotInitialised { .. }
             | Error::EncryptedWorkspace { .. }
+            | Error::OtherWorkspace { .. }
             | Error::BackendFile(_)
             | Error::Backend(_)
             | Error::Terraform(
@@ -324,6 +327,9 @@ impl Error {
             Error::EncryptedWorkspace { workspace } => {
                 format!("In the root module, where the key is at hand: `tofu workspace new {workspace}`, once; then run this again.")
             }
+            Error::OtherWorkspace { selected, chosen } => format!(
+                "The file `environment` in Terraform's data directory (.terraform) names {selected}: remove it, and from the commit too. To work in {chosen}, that is enough; for a new workspace give the input workspace (--workspace) {selected}."
+            ),
             Error::BackendFile(_) => "See that .terraform can be read, or run `terraform init -reconfigure`.".to_owned(),
             Error::Backend(error) => error.hint(),
             Error::Locked { next_step, .. } | Error::Frozen { next_step, .. } | Error::OnlyShown { next_step } => {

@@ -4,6 +4,7 @@ mod again;
 mod apply;
 mod applying;
 mod audit;
+mod beside;
 mod completions;
 mod confirm;
 mod freeze;

@@ -1,5 +1,6 @@
 //! `stategate plan`: lock, plan, release, record, tell.
 
+use super::beside;
 use super::gate;
 use super::locking;
 use super::pending::{self, Line, MOST_COMMITS, MOST_FOR_PLAN};
@@ -86,6 +87,9 @@ async fn tell(
     );
     let record = record?.replacing(replaced);
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
+    if let Some(Event::PullRequest(_)) = session.host.run().map(|run| &run.event) {
+        beside::tell(root, code, identity, report).await;
+    }
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, LOCK_STAYS, code};
 use crate::shell::github::CommentRef;
 use crate::shell::runner::{Event, write_out, write_summary};
 use stategate_core::comment::{
-    self, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
+    self, Beside, COMMENT_BUDGET, CommentView, FailureView, GateView, LifeEvent, LockView, OutputView, Phase, Progress,
     SUMMARY_LIMIT, Step,
 };
 use stategate_core::diagnostic::{Diagnostic, Severity};
@@ -63,6 +63,8 @@ pub(super) struct Report {
     /// What other pull requests have to do with it.
     pub(super) related: Vec<Sentence>,
     pub(super) notes: Vec<String>,
+    /// What the plan does not show.
+    pub(super) beside: Beside,
     next_step: Option<String>,
     failure: Option<FailureView>,
     /// The life of the change up to now, as each pull request's comment tells it.
@@ -113,6 +115,7 @@ impl Report {
             outputs: Vec::new(),
             related: Vec::new(),
             notes: Vec::new(),
+            beside: Beside::default(),
             next_step: None,
             failure: None,
             histories: BTreeMap::new(),
@@ -479,6 +482,7 @@ impl Report {
             next_step: self.next_step.clone(),
             related: self.related.clone(),
             notes: self.notes.clone(),
+            beside: self.beside.clone(),
             now,
         }
     }

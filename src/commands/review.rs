@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::audit;
+use super::beside;
 use super::planning::{self, PlanFile};
 use super::report::Report;
 use super::running::all_words;
@@ -18,10 +19,11 @@ use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Event, Run, variable};
-use crate::shell::sources::{Arguments, Sources, providers, sources};
+use crate::shell::sources::{Arguments, Sources, configuration, providers, sources};
+use stategate_core::configuration::Configuration;
 use stategate_core::record::{
-    AuditRecord, Comparison, FingerprintKey, Fingerprinter, Record, RecordError, RecordOrigin, compare_along, explains,
-    key_for, overlaps,
+    AuditRecord, Comparison, FingerprintKey, Fingerprinter, PlanFingerprint, Record, RecordError, RecordOrigin,
+    compare_along, explains, key_for, overlaps,
 };
 use stategate_core::sentence::Sentence;
 
@@ -59,7 +61,17 @@ impl fmt::Display for StateIdentity {
 impl StateIdentity {
     /// Reads lineage and serial; both are absent while there is no state.
     pub(super) async fn read(bucket: &Bucket) -> Result<StateIdentity, Error> {
-        let key = bucket.backend().state_key();
+        Self::read_at(bucket, &bucket.backend().state_key()).await
+    }
+
+    /// Whether it is the same state; `None` where one of them is absent.
+    pub(super) fn is_same_state(&self, other: &Self) -> Option<bool> {
+        self.lineage.as_ref().zip(other.lineage.as_ref()).map(|(one, other)| one == other)
+    }
+
+    /// The same of another key in the bucket.
+    pub(super) async fn read_at(bucket: &Bucket, key: &str) -> Result<StateIdentity, Error> {
+        let key = key.to_owned();
         match bucket.get(&key).await? {
             Some(object) => serde_json::from_slice(&object.bytes)
                 .map(|identity| StateIdentity { version: object.version_id, ..identity })
@@ -75,14 +87,19 @@ impl StateIdentity {
 
 /// The code that is planned.
 pub(super) struct Code {
-    base_sha: Option<String>,
+    pub(super) base_sha: Option<String>,
     merge_tree: Option<String>,
     pusher: Option<String>,
-    providers: BTreeMap<String, String>,
+    pub(super) providers: BTreeMap<String, String>,
     /// `None` where it cannot be told which files reach the apply: then no approval carries over.
     sources: Option<Sources>,
     /// Whether it is planned with `-refresh-only`.
     refresh_only: bool,
+    /// The text that Terraform plans, and a digest of each module that comes from elsewhere.
+    pub(super) configuration: Configuration,
+    modules: BTreeMap<String, String>,
+    /// Where the repository is checked out.
+    pub(super) repository: Option<PathBuf>,
 }
 
 impl Code {
@@ -93,17 +110,17 @@ impl Code {
         let repository = variable("GITHUB_WORKSPACE").and_then(|path| fs::canonicalize(PathBuf::from(path)).ok());
         let plan_args = all_words("plan", plan_args);
         let merge_tree = repository.as_ref().and_then(|repository| checkout::tree(repository, module.directory()));
-        let sources = repository.and_then(|repository| {
+        let sources = repository.as_ref().and_then(|repository| {
             let arguments = Arguments { plan: &plan_args, init: &all_words("init", session.target.init_args.as_ref()) };
-            let found = sources(&repository, module.directory(), &module.data_directory(), arguments);
+            let found = sources(repository, module.directory(), &module.data_directory(), arguments);
             if let Ok(Sources { open: Some(file), .. }) = &found {
-                let file = file.strip_prefix(&repository).unwrap_or(file).display();
+                let file = file.strip_prefix(repository).unwrap_or(file).display();
                 tracing::info!(
                     "an expression in {file} decides which files are read: any file of the repository counts"
                 );
             }
             let found = found.map(|mut found| {
-                found.covered.extend(runs_it(session, &repository));
+                found.covered.extend(runs_it(session, repository));
                 found
             });
             found.inspect_err(|error| tracing::warn!("which files reach this root module is not known: {error}")).ok()
@@ -118,7 +135,9 @@ impl Code {
             Some(Event::Other) | None => (None, None),
         };
         let refresh_only = asks_for_refresh_only(&plan_args);
-        Code { base_sha, merge_tree, pusher, providers: providers(module.directory()), sources, refresh_only }
+        let (configuration, modules) = configuration(module.directory(), &module.data_directory());
+        let providers = providers(module.directory());
+        Code { base_sha, merge_tree, pusher, providers, sources, refresh_only, configuration, modules, repository }
     }
 
     /// The directories and files of the repository that reach the apply.
@@ -171,7 +190,14 @@ pub(super) async fn read_plan(
     let lineage_digest = FingerprintKey::new(identity.lineage.as_deref()).lineage_digest();
     let fingerprinter = Fingerprinter::new(key).refresh_only(code.refresh_only);
     let fingerprinter = planning::read(session, root, plan_file, fingerprinter, report).await?;
-    let plan = report.plan.as_ref().map(|summary| fingerprinter.finish_plan(summary)).unwrap_or_default();
+    let plan = match &report.plan {
+        Some(summary) => {
+            let (observed, texts) = beside::observe(root, code, summary, fingerprinter.key());
+            report.beside.texts = texts;
+            fingerprinter.with_effects(observed).finish_plan(summary)
+        }
+        None => PlanFingerprint::default(),
+    };
     report.fingerprint = Some(plan.short().to_owned());
     let origin = RecordOrigin {
         head_sha: report.head_sha.clone().unwrap_or_default(),
@@ -187,6 +213,8 @@ pub(super) async fn read_plan(
         terraform_version: Some(root.version.clone()),
         providers: code.providers.clone(),
         content_digest: code.sources.as_ref().map(|sources| sources.digest.clone()),
+        state: Some(format!("s3://{}/{}", root.bucket.backend().bucket, root.bucket.backend().state_key())),
+        modules: code.modules.clone(),
     };
     Ok(Record::new(origin, plan))
 }

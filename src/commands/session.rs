@@ -171,7 +171,13 @@ impl Root {
         }
         let terraform = terraform?;
         if target.init {
+            let selected = terraform.module().workspace();
             init(&terraform, session, purpose).await?;
+            // Without a terminal, `init` goes on in the only workspace there is.
+            let chosen = terraform.module().workspace();
+            if chosen != selected {
+                return Err(Error::OtherWorkspace { selected, chosen });
+            }
         }
         let Some(bucket) = connect(session, terraform.module()).await? else {
             check_configuration(terraform.module(), target)?;

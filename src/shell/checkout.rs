@@ -58,6 +58,60 @@ pub fn holds(workspace: &Path, file: &Path) -> bool {
     asked.is_ok_and(|said| said.status.success())
 }
 
+/// The Terraform files and the lock file of a directory in another commit, each with its content; `None`
+/// where Git does not have that commit, as in a shallow checkout.
+pub fn base_files(workspace: &Path, directory: &Path, commit: &str) -> Option<Vec<(String, Vec<u8>)>> {
+    let place = place(workspace, directory)?;
+    let commit = as_sha(commit)?;
+    let mut words = vec!["ls-tree", "--full-tree", "--name-only", "-z", &commit];
+    words.extend(Some(place.prefix.as_str()).filter(|prefix| !prefix.is_empty()));
+    let listed = git(&place.git, &words)?;
+    let names = listed.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+    let mut files = Vec::new();
+    for path in names {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let is_wanted = [".tf", ".tf.json", ".tofu", ".tofu.json", ".terraform.lock.hcl"];
+        if is_wanted.iter().any(|ending| name.ends_with(ending)) {
+            files.push((name.to_owned(), git(&place.git, &["cat-file", "blob", &format!("{commit}:{path}")])?));
+        }
+    }
+    Some(files)
+}
+
+/// The files below these places, from the repository's root, that are not what they are in another commit;
+/// `None` where Git does not have that commit.
+pub fn changed_files(workspace: &Path, directory: &Path, commit: &str, places: &[String]) -> Option<Vec<String>> {
+    // Without a place everything would count.
+    let place = place(workspace, directory).filter(|_| !places.is_empty())?;
+    let commit = as_sha(commit)?;
+    let mut words = vec!["diff-tree", "-r", "--name-only", "-z", "--no-renames", &commit, "HEAD", "--"];
+    words.extend(places.iter().map(|place| if place.is_empty() { "." } else { place.as_str() }));
+    let listed = git(&place.git, &words)?;
+    let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// A repository's Git directory, and a directory in it, as `ls-tree` takes it.
+struct Place {
+    git: PathBuf,
+    prefix: String,
+}
+
+fn place(workspace: &Path, directory: &Path) -> Option<Place> {
+    let git = repository(workspace, directory)?;
+    let below = directory.strip_prefix(git.parent()?).ok()?.to_str()?;
+    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+    Some(Place { git, prefix })
+}
+
+/// What Git prints; `None` where it fails. It fetches nothing.
+fn git(git: &Path, words: &[&str]) -> Option<Vec<u8>> {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(git).arg("--literal-pathspecs").args(words).env("GIT_NO_LAZY_FETCH", "1");
+    let said = command.stdin(Stdio::null()).output().ok()?;
+    said.status.success().then_some(said.stdout)
+}
+
 fn repository(workspace: &Path, directory: &Path) -> Option<PathBuf> {
     let inside = directory.ancestors().take_while(|at| at.starts_with(workspace));
     inside.map(|at| at.join(".git")).find(|git| git.is_dir())

@@ -2,6 +2,7 @@
 //! installed for it, in the variable files that the arguments name, and in the dependency lock
 //! file.
 
+mod configuration;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use self::walk::Walk;
+
+pub use configuration::{configuration, files_beside};
 
 /// The files that could reach an apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,8 @@ struct Modules {
 
 #[derive(Deserialize)]
 struct Module {
+    #[serde(rename = "Key", default)]
+    key: String,
     #[serde(rename = "Dir")]
     dir: PathBuf,
 }
@@ -121,8 +126,8 @@ pub fn providers(root: &Path) -> BTreeMap<String, String> {
     locked_providers(&file)
 }
 
-/// Terraform writes this file itself, one attribute a line.
-fn locked_providers(file: &str) -> BTreeMap<String, String> {
+/// The same from the file's text. Terraform writes this file itself, one attribute a line.
+pub fn locked_providers(file: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut address = None;
     for line in file.lines() {

@@ -200,13 +200,19 @@ impl World {
     /// The files that a run of this event checks out.
     pub fn checkout(&self, event: &Event, into: PathBuf) -> Files {
         let files = self.main.copy_to(into);
+        let has_git = self.has_git.load(Ordering::Relaxed);
+        if let Some(base) = event.payload.pointer("/pull_request/base/sha").and_then(|sha| sha.as_str())
+            && has_git
+        {
+            commit_files(&files, base);
+        }
         if let Checkout::TestMerge(numbers) = &event.checkout {
             for number in numbers {
                 let (base, branch) = self.files_of(*number);
                 files.take_changes(&base, &branch);
             }
         }
-        if self.has_git.load(Ordering::Relaxed) {
+        if has_git {
             commit_files(&files, &event.sha);
         }
         files.write(".git/HEAD", &event.sha);

@@ -34,6 +34,7 @@ mod gate_beside;
 mod gate_compare;
 mod gate_content;
 mod gate_earlier;
+mod gate_effects;
 mod gate_late;
 mod gate_queue;
 mod gate_record;

@@ -5,6 +5,7 @@ pub mod advice;
 pub mod approval;
 pub mod backend;
 pub mod comment;
+pub mod configuration;
 pub mod diagnostic;
 pub mod harmless;
 pub mod liveness;

@@ -2,6 +2,7 @@
 
 use super::Place;
 use super::actions;
+use super::beside;
 use super::budget::{Budget, Piece, Sheet};
 use super::diff::attribute_lines;
 use super::escape::{clip, code, fence, link, visible};
@@ -150,6 +151,8 @@ pub(super) fn lists(view: &CommentView<'_>, ink: &Ink<'_>) -> Vec<Piece> {
         add("Terraform's warnings", vec![list]);
         add("what Terraform warns of", vec![details]);
     }
+    lists.extend(beside::section(view, ink));
+    let mut add = |what, ways: Vec<String>| lists.push(Piece { what, ways });
     if let Some(plan) = view.plan {
         add("the actions", actions::list(plan, view, ink).into_iter().collect());
         add("what the actions are invoked with", actions::arguments(plan, ink));

@@ -6,6 +6,7 @@
 mod actions;
 mod view;
 
+mod beside;
 mod budget;
 mod details;
 mod diff;
@@ -33,7 +34,9 @@ pub use life::{life_from_comment, why};
 pub use next::{after_half_way, next_step};
 pub use note::{UnlockNote, unlock_note};
 pub use progress::{ActionProgress, Progress, Step};
-pub use view::{CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase};
+pub use view::{
+    Beside, CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase,
+};
 
 /// What a comment may hold, in code points; GitHub refuses more than 65,536.
 pub const COMMENT_BUDGET: usize = 65_000;

@@ -92,6 +92,12 @@ fn outcome(view: &CommentView<'_>) -> String {
         if changes.is_empty() { word.to_owned() } else { format!("{word} · {changes}") }
     };
     match view.phase {
+        // What changes no object now can change what a later apply does.
+        Phase::Planned | Phase::NoChanges if is_quiet(view) && view.beside.changed_files > 0 => {
+            let count = view.beside.changed_files;
+            let reach = if count == 1 { "reaches" } else { "reach" };
+            format!("no changes now; {} that {reach} the apply changed", many(count, "file"))
+        }
         Phase::Planned | Phase::NoChanges if view.plan.is_some() => changes(false),
         Phase::Planned => "planned".to_owned(),
         Phase::NoChanges => "no changes".to_owned(),

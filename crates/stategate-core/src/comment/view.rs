@@ -1,5 +1,7 @@
 //! What the comment is made from: plain data, as it came, unescaped.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::progress::{Progress, Step};
@@ -56,8 +58,21 @@ pub struct CommentView<'a> {
     pub related: Vec<Sentence>,
     /// What else is worth a line.
     pub notes: Vec<String>,
+    /// What the plan does not show.
+    pub beside: Beside,
     /// The moment of writing.
     pub now: Timestamp,
+}
+
+/// What an approver should know that stands in no plan, as it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The text of each resource's provisioners, by the resource's address in the configuration.
+    pub texts: BTreeMap<String, String>,
+    /// What is another one than on the base branch, a sentence each.
+    pub facts: Vec<String>,
+    /// How many files that reach the apply differ from the base branch's, where Git tells.
+    pub changed_files: usize,
 }
 
 impl<'a> CommentView<'a> {
@@ -87,6 +102,7 @@ impl<'a> CommentView<'a> {
             next_step: None,
             related: Vec::new(),
             notes: Vec::new(),
+            beside: Beside::default(),
             now,
         }
     }

@@ -77,7 +77,7 @@ impl Sensitive {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.all || self.names.contains(name)
     }
 

@@ -1,4 +1,5 @@
-//! What the configuration itself declares sensitive: variables, in modules of any depth.
+//! What the configuration declares: sensitive variables, in modules of any depth, provisioners and
+//! providers.
 
 use std::io::Read;
 
@@ -13,14 +14,20 @@ use super::resources::hash;
 const MAX_DEPTH: usize = 100;
 
 impl<R: Read> Document<'_, '_, R> {
-    /// The root module, whose variables' values the plan tells elsewhere.
-    pub(super) fn configured_root(&mut self) -> Result<(), PlanError> {
-        self.sensitive_variables = self.configured_module(0)?;
-        Ok(())
+    /// The root module's variables have their values elsewhere in the plan.
+    pub(super) fn configured(&mut self) -> Result<(), PlanError> {
+        self.each_entry(|document| match document.scanner.key() {
+            b"\"provider_config\"" => document.each_entry(Self::provider_config),
+            b"\"root_module\"" => {
+                document.sensitive_variables = document.configured_module("", 0)?;
+                Ok(())
+            }
+            _ => document.skip(),
+        })
     }
 
     /// A module; gives the names of its sensitive variables, of which the defaults are secret.
-    fn configured_module(&mut self, depth: usize) -> Result<Sensitive, PlanError> {
+    fn configured_module(&mut self, call_path: &str, depth: usize) -> Result<Sensitive, PlanError> {
         let mut sensitive = Sensitive::default();
         if depth > MAX_DEPTH {
             self.marked.give_up();
@@ -42,14 +49,17 @@ impl<R: Read> Document<'_, '_, R> {
                 document.scanner.let_go();
                 Ok(())
             }),
-            b"\"module_calls\"" => document.each_entry(|document| document.module_call(depth)),
+            b"\"module_calls\"" => document.each_entry(|document| document.module_call(call_path, depth)),
+            b"\"resources\"" => document.each("resources", |document| document.configured_resource(call_path)),
             _ => document.skip(),
         })?;
         Ok(sensitive)
     }
 
     /// A call of a module: what it gives to a sensitive variable as it stands is secret.
-    fn module_call(&mut self, depth: usize) -> Result<(), PlanError> {
+    fn module_call(&mut self, parent: &str, depth: usize) -> Result<(), PlanError> {
+        let name = self.key_text();
+        let call_path = if parent.is_empty() { name } else { format!("{parent}.{name}") };
         let put_aside = self.put_aside;
         let mut given = Given::default();
         let mut sensitive = Sensitive::default();
@@ -62,7 +72,7 @@ impl<R: Read> Document<'_, '_, R> {
                     document.scanner.let_go();
                     Ok(())
                 })?,
-                b"\"module\"" => sensitive = document.configured_module(depth + 1)?,
+                b"\"module\"" => sensitive = document.configured_module(&call_path, depth + 1)?,
                 _ => document.skip()?,
             }
             Ok(())

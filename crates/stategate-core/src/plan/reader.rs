@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::action::ActionInvocation;
 use super::aside::{Given, Sensitive, Used};
 use super::change::{Change, ResourceChange};
+use super::effects::Collector;
 use super::error::PlanError;
 use super::exact::exact;
 use super::large::{MARKED, told_by_size, weight};
@@ -73,6 +74,8 @@ pub(super) struct Document<'v, 'd, R> {
     pub(super) sensitive_variables: Sensitive,
     /// The root module's variables whose values the plan holds, by the hash of their name.
     pub(super) told_variables: HashSet<u64>,
+    /// What the apply does that stands in no change.
+    pub(super) effects: Collector,
     /// How much is put aside of values that may prove to be sensitive.
     pub(super) put_aside: Used,
     /// How much is kept of the messages of checks.
@@ -135,6 +138,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             variables: Given::default(),
             sensitive_variables: Sensitive::default(),
             told_variables: HashSet::new(),
+            effects: Collector::default(),
             put_aside: Used::default(),
             messages: 0,
             seen: HashSet::new(),
@@ -152,6 +156,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         PlanError::check_tail(&mut self.scanner)?;
         self.variables.mark(&self.sensitive_variables, &mut self.marked);
         let mut plan = std::mem::take(&mut self.totals).finish();
+        plan.effects = std::mem::take(&mut self.effects).finish(|name| self.sensitive_variables.has(name));
         plan.secrets = std::mem::take(&mut self.marked).finish();
         if plan.secrets.withheld().is_some() {
             plan.forget_values();
@@ -191,6 +196,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 }
                 b"\"resource_changes\"" => {
                     signs.plan = true;
+                    self.effects.changes_begin();
                     self.each("resource_changes", Self::resource_change)?;
                 }
                 b"\"resource_drift\"" => self.each("resource_drift", Self::drift)?,
@@ -214,7 +220,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
                 }
                 b"\"configuration\"" => {
                     self.place.push(Step::Key("configuration"));
-                    self.descend(&[b"\"root_module\""], Self::configured_root)?;
+                    self.configured()?;
                 }
                 b"\"relevant_attributes\"" | b"\"proposed_unknown\"" => {
                     self.scanner.value()?;
@@ -251,6 +257,9 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
             self.told_variables.insert(hash(name.as_bytes()));
         }
         let [value] = self.fields_if_any([b"\"value\""])?;
+        if let Some(value) = value {
+            self.effects.variable(&name, self.scanner.bytes(value));
+        }
         let mut variables = std::mem::take(&mut self.variables);
         self.put_aside(name, value, &mut variables)?;
         self.variables = variables;

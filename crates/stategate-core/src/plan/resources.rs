@@ -103,6 +103,7 @@ impl<R: Read> Document<'_, '_, R> {
             self.unknown(if words.is_empty() { "no action".to_owned() } else { words }, &Value::Null);
         }
         self.totals.resource(&change);
+        self.effects.change(&change, kind);
         for visitor in self.visitors.iter_mut() {
             visitor.resource_change(&change);
         }

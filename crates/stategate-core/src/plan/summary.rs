@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::action::ActionSummary;
 use super::delta::Delta;
+use super::effects::Effects;
 use super::secrets::Secrets;
 
 /// How many of each; every resource change counts once by its actions, beside `import` and `moved`.
@@ -235,6 +236,8 @@ pub struct PlanSummary {
     pub unknown_actions: Vec<String>,
     /// How often something unknown came up that is not among them.
     pub unknown_omitted: usize,
+    /// What the apply does that stands in no change.
+    pub effects: Effects,
     /// The values that must not be shown.
     pub secrets: Secrets,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::audit::AuditRecord;
 use super::difference::{Deed, Difference, Note, Why};
+use super::effects::compare_effects;
 use super::fingerprint::{OtherPart, OutputChange, PlanFingerprint, ResourceChange};
 use super::key::FingerprintKey;
 use super::{Record, RecordOrigin};
@@ -70,6 +71,10 @@ pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, hi
     differences
         .extend(compare_other(by_key(all.iter().map(|r| r.plan.other.as_slice()), &fresh.plan.other), comparable));
     differences.extend(compare_coverage(&all, &fresh.plan));
+    if comparable {
+        compare_effects(all.iter().flat_map(|record| &record.plan.effects), &fresh.plan.effects, &mut differences);
+    }
+    compare_addresses(&all, &fresh.origin, &mut differences);
     if let [reviewed] = all.as_slice()
         && differences.is_empty()
         && reviewed.plan.fingerprint != fresh.plan.fingerprint
@@ -84,7 +89,43 @@ pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, hi
         return Comparison::Different { differences, whys };
     }
     let masked = fresh.plan.masked || all.iter().any(|record| record.plan.masked);
-    Comparison::Equal { notes: masked.then_some(Note::SensitiveNotCompared).into_iter().collect() }
+    let mut notes: Vec<Note> = masked.then_some(Note::SensitiveNotCompared).into_iter().collect();
+    notes.extend(beside(reviewed, fresh));
+    Comparison::Equal { notes }
+}
+
+/// The record is kept beside the state, so this shows only where one was put there by hand.
+fn compare_addresses(reviewed: &[Record], now: &RecordOrigin, differences: &mut Vec<Difference>) {
+    let Some(now) = &now.state else { return };
+    if let Some(other) = reviewed.iter().filter_map(|record| record.origin.state.as_ref()).find(|state| *state != now) {
+        differences.push(Difference::OtherAddress { reviewed: other.clone(), now: now.clone() });
+    }
+}
+
+/// What is another one although the plan means the same: it is told, and stops nothing.
+fn beside(reviewed: &[Record], fresh: &Record) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if !fresh.plan.not_compared.is_empty() {
+        notes.push(Note::VariablesNotCompared { names: fresh.plan.not_compared.clone() });
+    }
+    for why in whys(reviewed, &fresh.origin, &[]) {
+        match why {
+            Why::Terraform { .. } | Why::Provider { .. } => notes.push(Note::Version(why)),
+            Why::SameCode | Why::OtherCode { .. } | Why::NotApplied { .. } | Why::StateMoved { .. } => {}
+        }
+    }
+    for (module, digest) in &fresh.origin.modules {
+        let then = reviewed.iter().filter_map(|record| record.origin.modules.get(module));
+        if then.into_iter().any(|then| then != digest) {
+            notes.push(Note::OtherModule { module: module.clone() });
+        }
+    }
+    let digest = &fresh.origin.content_digest;
+    let is_other = |record: &Record| record.origin.content_digest.is_some() && record.origin.content_digest != *digest;
+    if digest.is_some() && reviewed.iter().any(is_other) {
+        notes.push(Note::OtherContent);
+    }
+    notes
 }
 
 /// Whether a reviewed plan does something that the fresh plan does too, and none of the `others`

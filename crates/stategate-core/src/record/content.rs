@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Record;
 use super::compare::{Comparison, compare};
+use super::difference::Note;
 use super::key::hex;
 
 /// Takes the digest over the files that could reach an apply.
@@ -138,7 +139,7 @@ pub fn same_content(earlier: &Record, head: &Record, files: &SameFiles) -> Resul
         _ => return Err("a plan's record does not say which files it was made of".to_owned()),
     }
     match compare(std::slice::from_ref(earlier), head, &[]) {
-        Comparison::Equal { notes } if notes.is_empty() => {
+        Comparison::Equal { notes } if !notes.contains(&Note::SensitiveNotCompared) => {
             let pushers = earlier.origin.pusher.iter().cloned().collect();
             Ok(SameContent { pull_request, earlier: files.earlier.clone(), head: files.head.clone(), pushers })
         }

@@ -5,9 +5,26 @@ use std::fmt;
 use super::fingerprint::{BY_PROVIDER, BY_TRIGGER};
 use super::identity::BY_VALUES;
 
-/// Something that was left out of the comparison.
+/// Parts of an effect that are named.
+const MOST_PARTS: usize = 8;
+
+/// What people should know although two plans mean the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// Variables that a provider's configuration reads were not compared: they are another in each run.
+    VariablesNotCompared {
+        /// Their names (`var.token`).
+        names: Vec<String>,
+    },
+    /// Something that the plan rests on has another version.
+    Version(Why),
+    /// The files that reach the apply are other ones.
+    OtherContent,
+    /// A module from outside of the repository has another content.
+    OtherModule {
+        /// The calls that lead to it.
+        module: String,
+    },
     /// There was no state when the plan was reviewed, and so no key for sensitive values.
     SensitiveNotCompared,
 }
@@ -15,6 +32,25 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::VariablesNotCompared { names } => {
+                let plural = if names.len() == 1 { "was" } else { "were" };
+                let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.replace('`', ""))).collect();
+                write!(
+                    f,
+                    "{} {plural} not compared: nothing but a provider's configuration reads a value there that is \
+                     sensitive or ephemeral, and such a value may be another in each run",
+                    names.join(", ")
+                )
+            }
+            Self::Version(why) => write!(f, "{why}; the plan means the same"),
+            Self::OtherContent => f.write_str(
+                "files that reach this apply changed since the review (another merge, as a rule); the plan means the same",
+            ),
+            Self::OtherModule { module } => write!(
+                f,
+                "the module {module} comes from outside of the repository, and its content changed since the review; \
+                 the plan means the same"
+            ),
             Self::SensitiveNotCompared => f.write_str(
                 "sensitive values were not compared: there was no state yet when this was \
                  reviewed, and without one nothing secret is recorded of them",
@@ -99,6 +135,30 @@ pub enum Difference {
         /// The settings that differ, where that is known.
         attributes: Vec<String>,
     },
+    /// Provisioners, or a provider's configuration, that the reviewed plan did not have.
+    NewEffect {
+        /// What they are.
+        subject: String,
+    },
+    /// Provisioners, or a provider's configuration, of the reviewed plan only.
+    GoneEffect {
+        /// What they are.
+        subject: String,
+    },
+    /// They are there, and do something else.
+    OtherEffect {
+        /// What they are.
+        subject: String,
+        /// What of it differs: texts of the configuration, variables, files.
+        parts: Vec<String>,
+    },
+    /// The state has another address.
+    OtherAddress {
+        /// The address then.
+        reviewed: String,
+        /// The address now.
+        now: String,
+    },
     /// The plan no longer covers everything.
     Incomplete,
     /// The plan covers everything, and the reviewed one did not.
@@ -158,6 +218,20 @@ impl fmt::Display for Difference {
                 "the fingerprints differ ({reviewed} was reviewed, {now} would be applied), though no part of the \
                  plans was found to differ; please report this, with the record and the plan JSON"
             ),
+            Self::NewEffect { subject } => write!(f, "{subject}: not in the reviewed plan"),
+            Self::GoneEffect { subject } => write!(f, "{subject}: in the reviewed plan only"),
+            Self::OtherEffect { subject, parts } => {
+                write!(f, "{subject} changed since the review, though the plan reads the same: ")?;
+                let most = parts.iter().take(MOST_PARTS).map(|part| part.replace('`', "")).collect::<Vec<_>>();
+                write!(f, "{}", most.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", "))?;
+                match parts.len().saturating_sub(MOST_PARTS) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+            Self::OtherAddress { reviewed, now } => {
+                write!(f, "the state is {now}, and the reviewed plan was made for {reviewed}")
+            }
             Self::Incomplete => f.write_str(
                 "the plan covers only a part (some changes are deferred); the reviewed plan \
                  covered everything",

@@ -17,6 +17,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::canonical::{Canon, NONE, Sides, Unfinished, is_somewhere, keys, member};
+use super::effects::{Effect, Observed};
 use super::identity::{BY_VALUES, identity, write_identity};
 use super::key::{FingerprintKey, hex};
 use crate::plan::{
@@ -28,7 +29,7 @@ pub const SHORT: usize = 12;
 
 /// How many digits are kept of a fingerprint, and of one attribute's.
 const DIGITS: usize = 32;
-const ATTRIBUTE_DIGITS: usize = 16;
+pub(super) const ATTRIBUTE_DIGITS: usize = 16;
 
 /// How many attributes are kept one by one; beyond that, a difference names the resource only.
 const MOST_ATTRIBUTES: usize = 20_000;
@@ -55,6 +56,12 @@ pub struct PlanFingerprint {
     /// known to this program.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other: Vec<OtherPart>,
+    /// What provisioners and providers are given.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+    /// Variables that a provider's configuration reads, and that are not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
 }
 
 impl PlanFingerprint {
@@ -122,6 +129,7 @@ pub struct Fingerprinter {
     refresh_only: bool,
     attributes: usize,
     masked: bool,
+    observed: Observed,
 }
 
 /// A change whose fingerprint is taken. Few have a time in them, so all that is kept of most of a large
@@ -174,6 +182,7 @@ impl Fingerprinter {
             refresh_only: false,
             attributes: 0,
             masked: false,
+            observed: Observed::default(),
         }
     }
 
@@ -181,6 +190,18 @@ impl Fingerprinter {
     #[must_use]
     pub fn refresh_only(mut self, is_refresh_only: bool) -> Self {
         self.refresh_only = is_refresh_only;
+        self
+    }
+
+    /// The key.
+    pub fn key(&self) -> &FingerprintKey {
+        &self.key
+    }
+
+    /// Adds what the apply does that stands in no change.
+    #[must_use]
+    pub fn with_effects(mut self, observed: Observed) -> Self {
+        self.observed = observed;
         self
     }
 
@@ -217,16 +238,26 @@ impl Fingerprinter {
             whole.name(kind);
             whole.name(fingerprint);
         }
+        for effect in &self.observed.effects {
+            whole.name("effect");
+            whole.name(&effect.subject.to_string());
+            for (name, fingerprint) in &effect.parts {
+                whole.name(name);
+                whole.name(fingerprint);
+            }
+        }
         whole.name(if complete { "complete" } else { "incomplete" });
         PlanFingerprint {
             fingerprint: digits(&whole.end().finish(None), DIGITS),
             keyed: self.key.is_keyed(),
-            masked: self.masked,
+            masked: self.masked || self.observed.masked,
             complete,
             resources,
             outputs,
             drift,
             other,
+            effects: self.observed.effects,
+            not_compared: self.observed.not_compared,
         }
     }
 
@@ -434,7 +465,7 @@ impl PlanVisitor for Fingerprinter {
     }
 }
 
-fn digits(bytes: &[u8], count: usize) -> String {
+pub(super) fn digits(bytes: &[u8], count: usize) -> String {
     let mut text = hex(bytes);
     text.truncate(count);
     text

@@ -10,6 +10,7 @@ mod compare;
 mod content;
 mod difference;
 mod earlier;
+mod effects;
 mod fingerprint;
 mod identity;
 mod key;
@@ -27,6 +28,7 @@ pub use compare::{Comparison, Overlap, compare, compare_along, explains, key_for
 pub use content::{ContentDigest, Files, SameContent, SameFiles, changed_file, same_content, same_files};
 pub use difference::{Deed, Difference, Note, Why};
 pub use earlier::PlannedSince;
+pub use effects::{Effect, FilesBeside, Followed, Observed, Subject, Wanted};
 pub use fingerprint::{Fingerprinter, OtherPart, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use key::FingerprintKey;
 
@@ -98,6 +100,12 @@ pub struct RecordOrigin {
     /// A digest over the files that reach the apply.
     #[serde(default)]
     pub content_digest: Option<String>,
+    /// Where the state is, `s3://BUCKET/KEY`.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// A digest of each module that comes from outside of the repository, by its call path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, String>,
 }
 
 /// Why there is no record to compare with.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::comment::{
-    COMMENT_BUDGET, CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView, Phase,
-    Progress, SUMMARY_LIMIT, Step, UnlockNote, comment, job_summary, life_from_comment, unlock_note,
+    Beside, COMMENT_BUDGET, CommentView, FailureView, GateView, HolderView, LifeEvent, Liveness, LockView, OutputView,
+    Phase, Progress, SUMMARY_LIMIT, Step, UnlockNote, comment, job_summary, life_from_comment, unlock_note,
 };
 use crate::diagnostic::Diagnostic;
 use crate::lock_info::LockInfo;
@@ -75,7 +75,20 @@ impl Hostile {
             "resource_changes": [
                 change(&["delete"]), change(&["delete", "create"]), change(&["forget"]), change(&[text]),
                 change(&["update"]), change(&["create"]), change(&["read"]), change(&["no-op"]),
+                {"address": "a.b", "mode": "managed", "type": text, "name": text, "change": {"actions": ["create"], "after": {}}},
+                {"address": "a.c", "mode": "managed", "type": "a", "name": text, "change": {"actions": ["create"], "after": {}}},
             ],
+            "configuration": {
+                "provider_config": {text: {"name": text, "alias": text, "expressions": {
+                    "region": {"constant_value": text}, "host": {"references": [text, text]},
+                    "assume_role": [{"role_arn": {"constant_value": text}}]}}},
+                "root_module": {"resources": [
+                    {"mode": "managed", "type": text, "name": text, "provider_config_key": text, "provisioners": [
+                        {"type": text, "expressions": {text: {"constant_value": text}, "command": {"references": [text]}}}]},
+                    {"mode": "managed", "type": "a", "name": text, "provider_config_key": text, "provisioners": [
+                        {"type": "local-exec"}]},
+                ]},
+            },
             "resource_drift": [change(&["update"])],
             "deferred_changes": [{"reason": text, "resource_change": {"address": text}}],
             "action_invocations": [{"address": text, "lifecycle_action_trigger": {"triggering_resource_address": text}}],
@@ -162,6 +175,11 @@ impl Hostile {
             next_step: Some(text.clone()),
             related: vec![sentence],
             notes: vec![text.clone()],
+            beside: Beside {
+                texts: [(format!("a.{text}"), format!("command = {text}\n{text}"))].into(),
+                facts: vec![text.clone(), format!("the module `{text}` is another")],
+                changed_files: 3,
+            },
             now: at("09:40:00"),
         };
         let blocked = CommentView {

@@ -1,5 +1,6 @@
 //! What a person sees, what nobody may forge, what must not leak, and what always fits.
 
+mod beside;
 mod budget;
 mod forgery;
 mod hostile;

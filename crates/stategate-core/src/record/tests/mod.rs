@@ -8,6 +8,7 @@ use super::*;
 use crate::plan::read_plan;
 
 mod beside;
+mod effects;
 mod invariant;
 mod kept;
 mod property;

@@ -1,0 +1,291 @@
+//! Equal changes that have other effects: with plans as real Terraform writes them, and the text of
+//! their configuration.
+
+use serde_json::{Value, json};
+
+use super::{LINEAGE, differences};
+use crate::configuration::{Configuration, Module};
+use crate::plan::read_plan;
+use crate::record::*;
+
+const MAIN: &str = r#"
+variable "command" {}
+variable "region" {}
+variable "token" { sensitive = true }
+variable "unread" {}
+locals { place = "in ${var.region}" }
+provider "aws" {
+  region = var.region
+  token  = var.token
+}
+provider "aws" {
+  alias  = "west"
+  region = "us-west-1"
+}
+resource "aws_instance" "a" {
+  provisioner "local-exec" {
+    command = "./run.sh ${var.command}"
+  }
+}
+resource "aws_instance" "calm" {}
+"#;
+
+/// One case: what is planned, with what.
+struct Case {
+    lineage: Option<&'static str>,
+    text: String,
+    plan: Value,
+    script: &'static str,
+    origin: RecordOrigin,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        let reference = |name: &str| json!({"references": [name]});
+        let plan = json!({
+            "format_version": "1.2",
+            "variables": {"command": {"value": "date"}, "region": {"value": "eu-west-1"},
+                          "token": {"value": "t-1"}, "unread": {"value": 1}},
+            "resource_changes": [
+                {"address": "aws_instance.a", "mode": "managed", "type": "aws_instance", "name": "a",
+                 "change": {"actions": ["create"], "before": null, "after": {"x": 1}}},
+            ],
+            "configuration": {
+                "provider_config": {
+                    "aws": {"name": "aws", "full_name": "registry.terraform.io/hashicorp/aws",
+                            "expressions": {"region": reference("var.region"), "token": reference("var.token")}},
+                    "aws.west": {"name": "aws", "alias": "west", "expressions": {"region": {"constant_value": "us-west-1"}}},
+                },
+                "root_module": {
+                    "resources": [
+                        {"address": "aws_instance.a", "mode": "managed", "type": "aws_instance", "name": "a",
+                         "provider_config_key": "aws",
+                         "provisioners": [{"type": "local-exec", "expressions": {"command": reference("var.command")}}]},
+                        {"address": "aws_instance.calm", "mode": "managed", "type": "aws_instance", "name": "calm",
+                         "provider_config_key": "aws.west"},
+                    ],
+                    "variables": {"command": {}, "region": {}, "token": {"sensitive": true}, "unread": {}},
+                },
+            },
+        });
+        Self { lineage: Some(LINEAGE), text: MAIN.to_owned(), plan, script: "date", origin: RecordOrigin::default() }
+    }
+}
+
+impl Case {
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.plan["variables"][name]["value"] = value.into();
+        self
+    }
+
+    fn text(mut self, old: &str, new: &str) -> Self {
+        assert!(self.text.contains(old), "{old}");
+        self.text = self.text.replace(old, new);
+        self
+    }
+
+    fn plan(mut self, pointer: &str, value: Value) -> Self {
+        *self.plan.pointer_mut(pointer).unwrap() = value;
+        self
+    }
+
+    fn record(&self) -> Record {
+        let mut fingerprinter = Fingerprinter::new(FingerprintKey::new(self.lineage));
+        let summary = read_plan(self.plan.to_string().as_bytes(), &mut [&mut fingerprinter]).unwrap();
+        let mut module = Module::at("/x");
+        module.add("main.tf", self.text.as_bytes());
+        let mut configuration = Configuration::default();
+        configuration.add("", module);
+        let followed = Followed::new(&summary.effects, &configuration);
+        let mut files = FilesBeside::new();
+        if followed.wanted().modules.contains("") {
+            let mut digest = [0; 32];
+            digest[..self.script.len()].copy_from_slice(self.script.as_bytes());
+            files.entry(String::new()).or_default().insert("run.sh".to_owned(), digest);
+        }
+        let observed = followed.observe(fingerprinter.key(), &files);
+        let origin = RecordOrigin {
+            head_sha: "1".repeat(40),
+            lineage_digest: FingerprintKey::new(self.lineage).lineage_digest(),
+            ..self.origin.clone()
+        };
+        Record::new(origin, fingerprinter.with_effects(observed).finish_plan(&summary))
+    }
+}
+
+#[track_caller]
+fn refused(case: &Case, expected: &str) {
+    let (reviewed, now) = (Case { lineage: case.lineage, ..Case::default() }.record(), case.record());
+    assert_ne!(reviewed.plan.fingerprint, now.plan.fingerprint);
+    assert_eq!(differences(&compare(&[reviewed], &now, &[])), [expected]);
+}
+
+/// Equal, with the notes that are told all the same.
+#[track_caller]
+fn told(reviewed: &Case, now: &Case, expected: &[&str]) {
+    let (reviewed, now) = (reviewed.record(), now.record());
+    assert_eq!(reviewed.plan.fingerprint, now.plan.fingerprint);
+    let Comparison::Equal { notes } = compare(&[reviewed], &now, &[]) else { panic!("they differ") };
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes.len(), expected.len(), "{notes:?}");
+    for (note, words) in notes.iter().zip(expected) {
+        assert!(note.contains(words), "{words:?} in {notes:?}");
+    }
+}
+
+const TOKEN: &str = "`var.token` was not compared";
+
+#[test]
+fn another_value_for_a_provisioner_or_a_provider_is_refused_by_name() {
+    let changed = "changed since the review, though the plan reads the same:";
+    let run = format!("the provisioners of aws_instance.a {changed}");
+    let provider = format!("the configuration of the provider aws {changed}");
+    refused(&Case::default().variable("command", "curl"), &format!("{run} `var.command`"));
+    refused(&Case::default().text("./run.sh", "./other.sh"), &format!("{run} `its blocks`"));
+    refused(&Case::default().text("command = ", "when = destroy\ncommand = "), &format!("{run} `its blocks`"));
+    refused(&Case { script: "curl", ..Case::default() }, &format!("{run} `run.sh`"));
+    refused(&Case::default().variable("region", "ap-south-1"), &format!("{provider} `var.region`"));
+    refused(
+        &Case::default().text("region = var.region", "region = \"x-${var.region}\""),
+        &format!("{provider} `its block`"),
+    );
+    let unkeyed = Case { lineage: None, ..Case::default().variable("command", "curl") };
+    refused(&unkeyed, &format!("{run} `var.command`"));
+}
+
+#[test]
+fn another_provider_for_the_same_change_is_refused() {
+    let key = "/configuration/root_module/resources/0/provider_config_key";
+    let west = Case::default().plan(key, json!("aws.west"));
+    let found = differences(&compare(&[Case::default().record()], &west.record(), &[]));
+    assert_eq!(
+        found,
+        [
+            "the configuration of the provider aws.west: not in the reviewed plan",
+            "the configuration of the provider aws: in the reviewed plan only",
+        ]
+    );
+    // Both are in use, and only who works on what is another.
+    let both = json!([
+        {"address": "aws_instance.a", "mode": "managed", "type": "aws_instance", "name": "a",
+         "change": {"actions": ["update"], "before": {"x": 2}, "after": {"x": 1}}},
+        {"address": "aws_instance.calm", "mode": "managed", "type": "aws_instance", "name": "calm",
+         "change": {"actions": ["update"], "before": {"x": 2}, "after": {"x": 1}}},
+    ]);
+    let one = Case::default().plan("/resource_changes", both);
+    let other = Case::default()
+        .plan("/resource_changes", one.plan["resource_changes"].clone())
+        .plan(key, json!("aws.west"))
+        .plan("/configuration/root_module/resources/1/provider_config_key", json!("aws"));
+    let found = differences(&compare(&[one.record()], &other.record(), &[]));
+    assert_eq!(
+        found,
+        ["the configuration of the provider aws.west changed since the review, though the plan reads \
+        the same: `its use by aws_instance.a`, `its use by aws_instance.calm`"]
+    );
+}
+
+#[test]
+fn a_provider_that_a_module_inherits_is_the_root_modules() {
+    let key = "/configuration/root_module/resources/0/provider_config_key";
+    let mut own = Case::default().plan(key, json!("module.m:aws"));
+    own.plan["configuration"]["provider_config"]["module.m:aws"] = json!({"name": "aws", "module_address": "module.m"});
+    told(&Case::default(), &own, &[TOKEN]);
+    own.plan["configuration"]["provider_config"]["module.m:aws"]["expressions"] = json!({"region": {}});
+    assert_ne!(own.record().plan.fingerprint, Case::default().record().plan.fingerprint);
+}
+
+#[test]
+fn what_no_effect_reads_makes_no_difference() {
+    let calm = Case::default();
+    told(&calm, &calm, &[TOKEN]);
+    told(&calm, &Case::default().variable("unread", "2"), &[TOKEN]);
+    told(&calm, &Case::default().text("\"aws_instance\" \"calm\" {}", "\"aws_instance\" \"calm\" { y = 1 }"), &[TOKEN]);
+    told(&calm, &Case::default().text("in ${var", "at ${var"), &[TOKEN]);
+    told(&calm, &Case::default().text("us-west-1", "us-west-2"), &[TOKEN]);
+    // Provisioners run when something comes or goes, and only then.
+    let update = json!({"actions": ["update"], "before": {"x": 2}, "after": {"x": 1}});
+    let update = |case: Case| case.plan("/resource_changes/0/change", update.clone());
+    told(&update(Case::default()), &update(Case::default().variable("command", "curl")), &[TOKEN]);
+}
+
+#[test]
+fn a_token_that_only_a_provider_reads_is_named_and_not_compared() {
+    told(&Case::default(), &Case::default().variable("token", "t-2"), &[TOKEN]);
+    let shared = |case: Case| case.text("\"calm\" {}", "\"calm\" { secret_wo = var.token }");
+    let found = differences(&compare(
+        &[shared(Case::default()).record()],
+        &shared(Case::default().variable("token", "2")).record(),
+        &[],
+    ));
+    assert!(found[0].ends_with("`var.token`"), "{found:?}");
+    let run = |case: Case| case.text("./run.sh", "./run.sh ${var.token}");
+    let found = differences(&compare(
+        &[run(Case::default()).record()],
+        &run(Case::default().variable("token", "2")).record(),
+        &[],
+    ));
+    assert!(found[0].starts_with("the provisioners of aws_instance.a"), "{found:?}");
+    // Without a key nothing secret is recorded, and that is told.
+    let unkeyed = |case| Case { lineage: None, ..run(case) };
+    told(
+        &unkeyed(Case::default()),
+        &unkeyed(Case::default().variable("token", "2")),
+        &["sensitive values were not compared"],
+    );
+}
+
+#[test]
+fn other_versions_modules_and_files_are_told_of_an_equal_plan() {
+    let origin = |version: &str, digit: &str| RecordOrigin {
+        terraform_version: Some(version.to_owned()),
+        providers: [("p".to_owned(), version.to_owned())].into(),
+        content_digest: Some(digit.to_owned()),
+        modules: [("far".to_owned(), digit.to_owned())].into(),
+        state: Some("s3://b/k".to_owned()),
+        ..RecordOrigin::default()
+    };
+    let (then, now) = (
+        Case { origin: origin("1.11.4", "1"), ..Case::default() },
+        Case { origin: origin("1.15.5", "2"), ..Case::default() },
+    );
+    told(
+        &then,
+        &now,
+        &[
+            TOKEN,
+            "it was planned with Terraform 1.11.4, and is with 1.15.5 now; the plan means the same",
+            "the provider p was 1.11.4, and is 1.15.5 now; the plan means the same",
+            "the module far comes from outside of the repository, and its content changed",
+            "files that reach this apply changed since the review",
+        ],
+    );
+    let elsewhere = RecordOrigin { state: Some("s3://b/copy".to_owned()), ..origin("1.11.4", "1") };
+    let elsewhere = Case { origin: elsewhere, ..Case::default() };
+    let found = differences(&compare(&[then.record()], &elsewhere.record(), &[]));
+    assert_eq!(found, ["the state is s3://b/copy, and the reviewed plan was made for s3://b/k"]);
+}
+
+#[test]
+fn of_several_reviewed_plans_each_effect_is_in_one() {
+    let one = Case::default();
+    let calm = json!([{"address": "aws_instance.calm", "mode": "managed", "type": "aws_instance", "name": "calm",
+         "change": {"actions": ["update"], "before": {"x": 2}, "after": {"x": 1}}}]);
+    let other = Case::default().plan("/resource_changes", calm.clone());
+    let both = [one.plan["resource_changes"].as_array().unwrap().clone(), calm.as_array().unwrap().clone()].concat();
+    let both = Case::default().plan("/resource_changes", both.into());
+    let reviewed = [one.record(), other.record()];
+    assert!(matches!(compare(&reviewed, &both.record(), &[]), Comparison::Equal { .. }));
+    let found = differences(&compare(&reviewed, &both.variable("command", "curl").record(), &[]));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn a_record_holds_no_value_of_what_is_compared() {
+    let json = Case::default().variable("command", "hush-hush").variable("token", "t-0").record().to_json();
+    for secret in ["hush-hush", "t-0", "./run.sh", "eu-west-1", LINEAGE] {
+        assert!(!json.contains(secret), "{secret} in {json}");
+    }
+    let record = Case::default().record();
+    assert_eq!(Record::from_json("x", record.to_json().as_bytes()), Ok(record));
+}
