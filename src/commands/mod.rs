@@ -46,7 +46,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Apply(command) => Box::pin(apply::run(command)).await,
         Command::Unlock(command) => unlock::run(command).await,
         Command::Release(command) => release::run(command).await,
-        Command::Lock(command) => freeze::run(command).await,
+        Command::Lock(command) => Box::pin(freeze::run(command)).await,
         Command::Status(command) => status::run(command).await,
         Command::Render(command) => render(&command),
         Command::Completions(command) => completions::completions(command.shell),

@@ -88,7 +88,7 @@ async fn tell(
     let record = record?.replacing(replaced);
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
     if let Some(Event::PullRequest(_)) = session.host.run().map(|run| &run.event) {
-        beside::tell(root, code, identity, report).await;
+        Box::pin(beside::tell(root, code, identity, report)).await;
     }
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;
