@@ -21,6 +21,7 @@ pub mod lab;
 pub mod laptop;
 pub mod ministack;
 pub mod network;
+pub mod outcome;
 pub mod pipeline;
 pub mod process;
 pub mod python;

@@ -17,6 +17,8 @@ use super::files::{PROD, PROD_LOCK};
 use super::github::WORKFLOW_PERMISSIONS;
 use super::github::events::Event;
 use super::laptop::{Sign, scrubbed};
+pub use super::outcome::Outcome;
+use super::outcome::outputs;
 use super::process::wait_for;
 use super::terraform;
 use super::world::World;
@@ -52,23 +54,6 @@ pub struct Step<'a> {
     lets_go: bool,
     /// Steps of the same job that run when this one failed.
     later: Vec<Step<'a>>,
-}
-
-/// How a run of the action ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The main step's exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
-    /// Both streams, in the order they were written, as the log shows them.
-    pub log: String,
-    pub outputs: BTreeMap<String, String>,
-    pub summary: String,
-    /// The clean-up step's exit code and log, when it ran.
-    pub cleanup: Option<(Option<i32>, String)>,
-    /// How the job's later steps ended, those that run after a failure.
-    pub later: Vec<(Option<i32>, String)>,
-    pub run: u64,
-    pub attempt: u64,
 }
 
 impl<'a> Step<'a> {
@@ -515,32 +500,6 @@ impl Drop for Running<'_> {
     }
 }
 
-impl Outcome {
-    /// Fails with the log unless the exit code is this one.
-    #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "the log:\n{}", self.log);
-        self
-    }
-
-    /// Fails unless the log has the text.
-    #[track_caller]
-    pub fn says(self, text: &str) -> Self {
-        assert!(self.log.contains(text), "the log does not say {text:?}:\n{}", self.log);
-        self
-    }
-
-    /// An output of the step; empty when it was not set, as in a workflow.
-    pub fn output(&self, name: &str) -> &str {
-        self.outputs.get(name).map_or("", String::as_str)
-    }
-
-    /// The run's page.
-    pub fn url(&self) -> String {
-        format!("https://github.com/acme/infra/actions/runs/{}", self.run)
-    }
-}
-
 /// The Terraforms that plan or apply in the job with this mark.
 pub fn terraforms(mark: &str) -> BTreeSet<String> {
     let works = |path: &Path| {
@@ -562,20 +521,4 @@ fn is_marked(process: &Path, mark: &str) -> bool {
 
 fn read(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-/// The step's outputs, as the runner reads the file: `name=value`, or `name<<MARK` up to `MARK`.
-fn outputs(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let heredoc = line.split_once("<<").filter(|(name, _)| !name.contains('='));
-        if let Some((name, mark)) = heredoc {
-            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != mark).collect();
-            found.insert(name.to_owned(), value.join("\n"));
-        } else if let Some((name, value)) = line.split_once('=') {
-            found.insert(name.to_owned(), value.to_owned());
-        }
-    }
-    found
 }
