@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy, Seen};
 use crate::harness::files::{PROD, PROD_KEY, backend};
+use crate::harness::lab::{Lab, REQUIRED};
 use crate::harness::ministack::Ministack;
 use crate::harness::runner::Step;
 use crate::harness::terraform::{RELEASES, number};
@@ -116,21 +117,35 @@ fn a_plan_reviewed_with_an_older_terraform_is_applied_with_a_newer_one() {
     assert_eq!(world.image(), "web:1.1");
 }
 
-/// Up to 1.14 such a plan can call itself applicable where nothing is to be written; later ones cannot.
+/// Up to 1.14 such a plan can call itself applicable (and exit with 2) where nothing is to be written.
 #[test]
 fn a_refresh_that_finds_nothing_is_told_and_applied_whatever_terraform_calls_it() {
-    let world = World::applied();
-    let pull = world.pull_request("A word", |files| files.append(&format!("{PROD}/main.tf"), "# A word.\n"));
-    let planned = Step::plan(&world, pull).with("plan-args", "-refresh-only").run().exits(0);
-    let comment = world.github.comment(pull);
-    assert!(!comment.contains("was changed outside of Terraform"), "{comment}");
-    let (says_nothing, has_changes) = (comment.contains("no changes"), planned.output("has-changes") == "true");
-    assert_ne!(says_nothing, has_changes, "{comment}");
-    world.approve(pull);
-    let push = world.merge(pull);
-    let serial = world.bucket.json(PROD_KEY).unwrap()["serial"].clone();
-    let applied = Step::apply(&world, &push).with("plan-args", "-refresh-only").run().exits(0);
-    let expected = if has_changes { "applied" } else { "no-changes" };
-    assert_eq!(applied.output("result"), expected, "{}", applied.log);
-    assert_eq!(world.bucket.json(PROD_KEY).unwrap()["serial"], serial, "nothing was to be written");
+    for version in [RELEASES[0].version, RELEASES[RELEASES.len() - 1].version] {
+        let world = World::new();
+        let lab = Lab::start(world.place("lab"));
+        let item = format!("{REQUIRED}resource \"lab_item\" \"a\" {{\n  name = \"a\"\n}}\n");
+        world.main.write(&format!("{PROD}/lab.tf"), &item);
+        let laptop = lab.laptop(world.laptop()).with_terraform(version);
+        laptop.apply().succeeded();
+        let theirs = laptop.terraform(&["plan", "-refresh-only", "-input=false", "-detailed-exitcode"]);
+        assert!(theirs.stdout.contains("No changes"), "{version}: {}", theirs.text());
+        let is_applicable = theirs.code == Some(2);
+        // So that both answers are tried.
+        assert_eq!(is_applicable, version == RELEASES[0].version, "{version}");
+
+        let pull = world.pull_request("A word", |files| files.append(&format!("{PROD}/main.tf"), "# A word.\n"));
+        let only = |step| lab.step(step).with_terraform(version).with("plan-args", "-refresh-only");
+        let planned = only(Step::plan(&world, pull)).run().exits(0);
+        let comment = world.github.comment(pull);
+        assert_eq!(planned.output("has-changes"), is_applicable.to_string(), "{version}: {comment}");
+        assert_eq!(comment.contains("no changes"), !is_applicable, "{version}: {comment}");
+        assert!(!comment.contains("changed outside of Terraform"), "{version}: {comment}");
+        world.approve(pull);
+        let push = world.merge(pull);
+        let before = laptop.state();
+        let applied = only(Step::apply(&world, &push)).run().exits(0);
+        let expected = if is_applicable { "applied" } else { "no-changes" };
+        assert_eq!(applied.output("result"), expected, "{version}: {}", applied.log);
+        assert_eq!(laptop.state()["resources"], before["resources"], "{version}");
+    }
 }
