@@ -241,7 +241,8 @@ impl Error {
                 TerraformError::NoDirectory { .. }
                 | TerraformError::NotADirectory { .. }
                 | TerraformError::Wrapper { .. },
-            ) => code::USAGE,
+            )
+            | Error::InitRefusedByAws { refusal: Refusal::NoSuchRegion { .. }, .. } => code::USAGE,
             Error::Locked { .. }
             | Error::Frozen { .. }
             | Error::OnlyShown { .. }

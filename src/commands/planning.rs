@@ -16,6 +16,7 @@ use crate::shell::lock_store::HeldLock;
 use crate::shell::runner::{Footprint, temporary_directory};
 use crate::shell::terraform::{Finished, TerraformError};
 use stategate_core::plan::{PlanSummary, PlanVisitor, Secrets, read_plan};
+use stategate_core::refusal::DigestMismatch;
 use stategate_core::transcript::{Said, Transcript};
 
 /// How often a silent plan says that it still works.
@@ -88,12 +89,21 @@ pub(super) async fn make(
                 tracing::warn!("Terraform's words about this plan are withheld: {why}");
             }
             let scrub = |text: &str| session.scrub(&of_plan.scrub(text));
-            let error = Error::from(error.map_stderr(scrub));
+            let table = root.bucket.backend().dynamodb_table.as_deref();
+            let error = with_digest(Error::from(error.map_stderr(scrub)), table);
             report.hear(transcript.diagnostics().iter().map(|diagnostic| diagnostic.clone().map(scrub)));
             quote_diagnostics(&report.warnings())?;
             quote(None, Level::ERROR, error.terraform_text().unwrap_or_default())?;
             Err(error)
         }
+    }
+}
+
+/// A checksum that does not fit is put right in the table that the backend names.
+pub(super) fn with_digest(error: Error, table: Option<&str>) -> Error {
+    match error.terraform_text().and_then(DigestMismatch::read) {
+        Some(mismatch) => error.with_next(mismatch.remedy(table)),
+        None => error,
     }
 }
 

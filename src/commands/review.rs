@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -72,9 +73,11 @@ impl StateIdentity {
     /// The same of another key in the bucket.
     pub(super) async fn read_at(bucket: &Bucket, key: &str) -> Result<StateIdentity, Error> {
         let key = key.to_owned();
-        match bucket.get(&key).await? {
-            Some(object) => serde_json::from_slice(&object.bytes)
-                .map(|identity| StateIdentity { version: object.version_id, ..identity })
+        // A state can be large, and nothing else of it is of use here.
+        let read = |state: &mut dyn Read| serde_json::from_reader::<_, StateIdentity>(BufReader::new(state));
+        match bucket.read_through(&key, read).await? {
+            Some((version, identity)) => identity
+                .map(|identity| StateIdentity { version, ..identity })
                 // The error itself can quote the state.
                 .map_err(|error| {
                     let why = format!("line {}, column {}: it is not a state", error.line(), error.column());

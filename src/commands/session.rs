@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tracing::Level;
 use uuid::Uuid;
 
+use super::planning::with_digest;
 use super::running::{Live, all_words, quote, shown};
 use crate::cli::Target;
 use crate::detail;
@@ -271,17 +272,25 @@ async fn init(terraform: &Terraform, session: &Session, purpose: Purpose) -> Res
     let has_error = reports_error(&finished.stderr);
     match finished.check_report(has_error) {
         Ok(_) => Ok(()),
-        Err(TerraformError::Failed { command, exit, stderr }) => match Refusal::from_terraform(&stderr) {
-            Some(refusal) => {
-                // `init` makes the state of a new workspace where it can, and writes no other.
-                let is_new = matches!(refusal, Refusal::Denied(_)) && stderr.contains("failed to upload state");
-                let error = Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) };
-                Err(if is_new { error.with_next(new_workspace_hint(&session.workspace())) } else { error })
-            }
-            None => Err(Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub))),
-        },
+        Err(TerraformError::Failed { command, exit, stderr }) => {
+            let Some(refusal) = Refusal::from_terraform(&stderr) else {
+                let error = Error::from(TerraformError::Failed { command, exit, stderr }.map_stderr(scrub));
+                let table = backend_of(terraform.module()).and_then(|backend| backend.dynamodb_table);
+                return Err(with_digest(error, table.as_deref()));
+            };
+            // `init` makes the state of a new workspace where it can, and writes no other.
+            let is_new = matches!(refusal, Refusal::Denied(_)) && stderr.contains("failed to upload state");
+            let error = Error::InitRefusedByAws { refusal, command, exit, stderr: scrub(&stderr) };
+            Err(if is_new { error.with_next(new_workspace_hint(&session.workspace())) } else { error })
+        }
         Err(error) => Err(Error::from(error.map_stderr(scrub))),
     }
+}
+
+/// The backend, as far as an `init` that failed has written it down.
+fn backend_of(module: &RootModule) -> Option<Backend> {
+    let file = module.backend_file().ok()??;
+    Backend::read(&file, &module.workspace(), &|name| std::env::var(name).ok()).ok()
 }
 
 /// Whoever looks at a lock wants to see the lock: `init` is told in one line, and shown when it

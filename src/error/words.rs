@@ -2,6 +2,7 @@
 
 use crate::shell::terraform::{Exit, TerraformError};
 use stategate_core::diagnostic::is_heading;
+use stategate_core::refusal::DigestMismatch;
 
 pub(super) fn terraform_hint(error: &TerraformError) -> String {
     match error {
@@ -26,7 +27,7 @@ pub(super) fn terraform_hint(error: &TerraformError) -> String {
         TerraformError::Failed { command, exit, stderr } => match exit.signal() {
             Some(_) if command.ends_with(" apply") => KILLED_WRAPPER.to_owned(),
             Some(_) => KILLED.to_owned(),
-            None => failed_hint(command, *exit, stderr).to_owned(),
+            None => failed_hint(command, *exit, stderr),
         },
         TerraformError::Stopped => "Run again when it suits.".to_owned(),
     }
@@ -39,7 +40,14 @@ const KILLED: &str = "Nothing was changed: that command writes no state, and the
 const KILLED_WRAPPER: &str = "Terraform itself came to its end, and the state says what is applied. Look for what killed the program that was started in its place. Where something is left to apply, run the plan again, then the apply.";
 
 /// What usually mends it when `terraform` itself failed. Terraform's words decide only what is told.
-fn failed_hint(command: &str, exit: Exit, stderr: &str) -> &'static str {
+fn failed_hint(command: &str, exit: Exit, stderr: &str) -> String {
+    match DigestMismatch::read(stderr) {
+        Some(mismatch) => mismatch.remedy(None),
+        None => known_hint(command, exit, stderr).to_owned(),
+    }
+}
+
+fn known_hint(command: &str, exit: Exit, stderr: &str) -> &'static str {
     if exit == Exit::Code(11) || stderr.contains("TERRAFORM CRASH") {
         return CRASHED;
     }
@@ -57,11 +65,16 @@ fn failed_hint(command: &str, exit: Exit, stderr: &str) -> &'static str {
 
 fn flags_hint(command: &str) -> &'static str {
     match command.rsplit(' ').next() {
-        Some("init") => "Correct the input init-args (--init-args): it takes flags of `terraform init`.",
-        Some("plan") => {
-            "Correct the input plan-args (--plan-args): it takes flags of `terraform plan`, and no plan file."
+        Some("init") => {
+            "Correct the input init-args (--init-args), which takes flags of `terraform init`, or TF_CLI_ARGS and TF_CLI_ARGS_init where they are set."
         }
-        _ => "Correct the input apply-args (--apply-args): it takes flags of `terraform apply`, and no plan file.",
+        Some("plan") => {
+            "Correct the input plan-args (--plan-args), which takes flags of `terraform plan` and no plan file, or TF_CLI_ARGS and TF_CLI_ARGS_plan where they are set."
+        }
+        Some("apply") => {
+            "Correct the input apply-args (--apply-args), which takes flags of `terraform apply` and no plan file, or TF_CLI_ARGS and TF_CLI_ARGS_apply where they are set."
+        }
+        _ => "Correct TF_CLI_ARGS_show and the like: this command does not know a flag that is in it.",
     }
 }
 
@@ -83,7 +96,7 @@ const fn remedy(signs: &'static [&'static str], next: &'static str) -> Remedy {
     Remedy { signs, of_init: false, next }
 }
 
-const REMEDIES: [Remedy; 8] = [
+const REMEDIES: [Remedy; 9] = [
     remedy(
         &["Unsupported Terraform Core version", "Unsupported OpenTofu Core version"],
         "Install a version that `required_version` allows (`terraform_version` of hashicorp/setup-terraform), or name another executable with the input terraform-bin (--terraform-bin).",
@@ -105,6 +118,11 @@ const REMEDIES: [Remedy; 8] = [
         signs: &["is required by the backend", "Missing region value", "The backend configuration argument"],
         of_init: true,
         next: "Write it into the backend block, or give the file that has it with the input init-args (--init-args): `-backend-config=FILE`, its path from the root module.",
+    },
+    Remedy {
+        signs: &["text file busy", ": file exists", "not a valid zip file"],
+        of_init: true,
+        next: "Run it again. Where several jobs or steps run `terraform init` at once, give each a TF_PLUGIN_CACHE_DIR of its own, or none: the cache is not made for that.",
     },
     remedy(
         &["No value for required variable"],
@@ -173,8 +191,17 @@ pub(super) fn first_error(stderr: &str) -> String {
         }
     }
     let says_what = |error: &&Vec<&str>| !error.first().is_some_and(|headline| is_heading(headline));
-    errors.iter().find(says_what).or(errors.first()).map(|error| in_one_line(error)).unwrap_or_default()
+    let at = errors.iter().position(|error| says_what(&error)).unwrap_or(0);
+    let told = errors.get(at).map(|error| in_one_line(error)).unwrap_or_default();
+    // Terraform's S3 backend puts the cause below, as an error of its own.
+    match (told.split_once(POINTS_ELSEWHERE), errors.get(at + 1)) {
+        (Some((headline, _)), Some(cause)) => joined(headline.trim_end_matches([':', ' ']), &in_one_line(cause)),
+        _ => told,
+    }
 }
+
+/// How Terraform's advice begins that only names a page.
+const POINTS_ELSEWHERE: &str = "Please see https://";
 
 /// An error's lines as one: its headline, its place, and what it says.
 fn in_one_line(error: &[&str]) -> String {
@@ -218,6 +245,11 @@ mod tests {
         let told = "Missing name for resource on half.tf line 1: All resource blocks must have 2 labels (type, name).";
         assert_eq!(first_error(&format!("{heading}{error}")), told);
         assert!(first_error(heading).starts_with("Terraform encountered problems"), "better than nothing");
+        let nested = "Error: No valid credential sources found\n\nPlease see https://developer.hashicorp.com/terraform/language/backend/s3\nfor more information about providing credentials.\n\nError: failed to refresh cached credentials, operation error STS: AssumeRole,\nhttps response error StatusCode: 403, RequestID: r, api error AccessDenied: no\n";
+        assert_eq!(
+            first_error(nested),
+            "No valid credential sources found: failed to refresh cached credentials, operation error STS: AssumeRole, https response error StatusCode: 403, api error AccessDenied: no"
+        );
         let wrapped = "Error: no role found,\noperation error x: no\n\nSee there.\n";
         assert_eq!(first_error(wrapped), "no role found, operation error x: no: See there.");
     }
@@ -263,6 +295,13 @@ mod tests {
             ("terraform init", "The attribute \"key\" is required by the backend.", "-backend-config=FILE"),
             ("terraform plan", "Error: No value for required variable", "TF_VAR_name"),
             ("terraform plan", "Given variables file eu.tfvars does not exist.", "relative to the root module"),
+            ("terraform show", flags, "TF_CLI_ARGS_show"),
+            (
+                "terraform init",
+                "Error: Failed to install provider\n\nError while installing hashicorp/aws v5.1.0: open /c/x: text file busy",
+                "TF_PLUGIN_CACHE_DIR",
+            ),
+            ("terraform init", "Error: state data in S3 does not have the expected content.", "delete-item"),
             ("terraform plan", "Error: something else", "Fix what Terraform reports; if the code is right, run again."),
             (
                 "terraform plan",

@@ -59,7 +59,7 @@ impl Connector {
         let ways = self.ways.clone()?;
         let is_secure = to.scheme_str() == Some("https");
         let Some(proxy) = ways.proxies.on_the_way_to(to) else {
-            let tcp = self.reach(to).await.map_err(|why| Trouble::Connection(format!("{}: {why}", place(to))))?;
+            let tcp = self.reach(to).await.map_err(|why| unreached(to, &why))?;
             return Ok(Stream { io: ways.secured(tcp, to, is_secure).await?, through_proxy: false });
         };
         let refused = |why: String| Trouble::Proxy { proxy: proxy.name(), why };
@@ -88,14 +88,14 @@ impl Ways {
         let host = to.host().unwrap_or_default();
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name)
-            .map_err(|error| Trouble::Connection(format!("`{host}` is not a host's name: {error}")))?;
+            .map_err(|error| unreached(to, &format!("`{host}` is not a host's name: {error}")))?;
         match TlsConnector::from(Arc::clone(&self.tls)).connect(name, io).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     Err(Trouble::Certificate { host: host.to_owned(), why: format!("{why:?}") })
                 }
-                _ => Err(Trouble::Connection(format!("{}: no TLS: {}", place(to), causes(&error)))),
+                _ => Err(unreached(to, &format!("no TLS: {}", causes(&error)))),
             },
         }
     }
@@ -151,6 +151,11 @@ async fn tunnel(mut io: Box<dyn Io>, proxy: &Proxy, to: &Uri) -> Result<Box<dyn 
         Some(status) => Err(format!("refused the way to {place} ({status:.3})")),
         None => Err("does not answer as a proxy".to_owned()),
     }
+}
+
+/// Nothing was sent, for this reason.
+fn unreached(to: &Uri, why: &str) -> Trouble {
+    Trouble::Unreached { host: to.host().unwrap_or_default().to_owned(), why: format!("{}: {why}", place(to)) }
 }
 
 /// Host and port.

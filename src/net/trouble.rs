@@ -32,6 +32,14 @@ pub enum Trouble {
         /// How long it was tried.
         seconds: u64,
     },
+    /// No connection: no such host, refused, no TLS; nothing was sent.
+    #[error("{why}")]
+    Unreached {
+        /// The server's name.
+        host: String,
+        /// What failed, the server's name included.
+        why: String,
+    },
     /// The connection failed, before or after the request was sent.
     #[error("{0}")]
     Connection(String),
@@ -53,7 +61,7 @@ impl Trouble {
             Trouble::Certificate { .. } => {
                 "give the certificate of the authority that signed it: SSL_CERT_FILE=FILE for AWS and GitHub, AWS_CA_BUNDLE=FILE or the backend's `custom_ca_bundle` for AWS alone"
             }
-            Trouble::Slow { .. } | Trouble::Connection(_) => {
+            Trouble::Slow { .. } | Trouble::Unreached { .. } | Trouble::Connection(_) => {
                 "check the network and the address; where the way out is a proxy, set HTTPS_PROXY"
             }
         }
@@ -62,6 +70,11 @@ impl Trouble {
     /// Whether the request certainly never left this machine, and will not on another try.
     pub fn is_final(&self) -> bool {
         matches!(self, Trouble::Setup(_) | Trouble::Certificate { .. })
+    }
+
+    /// Whether the request certainly never left this machine. Another try may be luckier.
+    pub fn is_unsent(&self) -> bool {
+        self.is_final() || matches!(self, Trouble::Proxy { .. } | Trouble::Slow { .. } | Trouble::Unreached { .. })
     }
 
     /// The trouble at the bottom of an error, if that is what it was.

@@ -39,6 +39,11 @@ const LOOK: Duration = Duration::from_millis(50);
 const WITHHELD: [&str; 6] =
     ["STATEGATE_GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"];
 
+/// The commands that get `TF_CLI_ARGS`: those whose flags it is meant for. Terraform itself gives it to
+/// every command, and `show` or `version` would fail on a flag of `plan`. `TF_CLI_ARGS_show` and the
+/// like are left alone.
+const TAKE_CLI_ARGS: [&str; 3] = ["init", "plan", "apply"];
+
 /// Why Terraform could not be run.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say what each field is")]
@@ -384,6 +389,9 @@ impl Terraform {
         }
         for name in WITHHELD {
             command.env_remove(name);
+        }
+        if !arguments.first().is_some_and(|word| TAKE_CLI_ARGS.contains(&word.as_str())) {
+            command.env_remove("TF_CLI_ARGS");
         }
         debug_log::keep_to_a_file(&mut command);
         command

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK, backend};
 use crate::harness::ministack::Ministack;
-use crate::harness::process::run;
+use crate::harness::process::{run, runtime};
 use crate::harness::runner::{Outcome, Step, binary};
 use crate::harness::world::World;
+use crate::lock_store::{dynamodb, table};
 
 /// Runs a step that must fail: it says each text in the log, changes no state and leaves no lock.
 #[track_caller]
@@ -253,6 +254,68 @@ fn an_init_that_fails() {
     let outcome = check(&world, Step::plan(&world, number), 14, &["terraform init", "half.tf"]);
     assert_eq!(outcome.output("result"), "failed");
     assert!(world.github.comment(number).contains("half.tf"), "{}", world.github.comment(number));
+}
+
+#[test]
+fn a_region_that_aws_does_not_have_is_named_with_its_line() {
+    let world = World::applied();
+    let text = backend(&world.bucket, PROD_KEY, "");
+    let text = text.replace("us-east-1", "eu-centrall-1").replace("    skip_region_validation      = true\n", "");
+    let number = with_backend(&world, &text);
+    let says = ["`eu-centrall-1` is no AWS region", "Correct `region` in the backend block, on backend.tf line 5."];
+    check(&world, Step::plan(&world, number), 2, &says);
+}
+
+#[test]
+fn a_store_that_knows_no_bucket_in_its_address_is_told_by_the_setting() {
+    let world = World::applied();
+    let text = backend(&world.bucket, PROD_KEY, "").replace("    use_path_style              = true\n", "");
+    let number = with_backend(&world, &text);
+    check(&world, Step::plan(&world, number), 20, &["use_path_style = true"]);
+    // Where Terraform does not ask, we say it ourselves, at once, and nothing is left behind.
+    let laptop = world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    let file = format!("{PROD}/.terraform/terraform.tfstate");
+    laptop.files.replace(&file, "\"use_path_style\": true", "\"use_path_style\": false");
+    // An address in figures is never a bucket's; this one never resolves.
+    laptop.files.replace(&file, &format!("\"s3\": \"{}\"", world.bucket.endpoint), "\"s3\": \"http://store.invalid\"");
+    let started = std::time::Instant::now();
+    let refused = laptop.stategate(&["lock", "--reason", "test", "--init", "false"]);
+    assert_eq!(refused.code, Some(20), "{}", refused.text());
+    assert!(refused.stderr.contains("Set `use_path_style = true`"), "{}", refused.text());
+    assert!(!refused.text().contains("left behind") && started.elapsed().as_secs() < 60, "{}", refused.text());
+}
+
+/// `init`, `plan` and `apply` know these flags, the commands that only read do not.
+#[test]
+fn arguments_for_all_of_terraforms_commands_reach_those_that_know_them() {
+    let world = World::applied();
+    let number = world.new_image();
+    for flag in ["-input=false", "-lock-timeout=10m", "-input=false -no-color"] {
+        Step::plan(&world, number).env("TF_CLI_ARGS", flag).run().exits(0);
+    }
+    world.approve(number);
+    let push = world.merge(number);
+    Step::apply(&world, &push).env("TF_CLI_ARGS", "-lock-timeout=10m").run().exits(0);
+    // A flag that none knows is named with the variable.
+    let again = world.pull_request("Web 1.2", |files| files.replace(&format!("{PROD}/main.tf"), "web:1.1", "web:1.2"));
+    check(&world, Step::plan(&world, again).env("TF_CLI_ARGS", "-frob"), 14, &["TF_CLI_ARGS"]);
+}
+
+#[test]
+fn a_checksum_that_does_not_fit_the_state_is_put_right_by_a_command() {
+    let world = World::applied();
+    table(Ministack::shared(), &world.bucket.name);
+    let text = backend(&world.bucket, PROD_KEY, &format!("    dynamodb_table = \"{}\"\n", world.bucket.name));
+    let number = with_backend(&world, &text);
+    let item = format!("{}/{PROD_KEY}-md5", world.bucket.name);
+    let wrong = aws_sdk_dynamodb::types::AttributeValue::S("0".repeat(32));
+    let id = aws_sdk_dynamodb::types::AttributeValue::S(item.clone());
+    let request = dynamodb(&world.bucket.endpoint).put_item().table_name(&world.bucket.name);
+    runtime().block_on(request.item("LockID", id).item("Digest", wrong).send()).unwrap();
+    let name = &world.bucket.name;
+    let command = format!("aws dynamodb update-item --table-name {name} --key '{{\"LockID\":{{\"S\":\"{item}\"}}}}'");
+    check(&world, Step::plan(&world, number), 14, &[&command, "SET Digest = :d"]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn roles(side: &Side) -> Vec<&BTreeMap<String, String>> {
     roles
 }
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/state";
+pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/state";
 
 #[test]
 fn a_role_is_taken_as_terraform_takes_it_and_signs_the_lock() {
@@ -255,7 +255,7 @@ fn an_account_that_the_backend_does_not_allow_takes_no_lock() {
 }
 
 /// STS as it is for everybody whom a role's trust policy does not name.
-fn refusing_sts(code: &'static str) -> String {
+pub(crate) fn refusing_sts(code: &'static str) -> String {
     let answer = move || async move {
         let text = format!(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>no way</Message></Error><RequestId>r</RequestId></ErrorResponse>"
@@ -287,6 +287,42 @@ fn a_role_that_sts_does_not_give_is_named_with_the_remedy() {
         assert!(error.to_string().contains(&headline), "{error}");
         assert!(error.hint().contains(remedy), "{}", error.hint());
     }
+}
+
+/// As `aws login` leaves it: Terraform 1.14 and later take it, too.
+#[test]
+fn a_session_of_aws_login_signs_the_lock() {
+    use sha2::Digest as _;
+    let recorded = Recorded::new("");
+    let files = recorded.world.place("login");
+    let session = "arn:aws:iam::111122223333:user/octocat";
+    fs::write(files.join("config"), format!("[profile me]\nregion = us-east-1\nlogin_session = {session}\n")).unwrap();
+    let name: String = sha2::Sha256::digest(session).iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let cached = serde_json::json!({
+        "accessToken": {
+            "accessKeyId": "ASIALOGIN", "secretAccessKey": "x", "sessionToken": "y",
+            "accountId": "111122223333", "expiresAt": "2099-01-01T00:00:00Z",
+        },
+        "tokenType": "aws_sigv4", "refreshToken": "z", "clientId": "arn:aws:signin:::devtools/same-device",
+        "dpopKey": key,
+    });
+    fs::write(files.join(format!("{name}.json")), cached.to_string()).unwrap();
+    let laptop = recorded.world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    let from = recorded.proxy.seen().len();
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_PROFILE", "me"),
+        ("AWS_CONFIG_FILE", &files.join("config").display().to_string()),
+        ("AWS_LOGIN_CACHE_DIRECTORY", &files.display().to_string()),
+    ];
+    let laptop = variables.iter().fold(laptop, |laptop, (name, value)| laptop.env(name, value));
+    laptop.stategate(&["lock", "--reason", "test", "--init", "false"]).succeeded();
+    let ours = side(&recorded.proxy.seen()[from..]);
+    assert_eq!(ours.s3_signed, [("ASIALOGIN".to_owned(), "us-east-1".to_owned())]);
+    assert!(ours.has_token, "{ours:#?}");
 }
 
 /// A machine's metadata service, where the backend says it is.

@@ -115,6 +115,29 @@ fn without_checksums_there_is_none() {
     check(r#","skip_s3_checksum":true"#, &[], &[]);
 }
 
+/// As OpenTofu 1.11 and later send them, for its own settings.
+#[test]
+fn the_lockfile_and_states_have_the_tags_that_opentofu_gives_them() {
+    let tags = r#","lock_tags":{"team":"a b","cost:center":"1/2"},"state_tags":{"kind":"state"}"#;
+    check(tags, &[CHECKSUM[0], CHECKSUM[1], ("x-amz-tagging", "cost%3Acenter=1%2F2&team=a+b")], &[]);
+
+    let plain = Ministack::shared().bucket();
+    let proxy = FaultProxy::start(&plain.endpoint, |_| Fault::None);
+    let settings = format!(r#""use_lockfile":true{tags}"#);
+    let bucket = runtime().block_on(Bucket::connect(backend(&proxy.endpoint, &plain.name, &settings)));
+    let keys = bucket.backend();
+    for (key, tagging) in [
+        (keys.state_key(), Some("kind=state")),
+        (keys.rescued_key(7, 1), Some("kind=state")),
+        (keys.kept_key(7, 1), None),
+        (keys.rescued_part_key((7, 1), "state"), None),
+        ("stategate/prod/app/terraform.tfstate/audit/x.json".to_owned(), None),
+    ] {
+        runtime().block_on(bucket.put(&key, b"{}".to_vec(), "application/json")).unwrap();
+        assert_eq!(proxy.seen().last().unwrap().header("x-amz-tagging"), tagging, "{key}");
+    }
+}
+
 #[test]
 fn a_workspaces_key_is_written_as_terraform_writes_it() {
     let plain = Ministack::shared().bucket();

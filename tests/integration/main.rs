@@ -50,7 +50,9 @@ mod laptop;
 mod leaks;
 mod lock_faults;
 mod lock_headers;
+mod lock_place;
 mod lock_store;
+mod lock_unsent;
 mod log;
 mod memory;
 mod network;
@@ -61,6 +63,7 @@ mod outsiders;
 mod plan;
 mod policies;
 mod readme;
+mod refused_roles;
 mod release_refused;
 #[cfg(target_os = "linux")]
 mod release_workflow;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::files::PROD;
+use crate::harness::files::{PROD, PROD_KEY, PROD_LOCK};
 use crate::harness::laptop::stand_in;
 use crate::harness::process::Finished;
 use crate::harness::python::python;
@@ -296,6 +296,57 @@ fn one_endless_line_of_terraforms_text_is_told_in_little_memory() {
     let (peak, told) = plan("head -c 52428800 /dev/zero | tr '\\0' x; echo;");
     assert!(told.contains("(a line of 52428801 bytes is left out)"), "{told}");
     assert!(peak <= usual + 16 * 1024, "{peak} KiB, and without the line {usual} KiB");
+}
+
+/// Nobody but its writer knows what such an object is; whoever looks at it must not fall over.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_huge_lock_is_named_and_not_loaded_and_can_be_unlocked() {
+    const HUGE: usize = 96 * 1024 * 1024;
+    let world = World::applied();
+    let laptop = world.laptop();
+    laptop.terraform(&["init", "-input=false"]).succeeded();
+    let status = || {
+        let mut command = laptop.command(python());
+        command.args(["-c", MEASURE_ALONE]).arg(binary()).args(["status", "--json", "--init", "false"]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        let peak: usize = stderr.trim_end().rsplit('\n').next().unwrap().parse().unwrap();
+        (serde_json::from_slice::<Value>(&output.stdout).unwrap(), peak)
+    };
+    world.bucket.put(PROD_LOCK, vec![b'{'; HUGE]);
+    let (told, peak) = status();
+    assert!(peak <= MOST_KIB, "{peak} KiB");
+    let lock = &told["locks"][0];
+    assert_eq!(lock["id"], Value::Null);
+    assert_eq!(lock["raw"], format!("({HUGE} bytes, more than the 64 KiB that a lock may have; it was not read)"));
+    let etag = lock["etag"].as_str().unwrap();
+    let unlock = ["unlock", "--etag", etag, "--reason", "what is that", "--force", "--init", "false"];
+    laptop.stategate(&unlock).succeeded();
+    assert!(world.bucket.locks().is_empty());
+
+    // A state may be large; of it only its beginning of an identity is wanted.
+    let mut state: Value = serde_json::from_slice(&world.bucket.get(PROD_KEY).unwrap()).unwrap();
+    let serial = state["serial"].clone();
+    state["outputs"]["big"] = json!({ "value": "x".repeat(HUGE), "type": "string" });
+    world.bucket.put(PROD_KEY, state.to_string());
+    let settings = r#""use_lockfile":true"#;
+    let backend = crate::lock_store::backend(&world.bucket.endpoint, &world.bucket.name, settings);
+    let read = crate::harness::process::runtime().block_on(async {
+        let bucket = stategate::shell::lock_store::Bucket::connect(backend).await;
+        let error = bucket.get(PROD_KEY).await.unwrap_err();
+        assert!(error.to_string().contains("larger than 16384 KiB"), "{error}");
+        let serial = |state: &mut dyn std::io::Read| serde_json::from_reader::<_, Serial>(state).unwrap().serial;
+        bucket.read_through(PROD_KEY, serial).await.unwrap().unwrap().1
+    });
+    assert_eq!(Value::from(read), serial);
+}
+
+#[cfg(target_os = "linux")]
+#[derive(serde::Deserialize)]
+struct Serial {
+    serial: u64,
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod keys;
 mod roles;
 mod settings;
+mod tags;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 use super::network::Network;
 pub use keys::{Place, TrailKey};
 pub use settings::BackendError;
+pub use tags::Tags;
 
 /// The S3 backend of one root module in one workspace.
 #[derive(Debug, Clone)]
@@ -38,6 +40,10 @@ pub struct Backend {
     pub encryption: Encryption,
     /// A canned ACL for every object written.
     pub acl: Option<String>,
+    /// OpenTofu's `state_tags`, for the state itself.
+    pub state_tags: Tags,
+    /// OpenTofu's `lock_tags`, for the lockfile.
+    pub lock_tags: Tags,
     /// Send no checksum of our choosing, for stores that reject one.
     pub skip_s3_checksum: bool,
     /// `host/bucket/key` instead of `bucket.host/key`.
@@ -125,6 +131,8 @@ pub struct Credentials {
     pub keys: Option<Keys>,
     /// A named profile of the shared files.
     pub profile: Option<String>,
+    /// The environment's profile, where the block names none.
+    pub environment_profile: Option<String>,
     /// Instead of `~/.aws/config`.
     pub shared_config_files: Vec<String>,
     /// Instead of `~/.aws/credentials`.
@@ -133,6 +141,8 @@ pub struct Credentials {
     pub assume_role: Option<AssumeRole>,
     /// A role to take with an OIDC token; replaces what would be found otherwise.
     pub web_identity: Option<WebIdentity>,
+    /// The role that the environment names with a token, after its keys and before its profile.
+    pub environment_identity: Option<WebIdentity>,
     /// The region whose STS is asked for roles (`sts_region`).
     pub sts_region: Option<String>,
     /// The machine's own metadata service.

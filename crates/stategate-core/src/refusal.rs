@@ -3,7 +3,13 @@
 //!
 //! Words decide only what people are told, never what is done.
 
+mod digest;
+mod terraform;
+
 use std::fmt;
+
+pub use digest::DigestMismatch;
+pub use terraform::expected_region;
 
 /// Which policy denied a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Denial {
     pub action: Option<String>,
     /// The resource's ARN.
     pub resource: Option<String>,
+    /// The answer bears no number of AWS's, so it may be somebody else's.
+    pub is_anonymous: bool,
     /// The message itself; it names the caller too.
     pub message: String,
 }
@@ -68,13 +76,22 @@ impl Denial {
             named => named,
         };
         let is_explicit = message.contains("explicit deny");
-        Denial { by, is_explicit, action, resource, message: message.to_owned() }
+        Denial { by, is_explicit, action, resource, is_anonymous: false, message: message.to_owned() }
+    }
+
+    /// Whether the KMS key is what may not be used.
+    pub fn is_about_a_key(&self) -> bool {
+        self.action.as_deref().is_some_and(|action| action.starts_with("kms:"))
     }
 
     /// What to do about it; `action` and `resource` are what was asked for, where AWS names none.
     pub fn remedy(&self, action: &str, resource: &str) -> String {
         let action = self.action.as_deref().unwrap_or(action);
-        let resource = self.resource.as_deref().unwrap_or(resource);
+        let resource = match self.resource.as_deref() {
+            // S3's words about a key of another account or region name no key.
+            None if self.is_about_a_key() => "the KMS key (`kms_key_id`, or the bucket's own)",
+            named => named.unwrap_or(resource),
+        };
         let resource =
             if resource.starts_with("arn:") { format!("`{}`", for_policy(resource)) } else { resource.to_owned() };
         let place = match self.by {
@@ -88,7 +105,11 @@ impl Denial {
             Some(Policy::Endpoint) => "the policy of the VPC endpoint on the way",
             None => "the role's IAM policies, the bucket's policy and the key's",
         };
-        if self.is_explicit {
+        if self.is_about_a_key() && self.message.contains("does not exist in this Region") {
+            format!(
+                "allow the role `{action}` on {resource}, in {place}; of another account, the key's own policy must let this one in, and `kms_key_id` must be its ARN, in the bucket's region"
+            )
+        } else if self.is_explicit {
             format!(
                 "an explicit deny refuses `{action}` on {resource}: take it out of {place}, or narrow it; no allow outweighs it"
             )
@@ -109,14 +130,39 @@ pub enum Refusal {
     NoProfile,
     /// The credentials are wrong or have expired; AWS's error code.
     BadCredentials(String),
-    /// The role cannot be taken.
+    /// The role of `assume_role` cannot be taken.
     Role,
+    /// The role of a profile cannot be taken.
+    ProfileRole,
+    /// STS does not give the role for the OIDC token; its error code.
+    TokenRefused(String),
+    /// The OIDC token has expired.
+    TokenExpired,
+    /// The OIDC token's file cannot be read; its path.
+    TokenFile(String),
+    /// The SSO session has expired, or there is none.
+    SsoExpired,
+    /// The profile's `credential_process` failed.
+    Process,
+    /// What stands in the block is no region.
+    NoSuchRegion {
+        /// What stands there.
+        region: String,
+        /// The file and the line, where Terraform tells.
+        place: Option<String>,
+    },
     /// The account is not one that the backend allows.
     Account,
     /// The bucket is in another region.
     WrongRegion(Option<String>),
     /// The credentials may not.
     Denied(Box<Denial>),
+    /// AWS, or the store, failed or asked to slow down; the status.
+    Service(u16),
+    /// What answered is not the store but something on the way to it; the status.
+    Intercepted(u16),
+    /// No host has the name that begins with the bucket's.
+    BucketInHost(String),
     /// The server's certificate is not trusted.
     Certificate,
     /// AWS, or the proxy on the way, could not be reached.
@@ -152,65 +198,49 @@ pub fn is_bad_credentials(code: &str) -> bool {
 }
 
 impl Refusal {
-    /// Reads what Terraform printed; `None` when it is not about AWS.
-    pub fn from_terraform(stderr: &str) -> Option<Refusal> {
-        let text = unframed(stderr);
-        let has = |sign: &str| text.contains(sign);
-        let api_error = text.split_once("api error ").and_then(|(_, rest)| rest.split_once(": "));
-        let code = api_error.map(|(code, _)| code).unwrap_or_default();
-        let message = api_error.map(|(_, message)| message).unwrap_or_default();
-        let is_aws = ["operation error ", "S3 bucket", "AWS account", "IAM Role"].iter().any(|sign| has(sign));
-        if has("failed to get shared config profile") {
-            Some(Refusal::NoProfile)
-        } else if is_bad_credentials(code) {
-            Some(Refusal::BadCredentials(code.to_owned()))
-        } else if has("cannot be assumed") || has("Cannot assume IAM Role") {
-            Some(Refusal::Role)
-        } else if has("No valid credential sources") {
-            Some(Refusal::NoCredentials)
-        } else if has("AWS account ID not allowed") {
-            Some(Refusal::Account)
-        } else if !is_aws {
-            None
-        } else if has("NoSuchBucket") || (has("S3 bucket") && has("does not exist")) {
-            Some(Refusal::NoSuchBucket)
-        } else if has("x509:") || has("failed to verify certificate") {
-            Some(Refusal::Certificate)
-        } else if let Some((_, region)) = text.split_once("actual location \"") {
-            let region = region.split_once('"').map(|(region, _)| region.to_owned());
-            Some(Refusal::WrongRegion(region.filter(|region| !region.is_empty())))
-        } else if has("StatusCode: 301") || has("PermanentRedirect") || code == "AuthorizationHeaderMalformed" {
-            Some(Refusal::WrongRegion(None))
-        } else if has("StatusCode: 403") || code.starts_with("AccessDenied") {
-            let mut denial = Denial::read(message);
-            denial.action = denial.action.or_else(|| asked_for(&text).map(str::to_owned));
-            Some(Refusal::Denied(Box::new(denial)))
-        } else if ["dial tcp", "no such host", "proxyconnect", "connection refused", "request send failed"]
-            .iter()
-            .any(|sign| has(sign))
-        {
-            Some(Refusal::Unreachable)
-        } else {
-            Some(Refusal::Other)
-        }
+    /// Why STS does not give a role for an OIDC token.
+    pub fn of_token(code: &str) -> Refusal {
+        if code.starts_with("ExpiredToken") { Refusal::TokenExpired } else { Refusal::TokenRefused(code.to_owned()) }
+    }
+
+    /// Whether this host's name begins with the bucket's, at a store that is not Amazon's.
+    pub fn is_bucket_in_host(bucket: &str, host: &str) -> bool {
+        terraform::is_bucket_before(bucket, host)
     }
 
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
             Refusal::NoSuchBucket => "Create the bucket, or correct `bucket`; it must be one of the account of these credentials or open to it.".to_owned(),
-            Refusal::NoCredentials => "In a job: an earlier step such as aws-actions/configure-aws-credentials, and the permission `id-token: write`. On a laptop: `aws sso login`, `AWS_PROFILE`, or the keys in the environment.".to_owned(),
+            Refusal::NoCredentials => "In a job: an earlier step such as aws-actions/configure-aws-credentials, and the permission `id-token: write`. On a laptop: `aws sso login` or `aws login`, `AWS_PROFILE`, or the keys in the environment.".to_owned(),
             Refusal::NoProfile => "Correct `profile` (or AWS_PROFILE), or give the file it is in with `shared_config_files`; a runner has no profiles of yours.".to_owned(),
-            Refusal::BadCredentials(code) if code.contains("Expired") || code == "TokenRefreshRequired" => "Renew the session: log in to AWS in a step of this very job, and let it last as long as the job (`role-duration-seconds`).".to_owned(),
+            Refusal::BadCredentials(code) if code.contains("Expired") || code == "TokenRefreshRequired" => "Renew the session. In a job: log in to AWS in a step of this very job, and let the session last as long as the job (`role-duration-seconds`). On a laptop: `aws sso login` or `aws login`, or new keys in the environment.".to_owned(),
             Refusal::BadCredentials(code) if code == "RequestTimeTooSkewed" => "Set the machine's clock.".to_owned(),
             Refusal::BadCredentials(_) => "See which key is used (AWS_ACCESS_KEY_ID, the profile, the backend block), that it is active, and of this partition and account.".to_owned(),
             Refusal::Role => "See that the role of `assume_role` exists, that its trust policy names these credentials (and `external_id`), and that they may `sts:AssumeRole` it.".to_owned(),
+            Refusal::ProfileRole => "See that the profile's `role_arn` exists, that its trust policy names the credentials of `source_profile` (or `credential_source`) and `external_id`, and that those may `sts:AssumeRole` it.".to_owned(),
+            Refusal::TokenRefused(code) if code == "InvalidIdentityToken" || code.starts_with("IDP") => "Create the identity provider of the token's issuer (for GitHub `token.actions.githubusercontent.com`, audience `sts.amazonaws.com`) in the role's account, or correct the account in the role's ARN.".to_owned(),
+            Refusal::TokenRefused(_) => "See that the role exists (`role-to-assume`, AWS_ROLE_ARN), and that its trust policy allows `sts:AssumeRoleWithWebIdentity` to this token: for GitHub its subject names the repository with the branch, the environment or `pull_request`. An account that has to be taken in two steps needs `role-chaining`.".to_owned(),
+            Refusal::TokenExpired => "Such a token lasts minutes. In a job: take the role in a step of this very job, right before this one (aws-actions/configure-aws-credentials), which leaves a session that lasts. On a laptop or a runner of your own: have AWS_WEB_IDENTITY_TOKEN_FILE written anew.".to_owned(),
+            Refusal::TokenFile(path) => format!("Correct AWS_WEB_IDENTITY_TOKEN_FILE: there is no {path} for this process. In a container: mount it at that path. Where a job takes its role by aws-actions/configure-aws-credentials, take the variable out."),
+            Refusal::SsoExpired => "On a laptop: `aws sso login`, for the profile that is used. In a job no SSO session can be had: take a role by OIDC (aws-actions/configure-aws-credentials).".to_owned(),
+            Refusal::Process => "Run the profile's `credential_process` by hand to see what it says.".to_owned(),
+            Refusal::NoSuchRegion { place: Some(place), .. } => format!("Correct `region` in the backend block, {place}."),
+            Refusal::NoSuchRegion { place: None, .. } => "Correct `region` in the backend block, AWS_REGION or the profile.".to_owned(),
             Refusal::Account => "Log in to the account that the backend allows, or correct `allowed_account_ids` and `forbidden_account_ids`.".to_owned(),
             Refusal::WrongRegion(Some(region)) => format!("Set `region = \"{region}\"` in the backend block."),
             Refusal::WrongRegion(None) => "Set `region` in the backend block to the bucket's own.".to_owned(),
-            Refusal::Denied(denial) => sentence(&denial.remedy("s3:ListBucket", "the state's bucket")),
+            Refusal::Denied(denial) => {
+                let remedy = sentence(&denial.remedy("s3:ListBucket", "the state's bucket"));
+                let proxy = " The answer bears no request ID: where a proxy or a firewall is on the way, it may have refused.";
+                if denial.is_anonymous { remedy + proxy } else { remedy }
+            }
+            Refusal::Service(_) => "This is the service's trouble, not the configuration's: run this again.".to_owned(),
+            Refusal::Intercepted(407) => "Give the proxy's user and password in HTTPS_PROXY (or the backend's `https_proxy`), or name the store's host in NO_PROXY.".to_owned(),
+            Refusal::Intercepted(_) => "Let the proxy or the firewall on the way pass requests to the store, or name the store's host in NO_PROXY; AWS itself has refused nothing.".to_owned(),
+            Refusal::BucketInHost(_) => "Set `use_path_style = true` in the backend block: this store knows no addresses that begin with the bucket's name.".to_owned(),
             Refusal::Certificate => "Name the certificate authority's file: SSL_CERT_FILE for everything, AWS_CA_BUNDLE or `custom_ca_bundle` for AWS.".to_owned(),
-            Refusal::Unreachable => "Check the network, `region` and `endpoints`; where the way out is a proxy, set HTTPS_PROXY.".to_owned(),
+            Refusal::Unreachable => "Check the network, `region` (is there such an AWS region?) and `endpoints`; where the way out is a proxy, set HTTPS_PROXY.".to_owned(),
             Refusal::Other => "See what AWS says above; `bucket`, `region` and the credentials are the usual suspects.".to_owned(),
         }
     }
@@ -227,6 +257,16 @@ impl fmt::Display for Refusal {
             }
             Refusal::BadCredentials(code) => write!(f, "AWS does not accept the credentials ({code})"),
             Refusal::Role => f.write_str("the backend's role cannot be taken"),
+            Refusal::ProfileRole => f.write_str("the profile's role cannot be taken"),
+            Refusal::TokenRefused(code) => {
+                let code = if code.is_empty() { String::new() } else { format!(" ({code})") };
+                write!(f, "AWS does not give the role for the web identity token{code}")
+            }
+            Refusal::TokenExpired => f.write_str("the web identity token has expired"),
+            Refusal::TokenFile(path) => write!(f, "the web identity token's file {path} cannot be read"),
+            Refusal::SsoExpired => f.write_str("the SSO session has expired"),
+            Refusal::Process => f.write_str("the profile's `credential_process` failed"),
+            Refusal::NoSuchRegion { region, .. } => write!(f, "`{region}` is no AWS region"),
             Refusal::Account => f.write_str("the credentials are of an account that the backend does not allow"),
             Refusal::WrongRegion(Some(region)) => write!(f, "the state's bucket is in the region {region}"),
             Refusal::WrongRegion(None) => f.write_str("the state's bucket is in another region"),
@@ -234,6 +274,11 @@ impl fmt::Display for Refusal {
                 Some(action) => write!(f, "AWS denies `{action}`"),
                 None => f.write_str("AWS denies access to the state's bucket"),
             },
+            Refusal::Service(status) => write!(f, "AWS, or the store, failed with status {status}"),
+            Refusal::Intercepted(status) => {
+                write!(f, "something on the way to the store, no part of AWS, refused the request ({status})")
+            }
+            Refusal::BucketInHost(host) => write!(f, "there is no host {host}, which begins with the bucket's name"),
             Refusal::Certificate => f.write_str("the certificate of AWS, or of the store, is not trusted"),
             Refusal::Unreachable => f.write_str("AWS cannot be reached"),
             Refusal::Other => f.write_str("the state's bucket could not be used"),
@@ -253,23 +298,6 @@ fn for_policy(arn: &str) -> String {
         Some(prefix) => format!("{prefix}*"),
         None => arn.to_owned(),
     }
-}
-
-/// The action of the request that Terraform names, where AWS's answer names none.
-fn asked_for(text: &str) -> Option<&'static str> {
-    let (_, operation) = text.split_once("operation error ")?;
-    Some(match operation.split_once(',')?.0 {
-        "S3: HeadObject" | "S3: GetObject" => "s3:GetObject",
-        "S3: ListObjectsV2" | "S3: ListObjects" => "s3:ListBucket",
-        "S3: PutObject" => "s3:PutObject",
-        _ => return None,
-    })
-}
-
-/// Terraform draws a frame around an error and breaks its lines.
-fn unframed(stderr: &str) -> String {
-    let lines = stderr.lines().map(|line| line.trim_matches(['│', '╷', '╵', ' ']));
-    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 /// A remedy as a sentence of its own.

@@ -125,11 +125,12 @@ impl GitHubError {
     pub fn hint(&self) -> String {
         match self {
             Self::Setup { .. } => "check GITHUB_API_URL, GITHUB_GRAPHQL_URL and the token".to_owned(),
-            Self::Unreachable { trouble: Trouble::Connection(_) | Trouble::Slow { .. }, .. } => {
-                "check https://www.githubstatus.com and the runner's network (where the way out is a proxy, set \
+            Self::Unreachable {
+                trouble: Trouble::Connection(_) | Trouble::Unreached { .. } | Trouble::Slow { .. },
+                ..
+            } => "check https://www.githubstatus.com and the runner's network (where the way out is a proxy, set \
                  HTTPS_PROXY), then re-run the job"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Unreachable { trouble, .. } => trouble.hint().to_owned(),
             Self::Unauthorized { .. } => "give a valid token: `github-token: ${{ github.token }}` in the action, or \
                  STATEGATE_GITHUB_TOKEN; the job's own token ends with the job"

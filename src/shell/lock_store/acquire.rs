@@ -81,6 +81,10 @@ pub async fn acquire(
         Some(Acquired::Cancelled { left_behind: true } | Acquired::Failed { left_behind: true }) => {
             Err(AcquireError::LeftBehind { id: info.id, error: performer.error() })
         }
+        Some(Acquired::Contradicted { left_behind: true }) => {
+            Err(AcquireError::LeftBehind { id: info.id, error: performer.contradiction() })
+        }
+        Some(Acquired::Contradicted { left_behind: false }) => Err(AcquireError::Aws(performer.contradiction())),
         Some(Acquired::Failed { left_behind: false }) | None => Err(AcquireError::Aws(performer.error())),
     }
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::IdentityCache;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
 use secrecy::ExposeSecret as _;
 
 use super::credentials;
 use super::http::AwsHttp;
-use stategate_core::backend::Backend;
+use stategate_core::backend::{Backend, Endpoints};
 
 /// Long enough for a state upload's first byte, short enough to leave time for asking again.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -31,31 +34,68 @@ pub(super) struct Clients {
 
 /// Asks nothing of AWS; credentials are resolved with the first request.
 pub(super) async fn clients(backend: &Backend) -> Clients {
-    let config = sdk_config(backend).await;
-    let mut s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(backend.use_path_style);
-    s3.set_endpoint_url(backend.endpoints.s3.clone().or_else(|| config.endpoint_url().map(str::to_owned)));
-    if backend.skip_s3_checksum {
-        s3 = s3.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-    }
+    let http = AwsHttp::new(&backend.network, CONNECT);
+    let config = sdk_config(backend, http.clone()).await;
+    let endpoints = in_effect(&backend.endpoints, &config);
+    let config = with_credentials(backend, config, &endpoints, http);
+    let mut s3 = aws_sdk_s3::config::Builder::from(&config)
+        .force_path_style(backend.use_path_style)
+        .request_checksum_calculation(checksums(backend));
+    s3.set_endpoint_url(endpoints.s3.clone());
     let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
-    dynamodb.set_endpoint_url(backend.endpoints.dynamodb.clone().or_else(|| config.endpoint_url().map(str::to_owned)));
+    dynamodb.set_endpoint_url(endpoints.dynamodb.clone());
+    // Terraform ignores both switches where an address is given; the SDK would refuse to send.
+    if endpoints.s3.is_some() {
+        s3 = s3.use_fips(false).use_dual_stack(false);
+    }
+    if endpoints.dynamodb.is_some() {
+        dynamodb = dynamodb.use_fips(false).use_dual_stack(false);
+    }
     Clients {
-        is_amazon: backend.endpoints.s3.is_none() && config.endpoint_url().is_none(),
+        is_amazon: endpoints.s3.is_none(),
         s3: aws_sdk_s3::Client::from_conf(s3.build()),
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-        sts: credentials::sts(backend, &config),
+        sts: credentials::sts(backend, &config, &endpoints),
     }
 }
 
-async fn sdk_config(backend: &Backend) -> SdkConfig {
-    let http = AwsHttp::new(&backend.network, CONNECT);
+/// A checksum that a request names is sent whatever the environment and the profile say, as
+/// Terraform sends it; without one, `skip_s3_checksum` means none at all.
+fn checksums(backend: &Backend) -> RequestChecksumCalculation {
+    if backend.skip_s3_checksum {
+        RequestChecksumCalculation::WhenRequired
+    } else {
+        RequestChecksumCalculation::WhenSupported
+    }
+}
+
+/// The address of each service: what the backend names, else what the environment or the profile
+/// names for that service, else what they name for all.
+fn in_effect(named: &Endpoints, config: &SdkConfig) -> Endpoints {
+    let endpoint = |named: &Option<String>, service: &str| {
+        let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let of_service = || config.service_config()?.load_config(key.build().ok()?);
+        let of_all = || config.endpoint_url().map(str::to_owned);
+        // An empty variable names no address.
+        named.clone().or_else(of_service).or_else(of_all).filter(|address| !address.is_empty())
+    };
+    Endpoints {
+        s3: endpoint(&named.s3, "s3"),
+        dynamodb: endpoint(&named.dynamodb, "dynamodb"),
+        sts: endpoint(&named.sts, "sts"),
+    }
+}
+
+/// Everything but credentials.
+async fn sdk_config(backend: &Backend, http: AwsHttp) -> SdkConfig {
     let retries = if backend.adaptive_retries { RetryConfig::adaptive() } else { RetryConfig::standard() };
     let retries = retries.with_max_attempts(backend.max_attempts.unwrap_or(ATTEMPTS));
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http.clone())
+        .http_client(http)
         .retry_config(retries)
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        .no_credentials();
     if let Some(region) = &backend.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -71,13 +111,20 @@ async fn sdk_config(backend: &Backend) -> SdkConfig {
     if let Some(files) = credentials::profile_files(&backend.credentials) {
         loader = loader.profile_files(files);
     }
-    loader = match &backend.credentials.keys {
+    loader.load().await
+}
+
+/// The keys of the block, else what the chain finds; then the backend's roles.
+fn with_credentials(backend: &Backend, config: SdkConfig, endpoints: &Endpoints, http: AwsHttp) -> SdkConfig {
+    let found = match &backend.credentials.keys {
         Some(keys) => {
             let token = keys.token.as_ref().map(|token| token.expose_secret().to_owned());
             let secret = keys.secret_key.expose_secret();
-            loader.credentials_provider(Credentials::new(&keys.access_key, secret, token, None, "the backend block"))
+            SharedCredentialsProvider::new(Credentials::new(&keys.access_key, secret, token, None, "the backend block"))
         }
-        None => loader.credentials_provider(credentials::chain(backend, http)),
+        None => SharedCredentialsProvider::new(credentials::chain(backend, &config, endpoints, http)),
     };
-    credentials::with_roles(backend, loader.load().await)
+    let config =
+        config.into_builder().credentials_provider(found).identity_cache(IdentityCache::lazy().build()).build();
+    credentials::with_roles(backend, config, endpoints)
 }

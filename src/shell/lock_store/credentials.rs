@@ -12,7 +12,6 @@ use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -23,34 +22,45 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use secrecy::ExposeSecret as _;
 
 use super::http::AwsHttp;
-use stategate_core::backend::{self, AssumeRole, Backend, Metadata, WebIdentity, WebIdentityToken};
+use stategate_core::backend::{self, AssumeRole, Backend, Endpoints, Metadata, WebIdentity, WebIdentityToken};
+use stategate_core::refusal::{Refusal, is_bad_credentials};
 
 const SESSION_NAME: &str = "stategate";
 /// What Terraform asks for where `assume_role` names no duration, in seconds.
 const TERRAFORMS_DURATION: i32 = 900;
 
 /// A profile named in the block alone; else the environment's keys, its token, the profile of the
-/// environment, the container's role, the machine's.
-pub(super) fn chain(backend: &Backend, http: AwsHttp) -> CredentialsProviderChain {
-    let region = backend.region.clone().map(Region::new);
+/// environment, the container's role, the machine's. STS is asked at the backend's address, for a
+/// role of the environment or of a profile as well.
+pub(super) fn chain(
+    backend: &Backend,
+    sdk: &SdkConfig,
+    endpoints: &Endpoints,
+    http: AwsHttp,
+) -> CredentialsProviderChain {
+    let is_amazon = endpoints.sts.is_none();
     let config = ProviderConfig::without_region()
-        .with_region(region)
+        .with_region(sdk.region().cloned())
         .with_http_client(http)
-        .with_use_fips(backend.use_fips)
-        .with_use_dual_stack(backend.use_dualstack);
+        .with_use_fips(sdk.use_fips().filter(|_| is_amazon).or(Some(false)))
+        .with_use_dual_stack(sdk.use_dual_stack().filter(|_| is_amazon).or(Some(false)));
     let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
-    if let Some(files) = profile_files(&backend.credentials) {
+    if let Some(files) = profile_files_with_sts(backend) {
         profile = profile.profile_files(files);
     }
     if let Some(name) = &backend.credentials.profile {
         return CredentialsProviderChain::first_try("Profile", profile.profile_name(name).build());
     }
-    let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+    let chain = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new());
+    let chain = match &backend.credentials.environment_identity {
+        Some(identity) => {
+            let role = Role::WebIdentity(identity.clone());
+            chain.or_else("WebIdentityToken", RoleCredentials { sts: sts(backend, sdk, endpoints), role })
+        }
+        None => chain.or_else("WebIdentityToken", NoToken),
+    };
     let container = EcsCredentialsProvider::builder().configure(&config).build();
-    let chain = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
-        .or_else("WebIdentityToken", web_identity)
-        .or_else("Profile", profile.build())
-        .or_else("EcsContainer", container);
+    let chain = chain.or_else("Profile", profile.build()).or_else("EcsContainer", container);
     match machine(&backend.credentials.metadata, &config) {
         Some(machine) => chain.or_else("Ec2InstanceMetadata", machine),
         None => chain,
@@ -84,11 +94,32 @@ fn machine(metadata: &Metadata, config: &ProviderConfig) -> Option<ImdsCredentia
 pub(super) fn profile_files(
     credentials: &backend::Credentials,
 ) -> Option<aws_config::profile::profile_file::ProfileFiles> {
+    let named = !credentials.shared_config_files.is_empty() || !credentials.shared_credentials_files.is_empty();
+    named.then(|| files(credentials).build())
+}
+
+/// The same for the roles of profiles. The SDK's provider takes the address of STS from nowhere but
+/// the environment and the profile, so the backend's is written into the profile, after the files.
+#[expect(deprecated, reason = "the new names are in a crate meant for the SDK's own use")]
+fn profile_files_with_sts(backend: &Backend) -> Option<aws_config::profile::profile_file::ProfileFiles> {
+    use aws_config::profile::profile_file::ProfileFileKind;
+    // A line break would begin another setting.
+    let Some(address) = backend.endpoints.sts.as_deref().filter(|address| !address.contains(char::is_control)) else {
+        return profile_files(&backend.credentials);
+    };
+    let named = backend.credentials.profile.as_deref().or(backend.credentials.environment_profile.as_deref());
+    let profile = named.unwrap_or("default");
+    let section = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
+    let settings = format!(
+        "[{section}]\nservices = stategate-backend\n[services stategate-backend]\nsts =\n  endpoint_url = {address}\n"
+    );
+    Some(files(&backend.credentials).with_contents(ProfileFileKind::Config, settings).build())
+}
+
+#[expect(deprecated, reason = "the new names are in a crate meant for the SDK's own use")]
+fn files(credentials: &backend::Credentials) -> aws_config::profile::profile_file::Builder {
     use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
     let (config, keys) = (&credentials.shared_config_files, &credentials.shared_credentials_files);
-    if config.is_empty() && keys.is_empty() {
-        return None;
-    }
     let mut files = ProfileFiles::builder()
         .include_default_config_file(config.is_empty())
         .include_default_credentials_file(keys.is_empty());
@@ -98,15 +129,15 @@ pub(super) fn profile_files(
     for file in keys {
         files = files.with_file(ProfileFileKind::Credentials, file);
     }
-    Some(files.build())
+    files
 }
 
 /// The same configuration with the credentials of the backend's roles in place of those found.
-pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig) -> SdkConfig {
+pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig, endpoints: &Endpoints) -> SdkConfig {
     let web_identity = backend.credentials.web_identity.clone().map(Role::WebIdentity);
     let assumed = backend.credentials.assume_role.clone().map(Role::Assumed);
     for role in web_identity.into_iter().chain(assumed) {
-        let provider = RoleCredentials { sts: sts(backend, &config), role };
+        let provider = RoleCredentials { sts: sts(backend, &config, endpoints), role };
         config = config
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(provider))
@@ -117,13 +148,30 @@ pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig) -> SdkConfig 
 }
 
 /// STS where the backend has it.
-pub(super) fn sts(backend: &Backend, config: &SdkConfig) -> aws_sdk_sts::Client {
+pub(super) fn sts(backend: &Backend, config: &SdkConfig, endpoints: &Endpoints) -> aws_sdk_sts::Client {
     let mut sts = aws_sdk_sts::config::Builder::from(config);
-    sts.set_endpoint_url(backend.endpoints.sts.clone().or_else(|| config.endpoint_url().map(str::to_owned)));
+    sts.set_endpoint_url(endpoints.sts.clone());
+    if endpoints.sts.is_some() {
+        sts = sts.use_fips(false).use_dual_stack(false);
+    }
     if let Some(region) = &backend.credentials.sts_region {
         sts = sts.region(Region::new(region.clone()));
     }
     aws_sdk_sts::Client::from_conf(sts.build())
+}
+
+/// Says in the list of what was tried that no token was.
+#[derive(Debug)]
+struct NoToken;
+
+impl ProvideCredentials for NoToken {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let why = "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are not both set";
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(why)))
+    }
 }
 
 /// Takes a role by STS whenever credentials are due. The SDK's own providers leave out several
@@ -175,16 +223,16 @@ impl RoleCredentials {
         for key in &role.transitive_tag_keys {
             request = request.transitive_tag_keys(key);
         }
-        let answer = request.send().await.map_err(|error| refused(&role.role_arn, error))?;
+        let answer = request.send().await.map_err(|error| refused(&role.role_arn, false, error))?;
         session(answer.credentials())
     }
 
     async fn assume_with_web_identity(&self, identity: &WebIdentity) -> Result<Credentials, CredentialsError> {
         let token = match &identity.token {
             WebIdentityToken::Inline(token) => token.expose_secret().to_owned(),
-            WebIdentityToken::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
-                CredentialsError::provider_error(format!("web identity token file {path}: {error}"))
-            })?,
+            WebIdentityToken::File(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| CredentialsError::provider_error(TokenUnreadable { path: path.clone(), source }))?,
         };
         let mut request = self
             .sts
@@ -197,27 +245,48 @@ impl RoleCredentials {
         for arn in &identity.policy_arns {
             request = request.policy_arns(policy_arn(arn));
         }
-        let answer = request.send().await.map_err(|error| refused(&identity.role_arn, error))?;
+        let answer = request.send().await.map_err(|error| refused(&identity.role_arn, true, error))?;
         session(answer.credentials())
     }
 }
 
 /// STS does not give us a role.
 #[derive(Debug, thiserror::Error)]
-#[error("the role {role} cannot be taken ({code}): {message}")]
+#[error("the role {role} cannot be taken{} ({code}): {message}", if *.by_token { " with the web identity token" } else { "" })]
 pub(super) struct RoleRefused {
     role: String,
+    /// An OIDC token asked for it, not other credentials.
+    by_token: bool,
     pub(super) code: String,
-    pub(super) message: String,
+    message: String,
 }
 
-fn refused<E>(role: &str, error: SdkError<E, HttpResponse>) -> CredentialsError
+impl RoleRefused {
+    /// What it means for whoever has to mend it.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self.by_token {
+            true => Refusal::of_token(&self.code),
+            false if is_bad_credentials(&self.code) => Refusal::BadCredentials(self.code.clone()),
+            false => Refusal::Role,
+        }
+    }
+}
+
+/// The OIDC token cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the web identity token's file {path} cannot be read: {source}")]
+pub(super) struct TokenUnreadable {
+    pub(super) path: String,
+    source: std::io::Error,
+}
+
+fn refused<E>(role: &str, by_token: bool, error: SdkError<E, HttpResponse>) -> CredentialsError
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     let Some(code) = error.code().map(str::to_owned) else { return CredentialsError::provider_error(error) };
     let message = error.message().unwrap_or_default().to_owned();
-    CredentialsError::provider_error(RoleRefused { role: role.to_owned(), code, message })
+    CredentialsError::provider_error(RoleRefused { role: role.to_owned(), by_token, code, message })
 }
 
 fn seconds(duration: Option<Duration>) -> Option<i32> {

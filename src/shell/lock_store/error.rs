@@ -6,10 +6,12 @@ use std::fmt::{self, Write as _};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
-use super::credentials::RoleRefused;
+use super::credentials::{RoleRefused, TokenUnreadable};
 use crate::net::Trouble;
-use stategate_core::refusal::{Denial, Refusal, is_bad_credentials};
+use stategate_core::refusal::{Denial, Refusal, expected_region, is_bad_credentials};
 
 /// A request to AWS that did not do what it should.
 #[derive(Debug)]
@@ -56,8 +58,8 @@ pub enum AwsErrorKind {
     IgnoresConditions,
     /// The service failed, with this status.
     Server(u16),
-    /// STS does not give the backend's role; why.
-    Role(String),
+    /// STS does not give a role, or the token for it cannot be read: what to mend, and why.
+    Role(Box<Refusal>, String),
     /// The account is not one that the backend allows; its number.
     Account(String),
     /// No answer in time.
@@ -66,6 +68,21 @@ pub enum AwsErrorKind {
     Unreachable(Trouble),
     /// The KMS key cannot be used as it is; the service's words.
     Key(String),
+    /// No host has the name that begins with the bucket's.
+    BucketInHost(String),
+    /// What answered, with this status, is something on the way to AWS.
+    Intercepted(u16),
+    /// The store wants a checksum, or wants none; the service's words.
+    Checksum {
+        /// The backend says `skip_s3_checksum`.
+        is_skipped: bool,
+        /// The service's words.
+        message: String,
+    },
+    /// The store says that a lock is there and that none is, for longer than a race can last.
+    Contradiction,
+    /// The object is larger than what may lie there; the most that is read, in bytes.
+    TooLarge(usize),
     /// The request was refused as invalid.
     Invalid {
         /// The service's error code.
@@ -78,6 +95,11 @@ pub enum AwsErrorKind {
 }
 
 impl AwsErrorKind {
+    /// Did the request certainly never leave this machine, and may another try be luckier?
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, AwsErrorKind::Unreachable(trouble) if trouble.is_unsent() && !trouble.is_final())
+    }
+
     /// May the request have been carried out, or be carried out still?
     pub(super) fn is_unclear(&self) -> bool {
         matches!(
@@ -107,7 +129,12 @@ impl AwsError {
                 let headers = answer.raw().headers();
                 let status = answer.raw().status().as_u16();
                 let region = headers.get("x-amz-bucket-region").map(str::to_owned);
-                meaning(status, error.code().unwrap_or_default(), error.message().unwrap_or_default(), region)
+                let is_page = headers.get("content-type").is_some_and(|kind| kind.contains("html"));
+                match error.code().unwrap_or_default() {
+                    // AWS and the stores speak XML or JSON.
+                    "" if is_page && (400..500).contains(&status) => AwsErrorKind::Intercepted(status),
+                    code => meaning(status, code, error.message().unwrap_or_default(), region),
+                }
             }
             SdkError::ResponseError(_) => AwsErrorKind::Unexpected("the answer cannot be read"),
             other => not_answered(other),
@@ -127,12 +154,25 @@ impl AwsError {
     pub fn hint(&self) -> String {
         let resource = &self.resource;
         match &self.kind {
+            AwsErrorKind::AccessDenied(denial) if denial.is_about_a_key() => denial.remedy(&self.action(), &self.arn()),
             AwsErrorKind::AccessDenied(denial) => {
                 format!("{}{}", denial.remedy(&self.action(), &self.arn()), self.what_a_lock_takes())
             }
             AwsErrorKind::BadCredentials(code) => Refusal::BadCredentials(code.clone()).hint(),
             AwsErrorKind::Account(_) => Refusal::Account.hint(),
-            AwsErrorKind::Role(_) => Refusal::Role.hint(),
+            AwsErrorKind::Role(refusal, _) => refusal.hint(),
+            AwsErrorKind::BucketInHost(host) => Refusal::BucketInHost(host.clone()).hint(),
+            AwsErrorKind::Intercepted(status) => Refusal::Intercepted(*status).hint(),
+            AwsErrorKind::Checksum { is_skipped: true, .. } => {
+                "remove `skip_s3_checksum` from the backend block: this bucket wants a checksum with each upload, as Object Lock does".to_owned()
+            }
+            AwsErrorKind::Checksum { is_skipped: false, .. } => {
+                "set `skip_s3_checksum = true` in the backend block: this store does not take the checksum of an upload".to_owned()
+            }
+            AwsErrorKind::Contradiction => format!(
+                "nobody holds the lock. Have the store mended: a conditional write must not count a delete marker as an object. Until then use a bucket without versioning; deleting the delete markers of {resource} helps once"
+            ),
+            AwsErrorKind::TooLarge(_) => format!("look at who wrote {resource}, and remove it"),
             AwsErrorKind::Key(_) => {
                 "see that the key of `kms_key_id` exists in that region, is enabled, and may be used by this role"
                     .to_owned()
@@ -151,6 +191,9 @@ impl AwsError {
             AwsErrorKind::Unreachable(trouble) => trouble.hint().to_owned(),
             AwsErrorKind::Conflict | AwsErrorKind::Throttled | AwsErrorKind::Server(_) => {
                 "this is AWS's trouble, not the configuration's: run this again".to_owned()
+            }
+            AwsErrorKind::NotFound if self.operation == "PutObject" => {
+                "the store knows no such place: check `bucket`, the path in `endpoints.s3`, and `use_path_style`".to_owned()
             }
             AwsErrorKind::NotFound | AwsErrorKind::Precondition => "run `stategate status` to see what is there".to_owned(),
             AwsErrorKind::Invalid { .. } | AwsErrorKind::Unexpected(_) => {
@@ -205,7 +248,7 @@ fn meaning(status: u16, code: &str, message: &str, bucket_region: Option<String>
         "NoSuchKey" | "NotFound" => AwsErrorKind::NotFound,
         "ResourceNotFoundException" => AwsErrorKind::NoSuchTable,
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            AwsErrorKind::WrongRegion { region: bucket_region }
+            AwsErrorKind::WrongRegion { region: bucket_region.or_else(|| expected_region(message)) }
         }
         "PreconditionFailed" | "ConditionalCheckFailedException" => AwsErrorKind::Precondition,
         "ConditionalRequestConflict" | "OperationAborted" | "TransactionConflictException" => AwsErrorKind::Conflict,
@@ -247,12 +290,8 @@ where
     if let Some(trouble) = Trouble::find(error) {
         return AwsErrorKind::Unreachable(trouble.clone());
     }
-    if let Some(refused) = find::<RoleRefused>(error) {
-        return if is_bad_credentials(&refused.code) {
-            AwsErrorKind::BadCredentials(refused.code.clone())
-        } else {
-            AwsErrorKind::Role(refused.to_string())
-        };
+    if let Some(kind) = of_role(error) {
+        return kind;
     }
     if let Some(why) = find::<CredentialsError>(error) {
         let why = without_stderr(&chain(why));
@@ -269,6 +308,30 @@ where
         }
         _ => AwsErrorKind::Invalid { code: "request".to_owned(), message: chain(error) },
     }
+}
+
+/// Why there is no role: ours, the environment's, or a profile's.
+fn of_role(error: &(dyn Error + 'static)) -> Option<AwsErrorKind> {
+    let profiles = |refusal: Refusal, error: &dyn ProvideErrorMetadata| {
+        let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+        (refusal, format!("the profile's role cannot be taken ({code}): {message}"))
+    };
+    let (refusal, why) = if let Some(refused) = find::<RoleRefused>(error) {
+        (refused.refusal(), refused.to_string())
+    } else if let Some(unreadable) = find::<TokenUnreadable>(error) {
+        (Refusal::TokenFile(unreadable.path.clone()), unreadable.to_string())
+    } else if let Some(refused) = find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
+        let code = refused.code()?;
+        let is_bad = is_bad_credentials(code);
+        profiles(if is_bad { Refusal::BadCredentials(code.to_owned()) } else { Refusal::ProfileRole }, refused)
+    } else {
+        let refused = find::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error)?;
+        profiles(Refusal::of_token(refused.code()?), refused)
+    };
+    Some(match refusal {
+        Refusal::BadCredentials(code) => AwsErrorKind::BadCredentials(code),
+        refusal => AwsErrorKind::Role(Box::new(refusal), why),
+    })
 }
 
 /// Without what a `credential_process` wrote on standard error, which no SDK is to show: it can hold
@@ -346,7 +409,17 @@ impl fmt::Display for AwsErrorKind {
             AwsErrorKind::Timeout => f.write_str("no answer in time"),
             AwsErrorKind::Unreachable(trouble) => write!(f, "{trouble}"),
             AwsErrorKind::Invalid { code, message } => write!(f, "refused as invalid ({code}): {message}"),
-            AwsErrorKind::Role(why) => f.write_str(why),
+            AwsErrorKind::Role(_, why) => f.write_str(why),
+            AwsErrorKind::BucketInHost(host) => write!(f, "{}", Refusal::BucketInHost(host.clone())),
+            AwsErrorKind::Intercepted(status) => write!(f, "{}", Refusal::Intercepted(*status)),
+            AwsErrorKind::Checksum { message, .. } => write!(f, "the checksum does not suit the store: {message}"),
+            AwsErrorKind::Contradiction => f.write_str(
+                "the store says that a lock is there (412) and that none is (404), for longer than a race can last: \
+                 most likely its delete markers count as objects",
+            ),
+            AwsErrorKind::TooLarge(most) => {
+                write!(f, "larger than {} KiB, which nothing that belongs there is; it was not read", most / 1024)
+            }
             AwsErrorKind::Unexpected(what) => f.write_str(what),
         }
     }

@@ -62,7 +62,9 @@ async fn send(http: &Http<SdkBody>, request: Request<SdkBody>) -> Result<HttpRes
     exchange.end(sent.as_ref().map(|response| response.status().as_u16()));
     let response = sent.map_err(|trouble| match trouble {
         Trouble::Slow { .. } => ConnectorError::timeout(trouble.into()),
-        Trouble::Connection(_) | Trouble::Proxy { .. } => ConnectorError::io(trouble.into()),
+        Trouble::Connection(_) | Trouble::Unreached { .. } | Trouble::Proxy { .. } => {
+            ConnectorError::io(trouble.into())
+        }
         Trouble::Setup(_) | Trouble::Certificate { .. } => ConnectorError::other(trouble.into(), None),
     })?;
     HttpResponse::try_from(response.map(SdkBody::from_body_1_x))

@@ -15,6 +15,8 @@ use stategate_core::locking::{Answer, Step};
 /// The shortest pause after trouble; it doubles up to [`LONGEST_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// What is read of a lock, in bytes. Terraform's have a few hundred.
+const MOST_OF_LOCK: usize = 64 * 1024;
 
 /// Performs steps and remembers what a report needs and the machines do not: errors and holders.
 #[derive(Debug)]
@@ -52,6 +54,16 @@ impl<'a> Performer<'a> {
             let place = format!("s3://{}/{}", self.bucket.backend().bucket, self.bucket.lock_key());
             AwsError::new("GetObject", place, AwsErrorKind::Unexpected("the lock keeps changing"))
         })
+    }
+
+    /// The store has said for too long that a lock is there, and that none is.
+    pub(super) fn contradiction(&self) -> AwsError {
+        let bucket = self.bucket;
+        let place = match bucket.backend().stores().last() {
+            Some(Store::S3) | None => format!("s3://{}/{}", bucket.backend().bucket, bucket.lock_key()),
+            Some(Store::DynamoDb) => format!("the lock of {}", bucket.backend().path()),
+        };
+        AwsError::new("PutObject", place, AwsErrorKind::Contradiction)
     }
 
     async fn put(&mut self, store: Store) -> Answer<String, String> {
@@ -108,7 +120,11 @@ impl<'a> Performer<'a> {
     }
 
     fn note(&mut self, error: AwsError) -> Answer<String, String> {
-        let answer = if error.kind.is_unclear() { Answer::Unclear } else { Answer::Refused };
+        let answer = match &error.kind {
+            kind if kind.is_unsent() => Answer::Unsent,
+            kind if kind.is_unclear() => Answer::Unclear,
+            _ => Answer::Refused,
+        };
         detail!(%error, ?answer, "a request for the lock failed");
         self.last_error = Some(error);
         answer
@@ -119,17 +135,18 @@ impl<'a> Performer<'a> {
 pub(super) async fn read(bucket: &Bucket, store: Store, attempts: Attempts) -> Result<Option<LockSeen>, AwsError> {
     match store {
         Store::S3 => {
-            let Some((object, seen_at)) = bucket.s3().get(bucket.lock_key(), attempts).await? else { return Ok(None) };
-            let Some(etag) = object.etag else {
+            let Some(mut opened) = bucket.s3().open(bucket.lock_key(), attempts).await? else { return Ok(None) };
+            let body = opened.within(MOST_OF_LOCK).await?;
+            let Some(etag) = opened.etag else {
                 let place = format!("s3://{}/{}", bucket.backend().bucket, bucket.lock_key());
                 return Err(AwsError::new("GetObject", place, AwsErrorKind::Unexpected("the store sends no ETag")));
             };
             Ok(Some(LockSeen {
                 store,
-                body: parse(&object.bytes),
+                body: body.map_or_else(|| Err(too_large(opened.size)), |bytes| parse(&bytes)),
                 etag: Some(etag.clone()),
-                last_modified: object.last_modified,
-                seen_at,
+                last_modified: opened.last_modified,
+                seen_at: opened.seen_at,
                 tag: etag,
             }))
         }
@@ -138,7 +155,11 @@ pub(super) async fn read(bucket: &Bucket, store: Store, attempts: Attempts) -> R
             let read = item.get(attempts).await?;
             Ok(read.map(|(info, seen_at)| LockSeen {
                 store,
-                body: parse(info.as_bytes()),
+                body: if info.len() > MOST_OF_LOCK {
+                    Err(too_large(u64::try_from(info.len()).ok()))
+                } else {
+                    parse(info.as_bytes())
+                },
                 etag: Some(hash(&info)),
                 last_modified: None,
                 seen_at,
@@ -156,6 +177,12 @@ fn hash(body: &str) -> String {
 
 fn parse(body: &[u8]) -> Result<LockInfo, String> {
     LockInfo::parse(body).map_err(|_unreadable| String::from_utf8_lossy(body).into_owned())
+}
+
+/// In the place of a body that nobody needs to see.
+fn too_large(size: Option<u64>) -> String {
+    let size = size.map_or_else(|| "more".to_owned(), |size| format!("{size} bytes, more"));
+    format!("({size} than the {} KiB that a lock may have; it was not read)", MOST_OF_LOCK / 1024)
 }
 
 fn backoff(number: u8) -> Duration {

@@ -36,7 +36,7 @@ impl HeldLock {
     pub async fn release(self) -> Result<Released, AwsError> {
         let mut performer = Performer::new(&self.bucket, String::new());
         let endings = run(&mut performer, Release::of_holder(self.info.id.clone(), self.halves)).await;
-        if endings.contains(&Ending::Failed) {
+        if endings.contains(&Ending::Failed) || endings.contains(&Ending::Unseen) {
             Err(performer.error())
         } else if endings.contains(&Ending::NotOurs) {
             Ok(Released::NotOurs(performer.seen))
@@ -68,7 +68,7 @@ pub async fn remove(bucket: &Bucket, seen: &LockSeen) -> Result<Removed, AwsErro
             Some(now) => Ok(Removed::Changed(Box::new(now))),
             None => Ok(Removed::AlreadyGone),
         },
-        Some(Ending::Failed) | None => Err(performer.error()),
+        Some(Ending::Failed | Ending::Unseen) | None => Err(performer.error()),
     }
 }
 

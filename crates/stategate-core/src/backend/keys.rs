@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::Backend;
+use super::{Backend, Tags};
 
 /// Our own objects lie under this prefix, beside the states.
 const OURS: &str = "stategate";
@@ -125,6 +125,19 @@ impl Backend {
     /// Where it is written down that a run's lock stays on purpose.
     pub fn kept_key(&self, run_id: u64, attempt: u32) -> String {
         format!("{}kept", self.place().rescued(run_id, attempt))
+    }
+
+    /// The tags of an object that is written: a state has the state's, one that is rescued as well,
+    /// the lockfile has its own. What OpenTofu does not write has none.
+    pub fn tags_of(&self, key: &str) -> Tags {
+        let rescued = format!("{OURS}/{}/rescued/", self.state_key());
+        if key == self.lock_key() {
+            self.lock_tags.clone()
+        } else if key == self.state_key() || key.starts_with(&rescued) && key.ends_with(".tfstate") {
+            self.state_tags.clone()
+        } else {
+            Tags::default()
+        }
     }
 }
 

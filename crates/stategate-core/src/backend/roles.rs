@@ -93,6 +93,18 @@ impl WebRole {
     }
 }
 
+/// The role and the token that the environment names, as a login step leaves them.
+pub(super) fn environment_identity(env: Env<'_>) -> Option<WebIdentity> {
+    Some(WebIdentity {
+        role_arn: given(env("AWS_ROLE_ARN"))?,
+        token: WebIdentityToken::File(given(env("AWS_WEB_IDENTITY_TOKEN_FILE"))?),
+        session_name: given(env("AWS_ROLE_SESSION_NAME")),
+        duration: None,
+        policy: None,
+        policy_arns: Vec::new(),
+    })
+}
+
 /// A policy often comes from a heredoc.
 fn trimmed(policy: Option<String>) -> Option<String> {
     given(policy.map(|policy| policy.trim().to_owned()))

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::roles::{Role, WebRole};
-use super::{Accounts, Backend, Credentials, Encryption, Endpoints, Keys, Metadata};
+use super::{Accounts, Backend, Credentials, Encryption, Endpoints, Keys, Metadata, Tags, roles};
 use crate::network::Network;
 
 /// Looks up an environment variable.
@@ -113,6 +113,8 @@ pub(super) struct Settings {
     insecure: Option<bool>,
     key: Option<String>,
     kms_key_id: Option<String>,
+    // OpenTofu's, as `state_tags` is.
+    lock_tags: Option<BTreeMap<String, String>>,
     max_retries: Option<u32>,
     no_proxy: Option<String>,
     profile: Option<String>,
@@ -127,6 +129,7 @@ pub(super) struct Settings {
     skip_metadata_api_check: Option<bool>,
     skip_s3_checksum: Option<bool>,
     sse_customer_key: Option<String>,
+    state_tags: Option<BTreeMap<String, String>>,
     sts_endpoint: Option<String>,
     sts_region: Option<String>,
     token: Option<String>,
@@ -199,6 +202,8 @@ impl Settings {
             dynamodb_table: given(self.dynamodb_table),
             encryption: encryption(self.encrypt.unwrap_or(false), given(self.kms_key_id), customer_key)?,
             acl: given(self.acl),
+            state_tags: Tags::new(self.state_tags),
+            lock_tags: Tags::new(self.lock_tags),
             skip_s3_checksum: self.skip_s3_checksum.unwrap_or(false),
             use_path_style: self.use_path_style.or(self.force_path_style).unwrap_or(false),
             endpoints: Endpoints {
@@ -302,6 +307,8 @@ impl Settings {
             metadata: self.take_metadata(env)?,
             assume_role: self.take_assume_role()?,
             web_identity,
+            environment_profile: given(env("AWS_PROFILE")),
+            environment_identity: roles::environment_identity(env),
         })
     }
 }

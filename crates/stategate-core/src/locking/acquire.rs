@@ -1,12 +1,15 @@
 //! Taking the lock: in every store or in none.
 
 use super::release::{Ending, Release, Target};
-use super::{Answer, Rules, Step, TRIES};
+use super::{Answer, CONTRADICTIONS, Rules, Step, TRIES, UNSENT_TRIES};
 use crate::backend::Store;
 
 /// How often "held, then gone" is answered by an immediate new attempt before we wait as for a
 /// holder.
 const RUSHES: u8 = 3;
+
+/// The number of the pause between two rushes where there is no time left to wait: a second or two.
+const REST: u8 = 4;
 
 /// A client on its way to the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,7 +20,7 @@ pub struct Acquire<I, T> {
     taken: Vec<Target<T>>,
     /// A store in which a `PUT` of ours is in doubt: unclear, or met by something that may be
     /// our own. Whoever gives up before he has looked looks then.
-    doubt: Option<Store>,
+    doubt: Option<Doubt>,
     phase: Phase<I, T>,
     /// Unclear answers that we still bear before the next step of progress.
     tries: u8,
@@ -25,10 +28,45 @@ pub struct Acquire<I, T> {
     rushes: u8,
     /// The time is up: what is held now stays held.
     last: bool,
-    /// The last `PUT` was not clearly answered, so nobody needs to have been in its way.
-    unanswered: bool,
+    /// What the last `PUT` met, until the look after it.
+    met: Met,
+    /// How often the store refused a lock that it did not have, since it last showed one.
+    contradictions: u8,
+    /// The store has answered something.
+    is_heard: bool,
+    /// The doubt that is being looked into is the faintest there is.
+    is_faint: bool,
     most_tries: u8,
     rules: Rules,
+}
+
+/// A `PUT` of ours that may have stored, or may still store, a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Doubt {
+    store: Store,
+    certainty: Certainty,
+}
+
+/// How much is known about the requests in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Certainty {
+    /// One of them was not answered.
+    Open,
+    /// Each was refused because something is there, which may be our own.
+    Refused,
+    /// And what is there is somebody else's. Only a copy that the network made could still win.
+    Refuted,
+}
+
+/// What the last `PUT` met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Met {
+    /// It was refused because something is there.
+    Something,
+    /// It was not clearly answered, so nobody needs to have been in its way.
+    NoAnswer,
+    /// Nothing that the next look could contradict.
+    Nothing,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,6 +75,8 @@ enum Phase<I, T> {
     Look(Store),
     /// A pause, then a look.
     Pause(Store),
+    /// A pause, then another `PUT`: the last one never left, or there is no time left to wait.
+    Rest(u8),
     Wait(Store),
     /// Giving back what is ours already.
     Undo(Release<I, T>, After),
@@ -54,6 +94,7 @@ enum After {
 enum GiveUp {
     Held,
     Failed,
+    Contradicted,
     Cancelled,
 }
 
@@ -66,6 +107,11 @@ pub enum Acquired<T> {
     Held,
     /// A store refused, or stayed unclear.
     Failed {
+        /// A half of our lock could not be taken back and may still be there.
+        left_behind: bool,
+    },
+    /// The store kept saying that a lock is there and that none is. Nobody holds it.
+    Contradicted {
         /// A half of our lock could not be taken back and may still be there.
         left_behind: bool,
     },
@@ -99,7 +145,10 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
             tries: most_tries,
             rushes: RUSHES,
             last: false,
-            unanswered: false,
+            met: Met::Nothing,
+            contradictions: 0,
+            is_heard: false,
+            is_faint: false,
             most_tries,
             rules,
         }
@@ -111,6 +160,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
             Phase::Put => self.next_store().map(Step::Put),
             Phase::Look(store) => Some(Step::Read(*store)),
             Phase::Pause(_) => Some(Step::Backoff(self.most_tries.saturating_sub(self.tries))),
+            Phase::Rest(number) => Some(Step::Backoff(*number)),
             Phase::Wait(store) => Some(Step::Wait(*store)),
             Phase::Undo(release, _) => release.step(),
             Phase::Over(_) => None,
@@ -134,6 +184,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                 self.after_look(store, answer);
             }
             Phase::Pause(store) => self.phase = Phase::Look(*store),
+            Phase::Rest(_) => self.phase = Phase::Put,
             Phase::Wait(store) => {
                 if answer == Answer::Expired {
                     self.last = true;
@@ -146,7 +197,13 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                 let after = *after;
                 release.observe(answer);
                 if release.step().is_none() {
-                    let left_behind = release.endings().iter().any(|(_, ending)| *ending == Ending::Failed);
+                    self.doubt = None;
+                    let is_faint = self.is_faint;
+                    let left_behind = release.endings().iter().any(|(_, ending)| match ending {
+                        Ending::Failed => true,
+                        Ending::Unseen => !is_faint,
+                        Ending::Removed | Ending::Gone | Ending::NotOurs => false,
+                    });
                     self.after_undo(after, left_behind);
                 }
             }
@@ -159,7 +216,9 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
     pub fn cancel(&mut self) {
         match &mut self.phase {
             Phase::Undo(_, after) => *after = After::GiveUp(GiveUp::Cancelled),
-            Phase::Over(Acquired::Held | Acquired::Failed { .. } | Acquired::Cancelled { .. }) => {}
+            Phase::Over(
+                Acquired::Held | Acquired::Failed { .. } | Acquired::Contradicted { .. } | Acquired::Cancelled { .. },
+            ) => {}
             _ => self.undo(After::GiveUp(GiveUp::Cancelled)),
         }
     }
@@ -169,44 +228,53 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         matches!(self.phase, Phase::Undo(_, After::GiveUp(GiveUp::Cancelled)) | Phase::Over(Acquired::Cancelled { .. }))
     }
 
+    /// A `PUT` of ours was refused, and nobody has looked yet what is in its way.
+    #[cfg(test)]
+    pub(crate) fn is_unlooked(&self) -> bool {
+        self.doubt.is_some_and(|doubt| doubt.certainty == Certainty::Refused)
+    }
+
     fn next_store(&self) -> Option<Store> {
         self.stores.get(self.taken.len()).copied()
     }
 
     fn after_put(&mut self, answer: Answer<I, T>) {
         let Some(store) = self.next_store() else { return };
-        self.unanswered = answer == Answer::Unclear;
+        self.is_heard |= !matches!(answer, Answer::Unsent | Answer::Unclear);
+        self.met = match answer {
+            Answer::Exists => Met::Something,
+            Answer::Unclear => Met::NoAnswer,
+            _ => Met::Nothing,
+        };
         match answer {
             Answer::Created(tag) => self.took(store, tag),
             Answer::Exists => {
-                self.doubt = Some(store);
+                self.doubts(store, Certainty::Refused);
                 self.phase = Phase::Look(store);
             }
             Answer::Refused => self.undo(After::GiveUp(GiveUp::Failed)),
+            // What was sent before may still be on its way.
+            Answer::Unsent if self.doubt.is_none() => self.send_again(),
+            Answer::Unsent => self.try_again(store),
             _ => {
-                self.doubt = Some(store);
+                self.doubts(store, Certainty::Open);
                 self.try_again(store);
             }
         }
     }
 
+    /// A request that was not answered stays in doubt, whatever becomes of the next.
+    fn doubts(&mut self, store: Store, certainty: Certainty) {
+        let before = self.doubt.filter(|doubt| doubt.store == store && doubt.certainty == Certainty::Open);
+        self.doubt = before.or(Some(Doubt { store, certainty }));
+    }
+
     fn after_look(&mut self, store: Store, answer: Answer<I, T>) {
+        self.is_heard |= !matches!(answer, Answer::Unsent | Answer::Unclear);
         match answer {
-            // Held a moment ago, free now: whoever hesitates here waits for ever.
-            Answer::Absent => match self.rushes.checked_sub(1) {
-                Some(rushes) => {
-                    self.rushes = rushes;
-                    self.phase = Phase::Put;
-                }
-                None if self.last && self.unanswered => self.undo(After::GiveUp(GiveUp::Failed)),
-                None if self.last => self.undo(After::GiveUp(GiveUp::Held)),
-                // A store that refuses for ever what it does not have: the deadline counts here too.
-                None => {
-                    self.rushes = RUSHES;
-                    self.contended(store);
-                }
-            },
+            Answer::Absent => self.after_absence(store),
             Answer::Present { id, tag } => {
+                self.contradictions = 0;
                 if self.rules.recognize_own && id.as_ref() == Some(&self.id) {
                     if self.next_store() == Some(store) {
                         self.took(store, tag);
@@ -215,6 +283,9 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
                         self.phase = Phase::Put;
                     }
                 } else {
+                    if let Some(doubt) = self.doubt.as_mut().filter(|doubt| doubt.certainty == Certainty::Refused) {
+                        doubt.certainty = Certainty::Refuted;
+                    }
                     self.contended(store);
                 }
             }
@@ -223,11 +294,35 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         }
     }
 
+    /// Held a moment ago, free now: whoever hesitates here waits for ever.
+    fn after_absence(&mut self, store: Store) {
+        let met = std::mem::replace(&mut self.met, Met::Nothing);
+        self.contradictions += u8::from(met == Met::Something);
+        if self.contradictions >= CONTRADICTIONS {
+            self.undo(After::GiveUp(GiveUp::Contradicted));
+            return;
+        }
+        match self.rushes.checked_sub(1) {
+            Some(rushes) => {
+                self.rushes = rushes;
+                self.phase = Phase::Put;
+            }
+            None if self.last && met == Met::NoAnswer => self.undo(After::GiveUp(GiveUp::Failed)),
+            None => {
+                self.rushes = RUSHES;
+                if self.last {
+                    self.phase = Phase::Rest(REST);
+                } else {
+                    self.contended(store);
+                }
+            }
+        }
+    }
+
     fn took(&mut self, store: Store, tag: T) {
         self.taken.push(Target { store, tag: Some(tag) });
-        if self.doubt == Some(store) {
-            self.doubt = None;
-        }
+        self.doubt = self.doubt.filter(|doubt| doubt.store != store);
+        self.contradictions = 0;
         self.tries = self.most_tries;
         self.rushes = RUSHES;
         self.phase = match self.next_store() {
@@ -261,10 +356,23 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         }
     }
 
+    /// The same for what was never sent: there is nothing to look for.
+    fn send_again(&mut self) {
+        let used = self.most_tries.saturating_sub(self.tries);
+        if self.tries == 0 || !self.is_heard && used >= UNSENT_TRIES {
+            self.undo(After::GiveUp(GiveUp::Failed));
+        } else {
+            self.tries -= 1;
+            self.phase = Phase::Rest(used + 1);
+        }
+    }
+
     fn undo(&mut self, after: After) {
         let mut targets = std::mem::take(&mut self.taken);
-        if let Some(store) = self.doubt.take() {
-            targets.push(Target { store, tag: None });
+        self.is_faint =
+            self.rules.settle_doubt && self.doubt.is_some_and(|doubt| doubt.certainty == Certainty::Refuted);
+        if let Some(doubt) = self.doubt {
+            targets.push(Target { store: doubt.store, tag: None });
         }
         let release = Release::with_rules(Some(self.id.clone()), targets, self.most_tries, self.rules);
         if release.step().is_none() {
@@ -278,6 +386,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Acquire<I, T> {
         self.phase = match after {
             After::Wait(store) if !left_behind => Phase::Wait(store),
             After::Wait(_) | After::GiveUp(GiveUp::Failed) => Phase::Over(Acquired::Failed { left_behind }),
+            After::GiveUp(GiveUp::Contradicted) => Phase::Over(Acquired::Contradicted { left_behind }),
             After::GiveUp(GiveUp::Held) if left_behind => Phase::Over(Acquired::Failed { left_behind }),
             After::GiveUp(GiveUp::Held) => Phase::Over(Acquired::Held),
             After::GiveUp(GiveUp::Cancelled) => Phase::Over(Acquired::Cancelled { left_behind }),

@@ -10,6 +10,9 @@
 //!   hit another owner's lock ([`Release`]).
 //! - Whoever gives up while a `PUT` of his is in doubt looks again and takes it back.
 //!
+//! Two more keep the words right: what was never sent left nothing behind, and a store that refuses
+//! a lock it does not have, for longer than a race can last, is broken and no holder.
+//!
 //! With two stores (S3 lockfile and DynamoDB item) both machines go in Terraform's order.
 
 mod acquire;
@@ -46,6 +49,8 @@ pub enum Answer<I, T> {
     Exists,
     /// It may have happened or not, and may still happen: 409, 5xx, throttled, timeout, cut.
     Unclear,
+    /// The request never left: no connection, no such host, no TLS. Nothing came of it.
+    Unsent,
     /// It did not happen and will not: denied, no such bucket, invalid.
     Refused,
     /// Nothing is there (404).
@@ -77,15 +82,26 @@ pub(crate) struct Rules {
     pub(crate) recognize_own: bool,
     /// A delete names exactly what it means.
     pub(crate) delete_if_match: bool,
+    /// What never left, and what is seen to be somebody else's, is no reason to fear for our own.
+    pub(crate) settle_doubt: bool,
 }
 
 impl Rules {
-    pub(crate) const ALL: Rules = Rules { recognize_own: true, delete_if_match: true };
+    pub(crate) const ALL: Rules = Rules { recognize_own: true, delete_if_match: true, settle_doubt: true };
 }
 
 /// How many unclear answers we bear, between two steps of progress, before we stop asking. With
 /// the shell's doubling pauses that is about a quarter of a minute, longer than a failover takes.
 const TRIES: u8 = 8;
+
+/// How many requests in a row may fail to leave before we stop, as long as the store has answered
+/// nothing at all: an address that does not resolve is rather wrong than out of order. That takes
+/// some six seconds, more than a resolver's hiccup.
+const UNSENT_TRIES: u8 = 5;
+
+/// How often a `PUT` may be refused because a lock is there while the `GET` after it finds none. A
+/// race explains a few; so many, with pauses between, take longer than any race.
+const CONTRADICTIONS: u8 = 12;
 
 /// Does this answer to a read show the lock with this ID?
 pub fn is_held_by<I: PartialEq, T>(answer: &Answer<I, T>, id: &I) -> bool {

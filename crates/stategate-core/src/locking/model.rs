@@ -61,6 +61,13 @@ struct Client {
     writes: u8,
     /// A request of its arrived when it was done.
     is_late: bool,
+    /// It has reason to think that a lock of its own may be there: one was, or a `PUT` was not clearly
+    /// answered, or was refused and nobody could look why.
+    may_have_left: bool,
+    /// The network made a copy of a `PUT` of its.
+    is_copied: bool,
+    /// It says that the store contradicts itself.
+    blames_the_store: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -104,6 +111,8 @@ enum Fate {
     Resent,
     /// 403.
     Refused,
+    /// There was no connection, and the client knows.
+    Unsent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -147,6 +156,7 @@ impl World {
             (Kind::Put, None) => {
                 let client = &mut self.clients[usize::from(request.from)];
                 client.writes += u8::from(tags_differ);
+                client.may_have_left = true;
                 let tag = (request.from, client.writes);
                 self.stores[request.store] = Some(tag);
                 Answer::Created(tag)
@@ -169,6 +179,8 @@ impl World {
     }
 
     fn sent(&mut self, request: Request, fate: Fate, tags_differ: bool) -> Answer<Id, Tag> {
+        let in_doubt = matches!(fate, Fate::Lost | Fate::Unanswered | Fate::Late);
+        self.clients[usize::from(request.from)].may_have_left |= in_doubt && request.kind == Kind::Put;
         match fate {
             Fate::Answered => self.arrives(request, tags_differ),
             Fate::Lost => Answer::Unclear,
@@ -181,6 +193,7 @@ impl World {
                 Answer::Unclear
             }
             Fate::Duplicated => {
+                self.clients[usize::from(request.from)].is_copied |= request.kind == Kind::Put;
                 let answer = self.arrives(request, tags_differ);
                 self.on_its_way(request);
                 answer
@@ -190,6 +203,7 @@ impl World {
                 self.arrives(request, tags_differ)
             }
             Fate::Refused => Answer::Refused,
+            Fate::Unsent => Answer::Unsent,
         }
     }
 }
@@ -213,12 +227,17 @@ impl Setting {
             Step::Read(store) => match (fate, world.stores[self.index(store)]) {
                 (Fate::Answered, None) => Answer::Absent,
                 (Fate::Answered, Some(tag)) => Answer::Present { id: Some(tag.0), tag },
+                (Fate::Refused, _) => Answer::Refused,
                 _ => Answer::Unclear,
             },
             Step::Backoff(_) | Step::Wait(_) => Answer::Resumed,
         };
         if fate == Fate::Refused {
-            world.clients[usize::from(client)].excused = true;
+            let client = &mut world.clients[usize::from(client)];
+            client.excused = true;
+            // Refused, and nobody has looked why.
+            let is_blind = matches!(&client.phase, Phase::Taking(machine) if machine.is_unlooked());
+            client.may_have_left |= is_blind;
         }
         self.observe(world, client, answer);
     }
@@ -239,6 +258,8 @@ impl Setting {
 
     /// What a machine that is over leads to.
     fn settle(client: &mut Client) {
+        let outcome = if let Phase::Taking(machine) = &client.phase { machine.outcome() } else { None };
+        client.blames_the_store |= matches!(outcome, Some(Acquired::Contradicted { .. }));
         let next = match &client.phase {
             Phase::Taking(machine) => match machine.outcome() {
                 Some(Acquired::Yes(halves)) => {
@@ -246,14 +267,16 @@ impl Setting {
                     Phase::Holding(halves.clone())
                 }
                 Some(Acquired::Held) => Phase::Done { reported: false },
-                Some(Acquired::Failed { left_behind } | Acquired::Cancelled { left_behind }) => {
-                    Phase::Done { reported: *left_behind }
-                }
+                Some(
+                    Acquired::Failed { left_behind }
+                    | Acquired::Contradicted { left_behind }
+                    | Acquired::Cancelled { left_behind },
+                ) => Phase::Done { reported: *left_behind },
                 None => return,
             },
-            Phase::Letting(machine) if machine.step().is_none() => {
-                Phase::Done { reported: machine.endings().iter().any(|(_, ending)| *ending == Ending::Failed) }
-            }
+            Phase::Letting(machine) if machine.step().is_none() => Phase::Done {
+                reported: machine.endings().iter().any(|(_, ending)| matches!(ending, Ending::Failed | Ending::Unseen)),
+            },
             _ => return,
         };
         client.phase = next;
@@ -297,6 +320,9 @@ impl Model for Setting {
             excused: false,
             writes: 0,
             is_late: false,
+            may_have_left: false,
+            is_copied: false,
+            blames_the_store: false,
         };
         vec![World {
             stores: vec![None; self.stores.len()],
@@ -324,9 +350,22 @@ impl Model for Setting {
             actions.push(Action::Step(id, Fate::Answered));
             match step {
                 Step::Put(_) | Step::Delete(..) if faulty => actions.extend(
-                    [Fate::Lost, Fate::Unanswered, Fate::Late, Fate::Duplicated, Fate::Resent, Fate::Refused]
-                        .map(|fate| Action::Step(id, fate)),
+                    [
+                        Fate::Lost,
+                        Fate::Unanswered,
+                        Fate::Late,
+                        Fate::Duplicated,
+                        Fate::Resent,
+                        Fate::Refused,
+                        Fate::Unsent,
+                    ]
+                    .map(|fate| Action::Step(id, fate)),
                 ),
+                // That a copy made by the network wins later is no reason to speak of a lock left behind
+                // after a refusal: whoever has one, his looks are not refused.
+                Step::Read(_) if faulty && !self.any_delay && !world.client(id).is_copied => {
+                    actions.extend([Fate::Lost, Fate::Refused].map(|fate| Action::Step(id, fate)));
+                }
                 Step::Read(_) if faulty => actions.push(Action::Step(id, Fate::Lost)),
                 Step::Wait(_) => actions.push(Action::Expire(id)),
                 _ => {}
@@ -422,6 +461,15 @@ impl Model for Setting {
             }),
             Property::always("nobody's lock is deleted but by its holder or an unlock", |_, world: &World| {
                 !world.wronged
+            }),
+            Property::always("only who has reason to says that a lock may be left behind", |_, world: &World| {
+                world
+                    .clients
+                    .iter()
+                    .all(|client| client.phase != (Phase::Done { reported: true }) || client.may_have_left)
+            }),
+            Property::always("no sound store is called broken", |_, world: &World| {
+                world.clients.iter().all(|client| !client.blames_the_store)
             }),
             Property::sometimes("somebody gets the lock", |_, world: &World| {
                 world.clients.iter().any(|client| client.held)
@@ -525,6 +573,12 @@ fn tags_that_differ_with_each_write() {
 fn the_checker_notices_a_missing_comparison_of_the_id() {
     let rules = Rules { recognize_own: false, ..Rules::ALL };
     broken(Setting { clients: 2, rules, ..SOUND }, "who survives has let go, or says that he may not have");
+}
+
+#[test]
+fn the_checker_notices_a_doubt_that_is_kept_after_it_is_refuted() {
+    let rules = Rules { settle_doubt: false, ..Rules::ALL };
+    broken(Setting { clients: 2, rules, ..SOUND }, "only who has reason to says that a lock may be left behind");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub enum Ending {
     NotOurs,
     /// The store refused or stayed unclear; it may still be there.
     Failed,
+    /// Whether there is one could not be seen.
+    Unseen,
 }
 
 /// Letting one lock go, one store after the other.
@@ -105,7 +107,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
             (Phase::Delete | Phase::Look | Phase::LastLook, Answer::Absent) => {
                 self.end(if self.unclear { Ending::Removed } else { Ending::Gone });
             }
-            (Phase::Delete | Phase::Look, Answer::Refused) => self.end(Ending::Failed),
+            (Phase::Delete | Phase::Look, Answer::Refused) => self.fail(),
             // A body that changed under the same ID is still our lock: a repeated `PUT` under a
             // KMS key gets a new `ETag`. Whoever means one exact body has his answer here.
             (Phase::Delete, Answer::Mismatch) if self.id.is_some() && self.rules.recognize_own => {
@@ -117,8 +119,9 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
                 self.phase = Phase::Look;
             }
             (Phase::Look | Phase::LastLook, Answer::Present { id, tag }) => self.after_look(id.as_ref(), tag),
-            (Phase::Delete, _) => {
-                self.unclear = true;
+            (Phase::Delete, answer) => {
+                // What never left deleted nothing.
+                self.unclear |= answer != Answer::Unsent;
                 match (self.tries, self.compare) {
                     (0, _) => self.phase = Phase::LastLook,
                     // Without a condition of the store's own, only a new look makes a repeat safe.
@@ -127,7 +130,7 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
                 }
             }
             (Phase::Look, _) => self.again(Phase::PauseThenLook),
-            (Phase::LastLook, _) => self.end(Ending::Failed),
+            (Phase::LastLook, _) => self.fail(),
         }
     }
 
@@ -138,7 +141,8 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
             None => target.tag.as_ref() == Some(&tag),
         };
         if ours && self.phase == Phase::LastLook {
-            self.end(Ending::Failed);
+            target.tag = Some(tag);
+            self.fail();
         } else if ours {
             target.tag = Some(tag);
             self.phase = Phase::Delete;
@@ -155,8 +159,14 @@ impl<I: Clone + Eq, T: Clone + Eq> Release<I, T> {
                 self.tries = tries;
                 self.phase = phase;
             }
-            None => self.end(Ending::Failed),
+            None => self.fail(),
         }
+    }
+
+    /// What was in doubt and never seen stays in doubt; everything else may still be there.
+    fn fail(&mut self) {
+        let is_unseen = self.targets.first().is_some_and(|target| target.tag.is_none());
+        self.end(if is_unseen { Ending::Unseen } else { Ending::Failed });
     }
 
     fn end(&mut self, ending: Ending) {

@@ -75,13 +75,104 @@ fn held_then_gone_is_tried_at_once_but_not_in_a_frenzy() {
     let mut won = script.clone();
     won.push((PUT, Created("t")));
     assert_eq!(acquire(&[S3], &won), Acquired::Yes(vec![half(S3, "t")]));
-    // Nor for ever: a store that refuses what it does not have is left at the deadline, with a look
-    // for what may have been stored late.
-    (0..3).for_each(|_| script.extend(rush.clone()));
-    script.push((WAIT, Expired));
+}
+
+#[test]
+fn a_store_that_says_both_that_a_lock_is_there_and_that_none_is_is_named() {
+    let rush = [(PUT, Exists), (READ, Absent)];
+    // One last look, for what may have been stored late.
+    let look = [(Step::Backoff(0), Resumed), (READ, Absent)];
+    let mut script = Vec::new();
     (0..4).for_each(|_| script.extend(rush.clone()));
-    script.extend([(Step::Backoff(0), Resumed), (READ, Absent)]);
-    assert_eq!(acquire(&[S3], &script), Acquired::Held);
+    for _ in 0..2 {
+        script.extend([(WAIT, Resumed), (READ, Absent)]);
+        (0..3).for_each(|_| script.extend(rush.clone()));
+    }
+    script.extend([(WAIT, Resumed), (READ, Absent)]);
+    (0..2).for_each(|_| script.extend(rush.clone()));
+    script.extend(look.clone());
+    assert_eq!(acquire(&[S3], &script), Acquired::Contradicted { left_behind: false });
+    // Whoever does not wait is as patient: a race does not last for seconds.
+    let mut script = Vec::new();
+    for round in 0..3 {
+        (0..4).for_each(|_| script.extend(rush.clone()));
+        if round < 2 {
+            script.push((Step::Backoff(4), Resumed));
+        }
+    }
+    script.extend(look);
+    let machine = play(A::new("us", &[S3]).only_once(), &script);
+    assert_eq!(machine.outcome(), Some(&Acquired::Contradicted { left_behind: false }));
+    // A holder that shows itself in between proves the store sound.
+    let mut machine = A::new("us", &[S3]);
+    let mut looks = 0;
+    for _ in 0..500 {
+        let answer = match machine.step().unwrap() {
+            Step::Put(_) => Exists,
+            Step::Read(_) => {
+                looks += 1;
+                if looks % 9 == 0 { THEIRS } else { Absent }
+            }
+            _ => Resumed,
+        };
+        machine.observe(answer);
+        assert_eq!(machine.outcome(), None);
+    }
+}
+
+#[test]
+fn what_never_left_is_sent_again_for_a_while_and_left_nothing_behind() {
+    let again = [(PUT, Unsent), (Step::Backoff(1), Resumed), (PUT, Created("t"))];
+    assert_eq!(acquire(&[S3], &again), Acquired::Yes(vec![half(S3, "t")]));
+    let mut script = Vec::new();
+    for n in 1..=5 {
+        script.extend([(PUT, Unsent), (Step::Backoff(n), Resumed)]);
+    }
+    script.push((PUT, Unsent));
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: false });
+    // A store that has answered before gets as long as any other trouble.
+    let mut script = vec![(PUT, Exists), (READ, THEIRS), (WAIT, Resumed)];
+    for n in 1..=TRIES {
+        script.extend([(READ, Unsent), (Step::Backoff(n), Resumed)]);
+    }
+    script.push((READ, Unsent));
+    for n in 0..=TRIES {
+        script.extend([(Step::Backoff(n), Resumed), (READ, Unsent)]);
+    }
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: false }, "its only `PUT` was refused");
+    // What was sent before stays in doubt.
+    let script = [(PUT, Unclear), (Step::Backoff(1), Resumed), (READ, Absent), (PUT, Unsent)];
+    let mut machine = play(A::new("us", &[S3]), &script);
+    while let Some(step) = machine.step() {
+        machine.observe(if matches!(step, Step::Backoff(_)) { Resumed } else { Unsent });
+    }
+    assert_eq!(machine.outcome(), Some(&Acquired::Failed { left_behind: true }));
+}
+
+#[test]
+fn a_put_that_met_somebody_elses_lock_left_nothing_behind() {
+    let met = [(PUT, Exists), (READ, THEIRS), (WAIT, Resumed), (READ, Refused)];
+    let look = [(Step::Backoff(0), Resumed), (READ, Refused)];
+    let mut script = met.to_vec();
+    script.extend(look.clone());
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: false });
+    // One that was not answered may still arrive, whatever stands there now.
+    let mut script = vec![(PUT, Unclear), (Step::Backoff(1), Resumed), (READ, THEIRS)];
+    script.extend(met[2..].to_vec());
+    script.extend(look.clone());
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: true });
+    // Nor is known what is in the way of one that nobody looked after.
+    let mut script = vec![(PUT, Exists), (READ, Refused)];
+    script.extend(look);
+    assert_eq!(acquire(&[S3], &script), Acquired::Failed { left_behind: true });
+}
+
+#[test]
+fn a_delete_that_never_left_removed_nothing() {
+    let pause = (Step::Backoff(1), Resumed);
+    let unsent = (delete("t"), Unsent);
+    assert_eq!(release(holder(), &[unsent.clone(), pause.clone(), (delete("t"), Deleted)]), [Ending::Removed]);
+    assert_eq!(release(holder(), &[unsent, pause, (delete("t"), Absent)]), [Ending::Gone]);
 }
 
 #[test]

@@ -70,6 +70,19 @@ fn a_denial_names_policy_action_and_resource() {
 }
 
 #[test]
+fn a_key_of_another_account_is_no_object() {
+    let words = "on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access";
+    let mut denial = Denial::read(&format!("{USER} is not authorized to perform: kms:GenerateDataKey {words}"));
+    assert_eq!((denial.by, denial.resource.as_deref()), (Some(Policy::Kms), None));
+    let remedy = denial.remedy("s3:PutObject", OBJECT);
+    assert!(remedy.contains("`kms_key_id`") && !remedy.contains(OBJECT), "{remedy}");
+    denial.resource = Some(KEY.to_owned());
+    let remedy = denial.remedy("s3:PutObject", OBJECT);
+    assert!(remedy.starts_with(&format!("allow the role `kms:GenerateDataKey` on `{KEY}`")), "{remedy}");
+    assert!(remedy.contains("another account"), "{remedy}");
+}
+
+#[test]
 fn a_denial_without_words_names_what_was_asked_for() {
     let denial = Denial::read("Access Denied");
     assert_eq!((denial.by, denial.is_explicit), (None, false));
@@ -101,6 +114,28 @@ fn each_cause_has_a_headline_and_a_remedy_of_its_own() {
         ("Error: operation error S3: ListObjectsV2, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get \"https://s3\": tls: failed to verify certificate: x509: certificate signed by unknown authority".to_owned(), Refusal::Certificate, "certificate", "SSL_CERT_FILE"),
         ("Error: operation error S3: ListObjectsV2, exceeded maximum number of attempts, 5, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get \"https://s3\": dial tcp: lookup s3: no such host".to_owned(), Refusal::Unreachable, "cannot be reached", "HTTPS_PROXY"),
     ];
+    let none = "Error: No valid credential sources found\n\nPlease see https://developer.hashicorp.com/terraform/language/backend/s3\nfor more information about providing credentials.\n\nError: failed to refresh cached credentials, ";
+    let list = "Error: Failed to get existing workspaces: Unable to list objects in S3 bucket \"tfstate\" with prefix \"env:/\": operation error S3: ListObjectsV2, ";
+    let table = table.into_iter().chain([
+        (format!("{none}failed to retrieve credentials,\noperation error STS: AssumeRoleWithWebIdentity, https response error\nStatusCode: 403, RequestID: r, api error AccessDenied: Not authorized to\nperform sts:AssumeRoleWithWebIdentity"), Refusal::TokenRefused("AccessDenied".to_owned()), "web identity token (AccessDenied)", "trust policy"),
+        (format!("{none}failed to retrieve credentials,\noperation error STS: AssumeRoleWithWebIdentity, exceeded maximum number of\nattempts, 3, https response error StatusCode: 400, RequestID: r,\nInvalidIdentityToken: No OpenIDConnect provider found in your account for\nhttps://token.actions.githubusercontent.com"), Refusal::TokenRefused("InvalidIdentityToken".to_owned()), "web identity token", "identity provider"),
+        (format!("{none}failed to retrieve credentials,\noperation error STS: AssumeRoleWithWebIdentity, https response error\nStatusCode: 400, RequestID: r, ExpiredTokenException: Token expired: current\ndate/time must be before the expiration date/time"), Refusal::TokenExpired, "token has expired", "right before this one"),
+        (format!("{none}failed to retrieve jwt from\nprovide source, unable to read file at /var/run/gone: open\n/var/run/gone: no such file or directory"), Refusal::TokenFile("/var/run/gone".to_owned()), "/var/run/gone cannot be read", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        (format!("{none}operation error STS: AssumeRole,\nhttps response error StatusCode: 403, RequestID: r, api error AccessDenied:\nUser: arn:aws:iam::1:user/x is not authorized to perform: sts:AssumeRole on\nresource: arn:aws:iam::111122223333:role/state"), Refusal::ProfileRole, "profile's role", "`source_profile`"),
+        (format!("{none}operation error STS: AssumeRole, https response error StatusCode: 403, RequestID: r, api error InvalidClientTokenId: The security token included in the request is invalid"), Refusal::BadCredentials("InvalidClientTokenId".to_owned()), "(InvalidClientTokenId)", "AWS_ACCESS_KEY_ID"),
+        (format!("{none}the SSO session has expired or\nis invalid: failed to read cached SSO token file"), Refusal::SsoExpired, "SSO session", "aws sso login"),
+        (format!("{none}process provider error: error in\ncredential_process: exit status 1"), Refusal::Process, "credential_process", "by hand"),
+        ("Error: Invalid region value\n\n  on main.tf line 5, in terraform:\n   5:     region = \"eu-centrall-1\"\n\nInvalid AWS Region: eu-centrall-1".to_owned(), Refusal::NoSuchRegion { region: "eu-centrall-1".to_owned(), place: Some("on main.tf line 5".to_owned()) }, "`eu-centrall-1` is no AWS region", "main.tf line 5"),
+        (format!("{list}exceeded maximum number of attempts, 1, https response error StatusCode: 503, RequestID: R, HostID: H, api error SlowDown: SlowDown"), Refusal::Service(503), "status 503", "run this again"),
+        (format!("{list}https response error StatusCode: 407, RequestID: , HostID: , api error ProxyAuthenticationRequired: Proxy Authentication Required"), Refusal::Intercepted(407), "no part of AWS", "HTTPS_PROXY"),
+        (format!("{list}https response error StatusCode: 400, RequestID: R, HostID: H, api error AuthorizationHeaderMalformed: The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-3'"), Refusal::WrongRegion(Some("eu-west-3".to_owned())), "region eu-west-3", "`region = \"eu-west-3\"`"),
+        (format!("{list}https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get \"http://tfstate.127.0.0.1:9/?list-type=2\": dial tcp: lookup tfstate.127.0.0.1 on 10.0.0.2:53: no such host"), Refusal::BucketInHost("tfstate.127.0.0.1".to_owned()), "no host tfstate.127.0.0.1", "use_path_style = true"),
+    ]);
+    // What cannot be reached refuses nothing.
+    let unreached = format!(
+        "{none}operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: 0, RequestID: , request send failed, Post \"https://sts.us-east-1.amazonaws.com/\": dial tcp: lookup sts.us-east-1.amazonaws.com: no such host"
+    );
+    assert_eq!(Refusal::from_terraform(&framed(&unreached)), Some(Refusal::Unreachable));
     let mut headlines = std::collections::BTreeSet::new();
     for (text, refusal, headline, hint) in table {
         for text in [text.clone(), framed(&text)] {
@@ -117,6 +152,12 @@ fn each_cause_has_a_headline_and_a_remedy_of_its_own() {
     let refusal = Refusal::from_terraform(&framed(&denied)).unwrap();
     assert_eq!(refusal.to_string(), "AWS denies `s3:GetObject`");
     assert!(refusal.hint().contains(OBJECT), "{}", refusal.hint());
+    assert!(!refusal.hint().contains("proxy"), "{}", refusal.hint());
+    // A proxy's answer has no number of S3's.
+    let proxys =
+        format!("{list}https response error StatusCode: 403, RequestID: , HostID: , api error Forbidden: Forbidden");
+    let refusal = Refusal::from_terraform(&framed(&proxys)).unwrap();
+    assert!(refusal.hint().contains("proxy"), "{}", refusal.hint());
     // S3 answers a HEAD without words.
     let silent = format!("{s3} StatusCode: 403, RequestID: X, HostID: Y, api error Forbidden: Forbidden");
     let refusal = Refusal::from_terraform(&framed(&silent)).unwrap();

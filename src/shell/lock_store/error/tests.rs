@@ -131,6 +131,8 @@ async fn each_answer_of_s3_has_its_meaning() {
     assert_eq!(elsewhere.kind, AwsErrorKind::WrongRegion { region: Some("eu-west-1".to_owned()) });
     assert_eq!(elsewhere.hint(), "set `region = \"eu-west-1\"` in the backend block");
     let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'</Message><Region>eu-west-1</Region></Error>";
+    let untold = put(400, &[], malformed.to_owned()).await;
+    assert_eq!(untold.kind, AwsErrorKind::WrongRegion { region: Some("eu-west-1".to_owned()) }, "by the words alone");
     let malformed = put(400, &[("x-amz-bucket-region", "eu-west-1")], malformed.to_owned()).await;
     assert_eq!(malformed.kind, AwsErrorKind::WrongRegion { region: Some("eu-west-1".to_owned()) });
 }
@@ -169,7 +171,8 @@ async fn a_denial_names_the_policy_the_action_and_the_resource() {
         let AwsErrorKind::AccessDenied(denial) = &error.kind else { panic!("{error:?}") };
         assert_eq!(denial.by, policy, "{message}");
         assert!(error.hint().starts_with(&hint), "{}", error.hint());
-        assert!(error.hint().ends_with("`s3:GetObject`, `s3:PutObject` and `s3:DeleteObject`"), "{}", error.hint());
+        let told = error.hint().ends_with("`s3:GetObject`, `s3:PutObject` and `s3:DeleteObject`");
+        assert_eq!(told, policy != Some(Policy::Kms), "{}", error.hint());
     }
     // A `HEAD` has no body: status alone, and the operation names the action.
     let kind = meaning(403, "", "", None);
@@ -179,6 +182,25 @@ async fn a_denial_names_the_policy_the_action_and_the_resource() {
         AwsError::new("PutItem", "DynamoDB table locks".into(), meaning(400, "AccessDeniedException", "no", None));
     assert!(table.hint().contains("`dynamodb:PutItem` on the DynamoDB table locks"), "{}", table.hint());
     assert!(table.hint().contains("`dynamodb:DeleteItem`"), "{}", table.hint());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_a_page_is_a_proxys() {
+    let page = "<html><body>blocked</body></html>";
+    for (status, remedy) in [(403, "NO_PROXY"), (407, "user and password"), (404, "NO_PROXY")] {
+        let error = put(status, &[("content-type", "text/html; charset=utf-8")], page.to_owned()).await;
+        assert_eq!(error.kind, AwsErrorKind::Intercepted(status));
+        assert!(error.hint().contains(remedy) && !error.hint().contains("Allow the role"), "{}", error.hint());
+    }
+    // Whether a gateway that gave up had passed the request on is not known.
+    let gateway = put(502, &[("content-type", "text/html")], page.to_owned()).await;
+    assert!(gateway.kind.is_unclear(), "{gateway:?}");
+}
+
+#[tokio::test]
+async fn a_put_that_finds_no_place_names_what_says_where_it_is() {
+    let error = put(404, &[], String::new()).await;
+    assert!(error.hint().contains("`endpoints.s3`"), "{}", error.hint());
 }
 
 #[test]
@@ -200,6 +222,9 @@ fn only_definite_answers_are_clear() {
     {
         assert!(!meaning(status, code, "", None).is_unclear(), "{status} {code}");
     }
+    let unsent = Trouble::Unreached { host: "s3".to_owned(), why: "s3:443: dns error".to_owned() };
+    assert!(AwsErrorKind::Unreachable(unsent).is_unsent());
+    assert!(!AwsErrorKind::Unreachable(Trouble::Connection("reset".to_owned())).is_unsent());
     let unreachable = |trouble| AwsErrorKind::Unreachable(trouble).is_unclear();
     assert!(unreachable(Trouble::Connection("reset".to_owned())), "the request may have arrived");
     let certificate = Trouble::Certificate { host: "s3".to_owned(), why: "UnknownIssuer".to_owned() };
