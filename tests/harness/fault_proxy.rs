@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,6 +64,30 @@ impl Seen {
     }
 }
 
+/// Requests that nobody waits for any more, and when each is due. On a slow machine one can come later
+/// than that; then whatever comes after it waits, so that no request is ever later than was said.
+#[derive(Debug, Clone, Default)]
+struct Strays(Arc<Mutex<Vec<(usize, Instant)>>>);
+
+impl Strays {
+    /// The request with this number will arrive after the delay.
+    fn expect(&self, number: usize, delay: Duration) {
+        self.0.lock().unwrap().push((number, Instant::now() + delay));
+    }
+
+    fn arrived(&self, number: usize) {
+        self.0.lock().unwrap().retain(|(stray, _)| *stray != number);
+    }
+
+    /// Waits for those that are due.
+    async fn due(&self) {
+        let now = Instant::now();
+        while self.0.lock().unwrap().iter().any(|(_, due)| *due <= now) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
 type Plan = dyn Fn(&Seen) -> Fault + Send + Sync;
 
 /// A running proxy.
@@ -71,6 +95,7 @@ type Plan = dyn Fn(&Seen) -> Fault + Send + Sync;
 pub struct FaultProxy {
     pub endpoint: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    strays: Strays,
 }
 
 impl FaultProxy {
@@ -82,17 +107,27 @@ impl FaultProxy {
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let record = Arc::clone(&seen);
+        let strays = Strays::default();
+        let expected = strays.clone();
         runtime().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, upstream.clone(), Arc::clone(&plan), Arc::clone(&record)));
+                let record = (Arc::clone(&record), expected.clone());
+                tokio::spawn(serve(client, upstream.clone(), Arc::clone(&plan), record));
             }
         });
-        Self { endpoint, seen }
+        Self { endpoint, seen, strays }
     }
 
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until no request is on its way that nobody waits for.
+    pub async fn settled(&self) {
+        while !self.strays.0.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// What was done so far, in short.
@@ -102,8 +137,14 @@ impl FaultProxy {
 }
 
 /// One request a connection; the client opens another for the next.
-async fn serve(mut client: TcpStream, upstream: String, plan: Arc<Plan>, record: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(
+    mut client: TcpStream,
+    upstream: String,
+    plan: Arc<Plan>,
+    (record, strays): (Arc<Mutex<Vec<Seen>>>, Strays),
+) {
     let Ok(Some((raw, mut seen))) = read_request(&mut client).await else { return };
+    strays.due().await;
     {
         let mut record = record.lock().unwrap();
         seen.number = record.len();
@@ -119,9 +160,11 @@ async fn serve(mut client: TcpStream, upstream: String, plan: Arc<Plan>, record:
             None
         }
         Fault::Late(delay) => {
+            strays.expect(seen.number, delay);
             drop(client);
             tokio::time::sleep(delay).await;
             forward(&upstream, &raw).await.unwrap();
+            strays.arrived(seen.number);
             return;
         }
         Fault::Delay(delay) => {
@@ -134,9 +177,11 @@ async fn serve(mut client: TcpStream, upstream: String, plan: Arc<Plan>, record:
         }
         Fault::CopyLater(delay) => {
             let answer = forward(&upstream, &raw).await.ok();
+            strays.expect(seen.number, delay);
             tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
                 forward(&upstream, &raw).await.unwrap();
+                strays.arrived(seen.number);
             });
             answer
         }

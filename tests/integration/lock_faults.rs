@@ -35,7 +35,10 @@ fn settings(store: &str, name: &str) -> String {
 }
 
 /// A bucket and a table of its own, reached directly and through a proxy with this plan.
-fn through(store: &str, plan: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (Bucket, Bucket, FaultProxy) {
+pub(crate) fn through(
+    store: &str,
+    plan: impl Fn(&Seen) -> Fault + Send + Sync + 'static,
+) -> (Bucket, Bucket, FaultProxy) {
     let bucket = Ministack::shared().bucket();
     table(Ministack::shared(), &bucket.name);
     let proxy = FaultProxy::start(&bucket.endpoint, plan);
@@ -364,7 +367,8 @@ fn history(seed: u64) -> u64 {
             let (faulty, holders) = (faulty.clone(), Arc::clone(&holders));
             tasks.push(tokio::spawn(async move {
                 let id = format!("client-{client}");
-                let wait = Wait { timeout: Duration::from_secs(30) };
+                // Only a bound: on a busy machine the others can take a while.
+                let wait = Wait { timeout: Duration::from_mins(5) };
                 let lock = match acquire(&faulty, info(&faulty, &id), wait, pending(), |_| ()).await {
                     Ok(lock) => lock,
                     Err(AcquireError::Aws(error)) => {
@@ -401,7 +405,7 @@ fn history(seed: u64) -> u64 {
         for task in tasks {
             gave_up += task.await.unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        proxy.settled().await;
         gave_up
     });
     let left = runtime().block_on(read_locks(&direct)).unwrap();
