@@ -303,6 +303,7 @@ fn one_endless_line_of_terraforms_text_is_told_in_little_memory() {
 #[test]
 fn a_huge_lock_is_named_and_not_loaded_and_can_be_unlocked() {
     const HUGE: usize = 96 * 1024 * 1024;
+    const STATE: usize = 17 * 1024 * 1024;
     let world = World::applied();
     let laptop = world.laptop();
     laptop.terraform(&["init", "-input=false"]).succeeded();
@@ -329,7 +330,7 @@ fn a_huge_lock_is_named_and_not_loaded_and_can_be_unlocked() {
     // A state may be large; of it only its beginning of an identity is wanted.
     let mut state: Value = serde_json::from_slice(&world.bucket.get(PROD_KEY).unwrap()).unwrap();
     let serial = state["serial"].clone();
-    state["outputs"]["big"] = json!({ "value": "x".repeat(HUGE), "type": "string" });
+    state["outputs"]["big"] = json!({ "value": "x".repeat(STATE), "type": "string" });
     world.bucket.put(PROD_KEY, state.to_string());
     let settings = r#""use_lockfile":true"#;
     let backend = crate::lock_store::backend(&world.bucket.endpoint, &world.bucket.name, settings);
@@ -337,7 +338,9 @@ fn a_huge_lock_is_named_and_not_loaded_and_can_be_unlocked() {
         let bucket = stategate::shell::lock_store::Bucket::connect(backend).await;
         let error = bucket.get(PROD_KEY).await.unwrap_err();
         assert!(error.to_string().contains("larger than 16384 KiB"), "{error}");
-        let serial = |state: &mut dyn std::io::Read| serde_json::from_reader::<_, Serial>(state).unwrap().serial;
+        let serial = |state: &mut dyn std::io::Read| {
+            serde_json::from_reader::<_, Serial>(std::io::BufReader::new(state)).unwrap().serial
+        };
         bucket.read_through(PROD_KEY, serial).await.unwrap().unwrap().1
     });
     assert_eq!(Value::from(read), serial);
