@@ -330,6 +330,10 @@ fn of_role(error: &(dyn Error + 'static)) -> Option<AwsErrorKind> {
     };
     Some(match refusal {
         Refusal::BadCredentials(code) => AwsErrorKind::BadCredentials(code),
+        Refusal::TokenExpired => {
+            let why = format!("{}: {why}", Refusal::TokenExpired);
+            AwsErrorKind::Role(Box::new(Refusal::TokenExpired), why)
+        }
         refusal => AwsErrorKind::Role(Box::new(refusal), why),
     })
 }
