@@ -210,6 +210,7 @@ pub(super) async fn read_plan(
         run_url: session.host.run().map(Run::url),
         actor: Some(session.host.actor()),
         pusher: code.pusher.clone(),
+        pushers: code.pusher.iter().cloned().collect(),
         made_at: Some(Timestamp::now()),
         lineage_digest,
         serial: identity.serial,

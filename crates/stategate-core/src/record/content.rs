@@ -112,8 +112,8 @@ impl SameContent {
 
     /// Adds who is known to have pushed the earlier commit.
     #[must_use]
-    pub fn pushed_by(mut self, login: Option<String>) -> Self {
-        self.pushers.extend(login);
+    pub fn pushed_by(mut self, logins: impl IntoIterator<Item = String>) -> Self {
+        self.pushers.extend(logins);
         self
     }
 }
@@ -140,7 +140,7 @@ pub fn same_content(earlier: &Record, head: &Record, files: &SameFiles) -> Resul
     }
     match compare(std::slice::from_ref(earlier), head, &[]) {
         Comparison::Equal { notes } if !notes.contains(&Note::SensitiveNotCompared) => {
-            let pushers = earlier.origin.pusher.iter().cloned().collect();
+            let pushers = earlier.pushers().into_iter().collect();
             Ok(SameContent { pull_request, earlier: files.earlier.clone(), head: files.head.clone(), pushers })
         }
         Comparison::Equal { .. } => Err("the plans hold sensitive values that could not be compared".to_owned()),

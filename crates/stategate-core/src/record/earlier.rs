@@ -1,6 +1,8 @@
 //! What became of a plan that was planned again: the same commit, another plan, perhaps after it was
 //! approved.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Record;
@@ -35,6 +37,8 @@ impl Record {
         let Some(mut before) = before.filter(|before| before.origin.head_sha == self.origin.head_sha) else {
             return self;
         };
+        // A reopen, a re-run or an edit plans the same commit and names no pusher: who pushed it stays known.
+        self.origin.pushers = self.pushers().union(&before.pushers()).cloned().collect();
         let mut earlier = std::mem::take(&mut before.earlier);
         // Of plans that mean the same the first is enough: it was there the longest.
         if !earlier.last().is_some_and(|last| differences(last, &before).is_empty()) {
@@ -46,6 +50,14 @@ impl Record {
         }
         self.earlier = earlier;
         self
+    }
+
+    /// Everybody whom this record, or one that it replaced, names as a pusher of its commit.
+    pub fn pushers(&self) -> BTreeSet<String> {
+        let named = |record: &Self| record.origin.pushers.iter().chain(&record.origin.pusher).cloned().collect();
+        let mut all: BTreeSet<String> = named(self);
+        all.extend(self.earlier.iter().flat_map(Self::pushers));
+        all
     }
 
     /// How this plan stands to the one that could be read at a moment.

@@ -15,7 +15,7 @@ mod fingerprint;
 mod identity;
 mod key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,11 @@ pub struct RecordOrigin {
     /// approval away, so that it is written by the pull request's own job does no harm.
     #[serde(default)]
     pub pusher: Option<String>,
+    /// Everybody who is known to have pushed the head commit: [`Self::pusher`], and those that the
+    /// records of the same commit named which this one replaces. Like that field, it can only take
+    /// approvals away.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pushers: BTreeSet<String>,
     /// When the plan was made.
     #[serde(default)]
     pub made_at: Option<Timestamp>,

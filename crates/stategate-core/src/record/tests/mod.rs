@@ -498,3 +498,24 @@ fn every_part_counts_however_many_there_are() {
     let differ = one.other.iter().filter(|part| !other.other.contains(part)).count();
     assert!(differ == 3 && one.fingerprint != other.fingerprint, "{differ}");
 }
+
+#[test]
+fn who_pushed_a_commit_stays_known_however_often_it_is_planned_again() {
+    let planned = |sha: &str, pusher: Option<&str>| {
+        let pusher = pusher.map(str::to_owned);
+        Record::new(
+            RecordOrigin { head_sha: sha.to_owned(), pusher, ..RecordOrigin::default() },
+            PlanFingerprint::default(),
+        )
+    };
+    let mut record = planned("a", Some("alice"));
+    // A reopen, then many re-runs: more than the replaced records that are kept.
+    for pusher in [None, Some("bob"), None, None, None, None, None, None] {
+        record = planned("a", pusher).replacing(Some(record));
+        assert!(record.pushers().contains("alice"), "{record:?}");
+    }
+    let read = Record::from_json("s3://b/k", record.to_json().as_bytes()).unwrap();
+    assert_eq!(read.pushers().into_iter().collect::<Vec<_>>(), ["alice", "bob"]);
+    let other = planned("b", None).replacing(Some(read));
+    assert!(other.pushers().is_empty(), "another commit's pushers are its own");
+}
