@@ -72,7 +72,7 @@ async fn apply(session: &Session, command: &ApplyCommand, report: &mut Report) -
     let changes = asked.changes(&facts);
     gate::show(report, &asked, &asked.decide(&facts), &[]);
     let root = open_root(session, report).await?;
-    asked.check_out(&root)?;
+    asked.check_out(&root, report)?;
     let code = Code::read(session, &root, command.planning.plan_args.as_ref());
     let reviewed = Reviewed::gather(session, &root.bucket, &changes, code.covered()).await;
     asked.leave_out(&reviewed.elsewhere);

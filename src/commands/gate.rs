@@ -1,5 +1,7 @@
 //! Asking the gate: which change this is, what the policy wants, and what GitHub says about it.
 
+use std::path::Path;
+
 use super::pending::{Earlier, Line, MOST_COMMITS};
 use super::reach::Change;
 use super::report::{Approvals, Report};
@@ -8,11 +10,11 @@ use super::session::{Root, Session};
 use crate::cli::{ApprovalBindsTo, Gate, Target};
 use crate::error::Error;
 use crate::shell::checkout;
-use crate::shell::github::Wanted;
+use crate::shell::github::{PushedTo, Wanted};
 use crate::shell::runner::{Event, Run, variable};
 use stategate_core::approval::{
-    Arrival, BindsTo, Decision, EarlierApproval, Elsewhere, Facts, Origin, Policy, Reason, RequiredEnvironment, Tally,
-    approvers, brought, decide, earlier_approvals, older_than_plan, standing,
+    Approver, Arrival, BindsTo, Decision, EarlierApproval, Elsewhere, Facts, Origin, Policy, Reason,
+    RequiredEnvironment, Tally, approvers, brought, decide, earlier_approvals, older_than_plan, standing,
 };
 use stategate_core::comment::GateView;
 use stategate_core::record::{Record, SameContent, same_content, same_files};
@@ -35,6 +37,8 @@ pub(super) struct Evidence<'a> {
     pub(super) reviewed: &'a [Record],
 }
 
+/// Reads the policy from the flags: before anything else is done, so that what is wrong in them is
+/// known on the pull request and not after its merge.
 pub(super) fn policy(flags: &Gate, target: &Target) -> Result<Policy, Error> {
     Ok(Policy {
         required_approvals: flags.required_approvals,
@@ -144,8 +148,8 @@ impl Asked {
         }
         for tally in decide(&self.policy, &facts).tallies() {
             let record = evidence.reviewed.iter().find(|record| record.origin.head_sha == tally.head);
-            if let Some(pusher) = record.and_then(|record| record.origin.pusher.as_deref()) {
-                facts.pushed_by(tally.number, pusher);
+            for pusher in record.map(Record::pushers).unwrap_or_default() {
+                facts.pushed_by(tally.number, &pusher);
             }
         }
         for earlier in earlier_approvals(&self.policy, &facts) {
@@ -161,16 +165,29 @@ impl Asked {
         Ok(decide(&self.policy, &facts))
     }
 
-    /// Refuses when other code is checked out than the gate decides about.
-    pub(super) fn check_out(&self, root: &Root) -> Result<(), Error> {
-        let (Some(wanted), Some(workspace)) = (&self.wanted, variable("GITHUB_WORKSPACE")) else { return Ok(()) };
-        // The root module's path is without links, so the workspace's has to be.
-        let workspace = std::fs::canonicalize(&workspace).unwrap_or_else(|_| workspace.into());
-        let head = checkout::head(&workspace, root.terraform.module().directory());
+    /// Refuses when other code is checked out than the gate decides about; says so where that cannot be
+    /// checked.
+    pub(super) fn check_out(&self, root: &Root, report: &mut Report) -> Result<(), Error> {
+        let Some(wanted) = &self.wanted else { return Ok(()) };
+        let directory = root.terraform.module().directory();
+        // The root module's path is without links, so the workspace's has to be. A root module
+        // elsewhere is of whatever repository is around it.
+        let workspace = variable("GITHUB_WORKSPACE").and_then(|workspace| std::fs::canonicalize(workspace).ok());
+        let workspace = workspace.filter(|workspace| directory.starts_with(workspace));
+        let head = checkout::head(workspace.as_deref().unwrap_or_else(|| Path::new("/")), directory);
         let checked_out = match head {
-            Ok(None) => return Ok(()),
             Ok(Some(sha)) if sha == wanted.sha => return Ok(()),
             Ok(Some(sha)) => sha,
+            Ok(None) => {
+                let commit: String = wanted.sha.chars().take(10).collect();
+                let note = format!(
+                    "No Git checkout holds the root module, so nothing proves that its files are those of {commit}, \
+                     which was approved. Use actions/checkout, and keep its .git directory."
+                );
+                tracing::warn!("{note}");
+                report.notes.push(note);
+                return Ok(());
+            }
             Err(error) => format!("unknown ({error})"),
         };
         Err(Error::OtherCheckout { checked_out, wanted: wanted.sha.clone() })
@@ -205,20 +222,25 @@ async fn prove(
         Err(error) => return Err(error),
     };
     let (github, repository) = (session.github()?, session.repository()?);
-    let asked = async {
-        let (one, other, pusher) = tokio::join!(
-            github.files(&repository, &approval.commit),
-            github.files(&repository, &approval.head),
-            github.pusher(&repository, &approval.commit)
-        );
-        Ok((one?, other?, pusher?))
+    let pushed_to = PushedTo {
+        repository: approval.head_repository.as_deref(),
+        branch: &approval.head_branch,
+        sha: &approval.commit,
     };
-    let (earlier_files, head_files, pusher) = match asked.await {
+    let asked = tokio::try_join!(
+        github.files(&repository, &approval.commit),
+        github.files(&repository, &approval.head),
+        github.pushers(&repository, pushed_to)
+    );
+    let (earlier_files, head_files, pushers) = match asked {
         Ok(answers) => answers,
-        Err(error) => return Ok(Err(crate::shell::github::GitHubError::to_string(&error))),
+        Err(error) => return Ok(Err(error.to_string())),
     };
+    if let Some(why) = pushers.unknown() {
+        return Ok(Err(format!("who pushed {} is unknown: {why}", approval.commit)));
+    }
     let same = same_files(evidence.code.covered(), (&approval.commit, &earlier_files), (&approval.head, &head_files));
-    Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|same| same.pushed_by(pusher)))
+    Ok(same.and_then(|same| same_content(&earlier, head, &same)).map(|same| same.pushed_by(pushers.known().to_vec())))
 }
 
 /// Puts what the gate said into the report, and what the records of the reviewed plans add to it.
@@ -254,18 +276,23 @@ pub(super) fn show(report: &mut Report, asked: &Asked, decision: &Decision, revi
     // Where the next step names them, that is enough.
     let told = next_step.to_string();
     who_can.retain(|who| !told.contains(who));
+    let told = report.gate.take().map(|gate| gate.notes).unwrap_or_default();
+    for note in decision.notes().iter().filter(|note| !told.contains(note)) {
+        tracing::warn!("{note}");
+    }
     report.gate = Some(GateView {
         required: usize::try_from(asked.policy.required_approvals).unwrap_or(usize::MAX),
         approved_by: fewest.map(names).unwrap_or_default(),
         blockers: decision.reasons().iter().map(Reason::sentence).collect(),
-        notes: tallies
-            .iter()
-            .flat_map(|tally| reviewed.iter().flat_map(|record| older_than_plan(tally, record)))
-            .map(Sentence::from)
-            .collect(),
+        notes: older_than_plans(tallies, reviewed).chain(decision.notes().iter().cloned()).collect(),
         who_can: if who_can.is_empty() { String::new() } else { format!("Who can approve: {}", who_can.join("; ")) },
         next_step,
     });
+}
+
+fn older_than_plans(tallies: &[Tally], reviewed: &[Record]) -> impl Iterator<Item = Sentence> {
+    let notes = tallies.iter().flat_map(|tally| reviewed.iter().flat_map(|record| older_than_plan(tally, record)));
+    notes.map(Sentence::from)
 }
 
 fn approvals(tally: &Tally) -> Option<(u64, Approvals)> {
@@ -277,25 +304,48 @@ fn names(tally: &Tally) -> Vec<String> {
     tally.counted.iter().map(|counted| counted.login.clone()).collect()
 }
 
+/// Tells on a pull request which of the approvers GitHub does not know: their approval would be waited
+/// for in vain. The plan does not depend on it: a failure is logged only.
+pub(super) async fn tell_unknown_approvers(session: &Session, policy: &Policy, report: &mut Report) {
+    let asked = async { Ok::<_, Error>(session.github()?.unknown_approvers(&policy.approvers).await?) };
+    let unknown = match asked.await {
+        Ok(unknown) => unknown,
+        Err(error) => return tracing::warn!("whether GitHub knows the approvers could not be asked: {error}"),
+    };
+    for approver in unknown {
+        let kind = match approver {
+            Approver::User(_) => "no account",
+            Approver::Team { .. } => "no team",
+        };
+        let note =
+            format!("GitHub has {kind} {approver}: correct the input `approvers`, for no approval can be theirs");
+        tracing::warn!("{note}");
+        report.notes.push(note);
+    }
+}
+
 /// Tells on a pull request that is planned what will be asked before it is applied, and what it
 /// has by now. The plan does not depend on it: a failure is logged only.
-pub(super) async fn announce(session: &Session, flags: &Gate, target: &Target, record: &Record, report: &mut Report) {
+pub(super) async fn announce(session: &Session, policy: &Policy, record: &Record, report: &mut Report) {
     let (Some(&number), Some(head)) = (report.pull_requests.first(), report.head_sha.clone()) else { return };
     let found = async {
-        let policy = policy(flags, target)?;
-        let found = session.github()?.reviews_of(&session.repository()?, number, &head).await?;
-        Ok::<_, Error>(found.map(|found| (standing(&policy, &found), policy)))
+        let found = session.github()?.reviews_of(&session.repository()?, policy, (number, &head)).await?;
+        Ok::<_, Error>(found.map(|(mut found, memberships)| {
+            record.pushers().iter().for_each(|pusher| found.pushers.add(pusher));
+            standing(policy, &found, &memberships)
+        }))
     };
     match found.await {
-        Ok(Some(((tally, reasons), policy))) => {
+        Ok(Some((tally, reasons))) => {
             let branch = match session.host.run().map(|run| &run.event) {
                 Some(Event::PullRequest(event)) => event.base_ref.as_str(),
                 _ => "its base",
             };
-            let notes = older_than_plan(&tally, record).into_iter().map(Sentence::from).collect();
+            let older = older_than_plan(&tally, record).into_iter().map(Sentence::from);
+            let notes = older.chain(tally.notes.iter().cloned()).collect();
             // What a run's environment demands is asked of that run, and not told by now.
             report.approved = Some(reasons.is_empty() && policy.environment.is_none());
-            report.gate = Some(GateView { notes, ..announced(&policy, &tally, &reasons, branch) });
+            report.gate = Some(GateView { notes, ..announced(policy, &tally, &reasons, branch) });
         }
         Ok(None) => {}
         Err(error) => tracing::warn!("how far the approvals are could not be told: {error}"),
@@ -397,6 +447,7 @@ mod tests {
             not_counted: Vec::new(),
             changes_requested_by: Vec::new(),
             who_could: "anybody but octocat".to_owned(),
+            notes: Vec::new(),
         };
         let had = u32::try_from(by.len()).unwrap();
         let mut reasons = Vec::new();
@@ -411,6 +462,8 @@ mod tests {
                 had,
                 not_counted: Vec::new(),
                 who_could: tally.who_could.clone(),
+                is_pusher_unknown: false,
+                is_alone: false,
             });
         }
         let policy = Policy {

@@ -205,7 +205,7 @@ pub(super) async fn announce(
         Err(error) => return tracing::warn!("what is merged and not applied yet could not be told: {error}"),
     };
     for Pending { number, pull_request, .. } in &earlier.pending {
-        let (tally, _) = standing(policy, pull_request);
+        let (tally, _) = standing(policy, pull_request, &[]);
         let (had, needed) = (tally.counted.len(), policy.required_approvals);
         let s = if needed == 1 { "" } else { "s" };
         let words = format!(

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::github::{Landing, MergeGroup, PullRequestDetails};
 use crate::shell::runner::{Event, Run, variable};
-use stategate_core::approval::{Need, need};
+use stategate_core::approval::{Need, Policy, need};
 use stategate_core::comment::Phase;
 use stategate_core::lock_info::Operation;
 
@@ -27,9 +27,11 @@ pub(super) async fn run(command: PlanCommand) -> Result<(), Error> {
 }
 
 async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> Result<(), Error> {
-    if let Some(run) = session.host.run()
-        && let Some(why) = place(run, command, report)?
-    {
+    let policy = gate::policy(&command.gate, &command.target);
+    // Where it is told is known before what is wrong with the input is.
+    let place = session.host.run().map(|run| place(run, command, report)).transpose();
+    let policy = policy?;
+    if let Some(why) = place?.flatten() {
         tracing::warn!("{why}");
         report.notes.push(why);
         report.phase = Phase::Skipped;
@@ -59,7 +61,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     match (planned, released) {
         // The plan is as good as any, and told as such before the lock that is left.
         (Ok((identity, plan_file)), released @ (Ok(()) | Err(Error::LockNotReleased { .. }))) => {
-            let told = tell(session, command, &root, &code, &plan_file, &identity, (&group, named), report).await;
+            let told = tell(session, &policy, &root, &code, &plan_file, &identity, (&group, named), report).await;
             locking::both(told, released, report)
         }
         (planned, released) => locking::both(planned.map(drop), released, report),
@@ -70,7 +72,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
 #[expect(clippy::too_many_arguments, reason = "all that is known by then")]
 async fn tell(
     session: &Session,
-    command: &PlanCommand,
+    policy: &Policy,
     root: &Root,
     code: &Code,
     plan_file: &PlanFile,
@@ -92,6 +94,9 @@ async fn tell(
     }
     if report.head_sha.is_some() {
         review::store(&root.bucket, &record).await?;
+    }
+    if matches!(session.host.run().map(|run| &run.event), Some(Event::PullRequest(_))) {
+        gate::tell_unknown_approvers(session, policy, report).await;
     }
     if !matches!(report.plan.as_ref().map(need), Some(Need::Approval { .. })) {
         return Ok(());
@@ -122,12 +127,11 @@ async fn tell(
                 Event::PullRequest(event) => event.base_ref.clone(),
                 _ => checked_out.map(|named| named.base_branch).unwrap_or_default(),
             };
-            let policy = gate::policy(&command.gate, &command.target)?;
             // Listed once for both who look there.
             let keys = root.bucket.list(root.bucket.backend().place().all()).await?;
             let line = Line { branch: base, from: None, most: MOST_FOR_PLAN, keys: Some(keys) };
-            pending::announce(session, &root.bucket, &line, (&record, code.covered(), &policy), report).await;
-            gate::announce(session, &command.gate, &command.target, &record, report).await;
+            pending::announce(session, &root.bucket, &line, (&record, code.covered(), policy), report).await;
+            gate::announce(session, policy, &record, report).await;
             review::tell_overlaps(session, &root.bucket, (&record, &line.keys.unwrap_or_default()), report).await;
         }
         _ => {}

@@ -156,7 +156,9 @@ impl<'a> Step<'a> {
         let github = &self.world.github;
         let Event { name, sha, head_ref, actor, .. } = &self.event;
         let branch = if head_ref.is_empty() { "main" } else { head_ref };
-        let run = self.rerun.unwrap_or_else(|| github.start_run(self.command, name, sha, branch, actor));
+        // A run for a pull request belongs to its head, not to the test merge that it checks out.
+        let head = self.event.payload["pull_request"]["head"]["sha"].as_str().unwrap_or(sha);
+        let run = self.rerun.unwrap_or_else(|| github.start_run(self.command, name, head, branch, actor));
         let attempt = if self.rerun.is_some() { github.rerun(run, actor) } else { 1 };
         let token = self.token.clone().unwrap_or_else(|| github.workflow_token(WORKFLOW_PERMISSIONS));
 

@@ -68,14 +68,15 @@ fn a_plan_and_an_apply_ask_for_little() {
         [&lock[..], &["GET list", "GET lock", "GET record", "GET state"], &put, &["PUT record"]].concat()
     );
     let comments = "/repos/acme/infra/issues/42/comments";
-    let expected =
-        ["POST /graphql".to_owned(), format!("GET {comments}"), format!("POST {comments}"), format!("GET {comments}")];
+    let gate = ["POST /graphql".to_owned(), "GET /repos/acme/infra/activity".to_owned()];
+    let comment = [format!("GET {comments}"), format!("POST {comments}"), format!("GET {comments}")];
+    let expected = [&gate[..], &comment].concat();
     assert_eq!(plan.1, expected);
     // The lock is read just before the apply and just after it; the list looks for the last apply and
     // for records of what is merged and not applied yet.
     let reads = ["GET list", "GET lock", "GET lock", "GET lock", "GET record", "GET state", "PUT audit"];
     assert_eq!(apply.0, [&lock[..], &reads, &put].concat());
-    // The gate is asked three times, with two requests each: before the lock, before the comment says
+    // The gate is asked three times, with three requests each: before the lock, before the comment says
     // that it is applied, and after that.
-    assert_eq!(apply.1.len(), 10, "{:#?}", apply.1);
+    assert_eq!(apply.1.len(), 13, "{:#?}", apply.1);
 }

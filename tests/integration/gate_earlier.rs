@@ -198,7 +198,11 @@ fn when_it_is_too_far_back_to_be_found() {
     let (world, web) = with_a_refused_one();
     pushes(&world, 250);
     let (queue, push) = on_top(&world);
-    let told = ["the last apply of this state is so far back on main", "--required-approvals 0"];
+    let told = [
+        "the last apply of this state is so far back on main",
+        "gh pr list --repo acme/infra --base main --state merged",
+        "--require-environment-approval",
+    ];
     Step::apply(&world, &push).refused_and_told(&[queue], 11, &told);
     world.approve(web);
     Step::apply(&world, &push).refused_and_told(&[queue], 11, &told);

@@ -4,8 +4,10 @@ use serde::Deserialize;
 
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
+use super::pushers::PushedTo;
 use stategate_core::approval::{
-    Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest, memberships_to_ask,
+    Arrival, BranchFacts, Commit, Facts, Membership, Origin, Policy, PullRequest, memberships_of, memberships_to_ask,
+    pushes_to_ask,
 };
 
 /// How many commits of one push are walked back; more are refused by the gate as a broken line.
@@ -31,6 +33,14 @@ pub struct Wanted {
     pub run_id: Option<u64>,
 }
 
+fn pushed_to(pull_request: &PullRequest) -> PushedTo<'_> {
+    PushedTo {
+        repository: pull_request.head_repository.as_deref(),
+        branch: &pull_request.head_branch,
+        sha: &pull_request.head,
+    }
+}
+
 impl GitHub {
     /// Gathers everything that the gate looks at.
     ///
@@ -51,6 +61,11 @@ impl GitHub {
             environment,
             memberships: Vec::new(),
         };
+        let asked: Vec<PullRequest> = pushes_to_ask(policy, &facts).into_iter().cloned().collect();
+        for pull_request in asked {
+            let answers = self.push_answers(repository, pushed_to(&pull_request)).await?;
+            facts.answer_push(pull_request.number, &answers);
+        }
         for (org, slug, login) in memberships_to_ask(policy, &facts) {
             let answer = self.membership(&org, &slug, &login).await?;
             facts.memberships.push(Membership { org, slug, login, answer });
@@ -152,8 +167,8 @@ impl GitHub {
         Ok(commits)
     }
 
-    /// An open pull request and its reviews, found by its head commit; `None` when GitHub's index
-    /// does not know it yet.
+    /// An open pull request and its reviews, found by its head commit, and who is in the teams that
+    /// decide about them; `None` when GitHub's index does not know it yet.
     ///
     /// # Errors
     ///
@@ -161,12 +176,23 @@ impl GitHub {
     pub async fn reviews_of(
         &self,
         repository: &Repository,
-        number: u64,
-        head_sha: &str,
-    ) -> Result<Option<PullRequest>, GitHubError> {
+        policy: &Policy,
+        (number, head_sha): (u64, &str),
+    ) -> Result<Option<(PullRequest, Vec<Membership>)>, GitHubError> {
         let commit = self.commit(repository, head_sha).await?;
         let pull_requests = commit.map(|commit| commit.pull_requests).unwrap_or_default();
-        Ok(pull_requests.into_iter().find(|pr| pr.number == number && pr.head == head_sha))
+        let found = pull_requests.into_iter().find(|pr| pr.number == number && pr.head == head_sha);
+        let Some(mut pull_request) = found else { return Ok(None) };
+        if policy.required_approvals > 0 {
+            let answers = self.push_answers(repository, pushed_to(&pull_request)).await?;
+            pull_request.pushers.answered(&answers);
+        }
+        let mut memberships = Vec::new();
+        for (org, slug, login) in memberships_of(policy, &pull_request, &[]) {
+            let answer = self.membership(&org, &slug, &login).await?;
+            memberships.push(Membership { org, slug, login, answer });
+        }
+        Ok(Some((pull_request, memberships)))
     }
 
     /// The newest commit of a branch; `None` when there is no such branch.

@@ -224,7 +224,7 @@ impl GitHub {
         parse(&call, &self.send(call).await?.body)
     }
 
-    /// Gets all pages of a list; `path` has no query yet, and `list` takes the items from a page.
+    /// Gets all pages of a list; `list` takes the items from a page.
     pub(super) async fn get_all<P: DeserializeOwned, T>(
         &self,
         path: &str,
@@ -232,10 +232,11 @@ impl GitHub {
         list: impl Fn(P) -> Vec<T>,
     ) -> Result<Vec<T>, GitHubError> {
         let mut all = Vec::new();
+        let and = if path.contains('?') { '&' } else { '?' };
         // Ten thousand is more than GitHub keeps of anything we list; it ends a server that
         // promises further pages for ever.
         for page in 1..=100 {
-            let path = format!("{path}?per_page=100&page={page}");
+            let path = format!("{path}{and}per_page=100&page={page}");
             let call = Call { method: Method::Get, path: &path, body: None, needs };
             let answer = self.send(call).await?;
             let items = list(parse(&call, &answer.body)?);
@@ -256,10 +257,7 @@ impl GitHub {
         needs: &str,
         may_fail: &[&str],
     ) -> Result<T, GitHubError> {
-        let body = serde_json::json!({ "query": query, "variables": variables });
-        let call = Call { method: Method::GraphQl, path: self.graphql_url.path(), body: Some(&body), needs };
-        let answer = self.send(call).await?;
-        let reply: GraphQlReply = parse(&call, &answer.body)?;
+        let reply = self.graphql_reply(query, variables, needs).await?;
         let fatal = reply
             .errors
             .iter()
@@ -272,6 +270,18 @@ impl GitHub {
             path: self.graphql_url.path().to_owned(),
             why: error.to_string(),
         })
+    }
+
+    /// Asks GraphQL, and leaves it to the caller what each error means.
+    pub(super) async fn graphql_reply(
+        &self,
+        query: &str,
+        variables: Value,
+        needs: &str,
+    ) -> Result<GraphQlReply, GitHubError> {
+        let body = serde_json::json!({ "query": query, "variables": variables });
+        let call = Call { method: Method::GraphQl, path: self.graphql_url.path(), body: Some(&body), needs };
+        parse(&call, &self.send(call).await?.body)
     }
 
     /// Sends a request until it has an answer that sending it again would not better. Only what
@@ -344,7 +354,7 @@ impl GitHub {
 #[derive(Deserialize)]
 pub(super) struct GraphQlReply {
     #[serde(default)]
-    data: Value,
+    pub(super) data: Value,
     #[serde(default)]
     pub(super) errors: Vec<GraphQlError>,
 }
@@ -356,5 +366,5 @@ pub(super) struct GraphQlError {
     #[serde(default)]
     pub(super) r#type: Option<String>,
     #[serde(default)]
-    path: Vec<Value>,
+    pub(super) path: Vec<Value>,
 }

@@ -6,17 +6,23 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{GitHub, Repository};
+use super::connection::{Connection, unreadable};
 use super::error::GitHubError;
-use stategate_core::approval::{Actor, ActorKind, Commit, PullRequest, Review, ReviewState};
+use stategate_core::approval::{
+    Actor, ActorKind, BaseChange, Commit, CommitWord, Dismissal, PullRequest, Pushers, Review, ReviewState,
+};
 
 const NEEDS: &str = "pull-requests: read";
 
-/// Who pushed a commit, as far as the commit tells: its committer, or its author where that is
-/// GitHub's own account, which commits what people do on its pages (an edit, "Update branch").
-pub(super) fn pusher(committer: Option<String>, author: Option<String>) -> Option<String> {
-    if committer.as_deref() == Some("web-flow") { author } else { committer }
-}
+/// What is not shown, in words.
+const REVIEWS: &str = "a pull request's reviews";
 
+/// However many pages of reviews a pull request has; it ends a server that promises further pages for
+/// ever.
+const MOST_PAGES: usize = 100;
+
+/// The gate's question. GitHub charges for what could be in an answer (each pull request, times its
+/// reviews), so the pages of reviews are small; most pull requests fill none.
 pub(super) const APPROVAL: &str =
     "query Approval($owner: String!, $repo: String!, $sha: GitObjectID!, $after: String) {
   rateLimit { cost remaining resetAt }
@@ -25,25 +31,46 @@ pub(super) const APPROVAL: &str =
     object(oid: $sha) {
       ... on Commit {
         oid
-        parents(first: 2) { nodes { oid } }
-        associatedPullRequests(first: 10) {
+        parents(first: 100) { pageInfo { hasNextPage endCursor } nodes { oid } }
+        associatedPullRequests(first: 100) {
+          pageInfo { hasNextPage endCursor }
           nodes {
-            number url state merged mergedAt baseRefName headRefName headRefOid isCrossRepository
+            number url merged baseRefName headRefName headRefOid isCrossRepository
             baseRepository { nameWithOwner }
+            headRepository { nameWithOwner }
             mergeCommit { oid }
             author { __typename login }
             mergedBy { __typename login }
-            reviewDecision
             commits(last: 1) {
-              nodes { commit { author { user { login } } committer { user { login } } } }
-            }
-            latestOpinionatedReviews(first: 100, after: $after, writersOnly: true) {
               pageInfo { hasNextPage endCursor }
               nodes {
-                state submittedAt authorAssociation authorCanPushToRepository
+                commit {
+                  oid
+                  author { user { login } }
+                  committer { user { login } }
+                  signature { wasSignedByGitHub }
+                }
+              }
+            }
+            timelineItems(first: 100, itemTypes: [BASE_REF_CHANGED_EVENT, REVIEW_DISMISSED_EVENT]) {
+              pageInfo { hasNextPage endCursor }
+              nodes {
+                __typename
+                ... on BaseRefChangedEvent { createdAt previousRefName }
+                ... on ReviewDismissedEvent {
+                  previousReviewState
+                  actor { __typename login }
+                  review { author { __typename login } }
+                }
+              }
+            }
+            latestOpinionatedReviews(first: 10, after: $after, writersOnly: true) {
+              pageInfo { hasNextPage endCursor }
+              nodes {
+                state submittedAt authorCanPushToRepository
                 author { __typename login }
                 commit { oid }
-                onBehalfOf(first: 5) { nodes { combinedSlug } }
+                onBehalfOf(first: 20) { pageInfo { hasNextPage endCursor } nodes { combinedSlug } }
               }
             }
           }
@@ -75,33 +102,38 @@ impl GitHub {
             return Ok(None);
         };
         let mut pull_requests = Vec::new();
-        for wire in present(first.associated_pull_requests.nodes) {
-            let (number, mut page) = (wire.number, wire.latest_opinionated_reviews.page_info());
-            let mut pull_request = PullRequest::from(wire);
+        for mut wire in first.associated_pull_requests.all("a commit's pull requests")? {
+            let (mut reviews, mut page) = std::mem::take(&mut wire.latest_opinionated_reviews).page(REVIEWS)?;
+            let mut pages = 1;
             // The query has one cursor for all pull requests: for one with further pages, the
             // others' answers are left out.
             while let Some(after) = page {
-                let further = self
-                    .approval_page(repository, sha, Some(&after))
-                    .await?
-                    .and_then(|commit| {
-                        present(commit.associated_pull_requests.nodes).into_iter().find(|pr| pr.number == number)
-                    })
-                    .ok_or_else(|| unreadable("a further page of reviews is missing"))?;
-                page = further.latest_opinionated_reviews.page_info();
-                if page.as_deref() == Some(after.as_str()) {
+                let further = self.further_reviews(repository, sha, &after, wire.number).await?;
+                pages += 1;
+                if further.1.as_deref() == Some(after.as_str()) || pages > MOST_PAGES {
                     return Err(unreadable("the pages of reviews do not end"));
                 }
-                let reviews = present(further.latest_opinionated_reviews.nodes);
-                pull_request.reviews.extend(reviews.into_iter().map(Review::from));
+                reviews.extend(further.0);
+                page = further.1;
             }
-            pull_requests.push(pull_request);
+            pull_requests.push(pull_request(wire, reviews)?);
         }
-        Ok(Some(Commit {
-            sha: first.oid,
-            parents: present(first.parents.nodes).into_iter().map(|parent| parent.oid).collect(),
-            pull_requests,
-        }))
+        let parents = first.parents.all("a commit's parents")?.into_iter().map(|parent| parent.oid).collect();
+        Ok(Some(Commit { sha: first.oid, parents, pull_requests }))
+    }
+
+    async fn further_reviews(
+        &self,
+        repository: &Repository,
+        sha: &str,
+        after: &str,
+        number: u64,
+    ) -> Result<(Vec<WireReview>, Option<String>), GitHubError> {
+        let missing = || unreadable("a further page of reviews is missing");
+        let commit = self.approval_page(repository, sha, Some(after)).await?.ok_or_else(missing)?;
+        let pull_requests = commit.associated_pull_requests.all("a commit's pull requests")?;
+        let found = pull_requests.into_iter().find(|pr| pr.number == number).ok_or_else(missing)?;
+        found.latest_opinionated_reviews.page(REVIEWS)
     }
 
     /// The newest commit of the branch, as the answer about one of its commits tells it; `None` when
@@ -139,9 +171,9 @@ impl GitHub {
             "sha": sha,
             "after": after,
         });
-        // A job's token may not see an organisation's teams; the membership is asked for where it
-        // matters.
-        let reply: Reply = self.graphql(APPROVAL, variables, NEEDS, &["onBehalfOf"]).await?;
+        // Where something in it failed, such as teams that this token may not see, what it belongs to
+        // may be left out, so REST is asked; it asks for memberships where they matter.
+        let reply: Reply = self.graphql(APPROVAL, variables, NEEDS, &[]).await?;
         reply.repository.ok_or_else(|| GitHubError::NotFound {
             method: "POST",
             path: "graphql".to_owned(),
@@ -149,15 +181,6 @@ impl GitHub {
             message: "there is no such repository".to_owned(),
         })
     }
-}
-
-pub(super) fn unreadable(why: &str) -> GitHubError {
-    GitHubError::Unreadable { method: "POST", path: "graphql".to_owned(), why: why.to_owned() }
-}
-
-/// Lists in GraphQL may hold `null` where something is hidden.
-pub(super) fn present<T>(nodes: Option<Vec<Option<T>>>) -> Vec<T> {
-    nodes.unwrap_or_default().into_iter().flatten().collect()
 }
 
 #[derive(Deserialize)]
@@ -192,38 +215,8 @@ struct WireTarget {
 #[derive(Default)]
 struct WireCommit {
     oid: String,
-    parents: Nodes<WireOid>,
-    associated_pull_requests: Nodes<WirePullRequest>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Nodes<T> {
-    #[serde(default = "Option::default")]
-    pub(super) nodes: Option<Vec<Option<T>>>,
-    #[serde(default)]
-    page_info: Option<PageInfo>,
-}
-
-impl<T> Default for Nodes<T> {
-    fn default() -> Self {
-        Self { nodes: None, page_info: None }
-    }
-}
-
-impl<T> Nodes<T> {
-    /// Where the next page starts, when there is one.
-    fn page_info(&self) -> Option<String> {
-        let info = self.page_info.as_ref()?;
-        info.end_cursor.clone().filter(|_| info.has_next_page)
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct PageInfo {
-    has_next_page: bool,
-    end_cursor: Option<String>,
+    parents: Connection<WireOid>,
+    associated_pull_requests: Connection<WirePullRequest>,
 }
 
 #[derive(Deserialize)]
@@ -265,13 +258,17 @@ struct WirePullRequest {
     #[serde(default)]
     is_cross_repository: bool,
     base_repository: Option<WireName>,
+    #[serde(default)]
+    head_repository: Option<WireName>,
     merge_commit: Option<WireOid>,
     author: Option<WireActor>,
     merged_by: Option<WireActor>,
     #[serde(default)]
-    commits: Nodes<WirePullRequestCommit>,
+    commits: Connection<WirePullRequestCommit>,
     #[serde(default)]
-    latest_opinionated_reviews: Nodes<WireReview>,
+    timeline_items: Connection<WireEvent>,
+    #[serde(default)]
+    latest_opinionated_reviews: Connection<WireReview>,
 }
 
 #[derive(Deserialize)]
@@ -287,10 +284,43 @@ struct WirePullRequestCommit {
 
 #[derive(Deserialize)]
 struct WireHead {
+    oid: String,
+    #[serde(default)]
+    signature: Option<WireSignature>,
     #[serde(default)]
     author: Option<WirePerson>,
     #[serde(default)]
     committer: Option<WirePerson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSignature {
+    #[serde(default)]
+    was_signed_by_git_hub: bool,
+}
+
+/// One of the two kinds of events that are asked for.
+#[derive(Deserialize)]
+#[serde(tag = "__typename", rename_all_fields = "camelCase")]
+enum WireEvent {
+    BaseRefChangedEvent {
+        created_at: Timestamp,
+        previous_ref_name: String,
+    },
+    ReviewDismissedEvent {
+        previous_review_state: String,
+        #[serde(default)]
+        actor: Option<WireActor>,
+        #[serde(default)]
+        review: Option<WireDismissed>,
+    },
+}
+
+#[derive(Deserialize)]
+struct WireDismissed {
+    #[serde(default)]
+    author: Option<WireActor>,
 }
 
 #[derive(Deserialize)]
@@ -313,7 +343,7 @@ struct WireReview {
     author: Option<WireActor>,
     commit: Option<WireOid>,
     #[serde(default)]
-    on_behalf_of: Option<Nodes<WireTeam>>,
+    on_behalf_of: Connection<WireTeam>,
 }
 
 #[derive(Deserialize)]
@@ -322,46 +352,61 @@ struct WireTeam {
     combined_slug: String,
 }
 
-impl From<WirePullRequest> for PullRequest {
-    fn from(wire: WirePullRequest) -> Self {
-        Self {
-            number: wire.number,
-            url: wire.url,
-            merged: wire.merged,
-            base_repository: wire.base_repository.map(|name| name.name_with_owner),
-            base_branch: wire.base_ref_name,
-            head_branch: wire.head_ref_name,
-            head: wire.head_ref_oid,
-            from_fork: wire.is_cross_repository,
-            merge_commit: wire.merge_commit.map(|commit| commit.oid),
-            author: wire.author.map(Actor::from),
-            merged_by: wire.merged_by.map(Actor::from),
-            last_pushers: present(wire.commits.nodes)
-                .into_iter()
-                .filter_map(|node| {
-                    let login = |person: Option<WirePerson>| Some(person?.user?.login);
-                    pusher(login(node.commit.committer), login(node.commit.author))
-                })
-                .collect(),
-            reviews: present(wire.latest_opinionated_reviews.nodes).into_iter().map(Review::from).collect(),
-            same_content: Vec::new(),
-            brings_nothing: false,
+fn pull_request(wire: WirePullRequest, reviews: Vec<WireReview>) -> Result<PullRequest, GitHubError> {
+    let (mut base_changes, mut dismissals) = (Vec::new(), Vec::new());
+    for event in wire.timeline_items.all("a pull request's events")? {
+        match event {
+            WireEvent::BaseRefChangedEvent { created_at, previous_ref_name } => {
+                base_changes.push(BaseChange { at: created_at, from: Some(previous_ref_name) });
+            }
+            WireEvent::ReviewDismissedEvent { previous_review_state, actor, review } => {
+                if ReviewState::from_word(&previous_review_state) == ReviewState::ChangesRequested {
+                    let reviewer = review.and_then(|review| review.author).map(|author| author.login);
+                    dismissals.push(Dismissal { reviewer, by: actor.map(|actor| actor.login) });
+                }
+            }
         }
     }
+    // Of many commits GitHub lists only some: the last one must be the head.
+    let mut commits = wire.commits.all("a pull request's commits")?;
+    let head = commits.pop().filter(|last| last.commit.oid == wire.head_ref_oid);
+    let head = head.ok_or_else(|| unreadable("a pull request's last commit is not shown"))?.commit;
+    let login = |person: Option<WirePerson>| Some(person?.user?.login);
+    let word = CommitWord {
+        committer: login(head.committer),
+        author: login(head.author),
+        signed_by_github: head.signature.is_some_and(|signature| signature.was_signed_by_git_hub),
+    };
+    Ok(PullRequest {
+        number: wire.number,
+        url: wire.url,
+        merged: wire.merged,
+        base_repository: wire.base_repository.map(|name| name.name_with_owner),
+        base_branch: wire.base_ref_name,
+        head_repository: wire.head_repository.map(|name| name.name_with_owner),
+        head_branch: wire.head_ref_name,
+        head: wire.head_ref_oid,
+        from_fork: wire.is_cross_repository,
+        merge_commit: wire.merge_commit.map(|commit| commit.oid),
+        author: wire.author.map(Actor::from),
+        merged_by: wire.merged_by.map(Actor::from),
+        pushers: Pushers::by_commit(&word),
+        reviews: reviews.into_iter().map(review).collect::<Result<_, _>>()?,
+        same_content: Vec::new(),
+        brings_nothing: false,
+        base_changes,
+        dismissals,
+    })
 }
 
-impl From<WireReview> for Review {
-    fn from(wire: WireReview) -> Self {
-        Self {
-            author: wire.author.map(Actor::from),
-            state: ReviewState::from_word(&wire.state),
-            commit: wire.commit.map(|commit| commit.oid),
-            can_write: wire.author_can_push_to_repository,
-            submitted_at: wire.submitted_at,
-            on_behalf_of: present(wire.on_behalf_of.and_then(|teams| teams.nodes))
-                .into_iter()
-                .map(|team| team.combined_slug)
-                .collect(),
-        }
-    }
+fn review(wire: WireReview) -> Result<Review, GitHubError> {
+    let teams = wire.on_behalf_of.all("a review's teams")?;
+    Ok(Review {
+        author: wire.author.map(Actor::from),
+        state: ReviewState::from_word(&wire.state),
+        commit: wire.commit.map(|commit| commit.oid),
+        can_write: wire.author_can_push_to_repository,
+        submitted_at: wire.submitted_at,
+        on_behalf_of: teams.into_iter().map(|team| team.combined_slug).collect(),
+    })
 }

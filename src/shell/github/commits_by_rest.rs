@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
 use super::people::{Permission, WirePullRequest, WireUser, actor};
-use stategate_core::approval::{Commit, PullRequest, Review, ReviewState};
+use stategate_core::approval::{BaseChange, Commit, Dismissal, PullRequest, Pushers, Review, ReviewState};
 
 const NEEDS: &str = "pull-requests: read";
 
@@ -33,6 +33,8 @@ struct WireNumber {
 #[derive(Deserialize)]
 struct WireReview {
     #[serde(default)]
+    id: u64,
+    #[serde(default)]
     user: Option<WireUser>,
     #[serde(default)]
     state: String,
@@ -40,6 +42,26 @@ struct WireReview {
     commit_id: Option<String>,
     #[serde(default)]
     submitted_at: Option<Timestamp>,
+}
+
+/// What happened to a pull request. Only here, and not in its timeline, REST tells of a changed base
+/// branch: <https://docs.github.com/en/rest/using-the-rest-api/issue-event-types#base_ref_changed>.
+#[derive(Deserialize)]
+struct WireEvent {
+    event: String,
+    created_at: Timestamp,
+    #[serde(default)]
+    actor: Option<WireUser>,
+    #[serde(default)]
+    dismissed_review: Option<WireDismissed>,
+}
+
+#[derive(Deserialize)]
+struct WireDismissed {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    review_id: u64,
 }
 
 impl GitHub {
@@ -59,8 +81,11 @@ impl GitHub {
     async fn pull_request_by_rest(&self, repository: &Repository, number: u64) -> Result<PullRequest, GitHubError> {
         let path = format!("{}/pulls/{number}", repository.path());
         let wire: WirePullRequest = self.get(&path, NEEDS).await?;
-        let last_pushers = self.pusher(repository, &wire.head.sha).await?.into_iter().collect();
+        let by_commit = self.commit_word(repository, &wire.head.sha).await?;
         let reviews: Vec<WireReview> = self.get_all(&format!("{path}/reviews"), NEEDS, |page| page).await?;
+        let path = format!("{}/issues/{number}/events", repository.path());
+        let events: Vec<WireEvent> = self.get_all(&path, NEEDS, |page| page).await?;
+        let (base_changes, dismissals) = base_changes_and_dismissals(events, &reviews);
         let mut may: BTreeMap<String, Permission> = BTreeMap::new();
         for user in reviews.iter().filter_map(|review| review.user.as_ref()) {
             if !may.contains_key(&user.login) {
@@ -88,12 +113,35 @@ impl GitHub {
             base_branch: wire.base.r#ref,
             head_branch: wire.head.r#ref,
             head: wire.head.sha,
+            head_repository: wire.head.repo.map(|repo| repo.full_name),
             author: wire.user.map(actor),
             merged_by: wire.merged_by.map(actor),
-            last_pushers,
+            pushers: Pushers::by_commit(&by_commit),
+            base_changes,
+            dismissals,
             reviews: reviews.into_iter().map(review).collect(),
             same_content: Vec::new(),
             brings_nothing: false,
         })
     }
+}
+
+fn base_changes_and_dismissals(events: Vec<WireEvent>, reviews: &[WireReview]) -> (Vec<BaseChange>, Vec<Dismissal>) {
+    let author_of = |id: u64| {
+        let review = reviews.iter().find(|review| review.id == id && id != 0);
+        review.and_then(|review| review.user.as_ref()).map(|user| user.login.clone())
+    };
+    let (mut base_changes, mut dismissals) = (Vec::new(), Vec::new());
+    for WireEvent { event, created_at, actor, dismissed_review } in events {
+        match (event.as_str(), dismissed_review) {
+            // From which branch, REST does not say.
+            ("base_ref_changed", _) => base_changes.push(BaseChange { at: created_at, from: None }),
+            ("review_dismissed", Some(dismissed)) if dismissed.state.eq_ignore_ascii_case("changes_requested") => {
+                dismissals
+                    .push(Dismissal { reviewer: author_of(dismissed.review_id), by: actor.map(|actor| actor.login) });
+            }
+            _ => {}
+        }
+    }
+    (base_changes, dismissals)
 }

@@ -1,6 +1,7 @@
 //! How an environment is protected, and who let this run in.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::client::{GitHub, Repository, segment};
 use super::error::GitHubError;
@@ -13,6 +14,9 @@ const NEEDS: &str = "actions: read";
 struct WireEnvironment {
     #[serde(default)]
     protection_rules: Vec<WireRule>,
+    /// `null` lets every branch in.
+    #[serde(default)]
+    deployment_branch_policy: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -75,17 +79,21 @@ impl GitHub {
         name: &str,
         run_id: Option<u64>,
     ) -> Result<EnvironmentFacts, GitHubError> {
+        let (protection, lets_every_branch_in) = self.protection(repository, name).await?;
         let mut facts = EnvironmentFacts {
             name: name.to_owned(),
-            protection: self.protection(repository, name).await?,
+            protection,
             approvals: Vec::new(),
             started_by: Vec::new(),
+            actor: None,
+            lets_every_branch_in,
         };
         if let (EnvironmentProtection::Reviewers(_), Some(run_id)) = (&facts.protection, run_id) {
             let path = format!("{}/actions/runs/{run_id}", repository.path());
             let run: WireRun = self.get(&path, NEEDS).await?;
-            facts.started_by =
-                [run.actor, run.triggering_actor].into_iter().filter_map(|user| Some(user?.login)).collect();
+            facts.actor = run.actor.map(actor);
+            let triggered_by = run.triggering_actor.map(|user| user.login);
+            facts.started_by = facts.actor.iter().map(|actor| actor.login.clone()).chain(triggered_by).collect();
             facts.started_by.dedup();
             let path = format!("{path}/approvals");
             let approvals: Vec<WireApproval> = self.get(&path, NEEDS).await?;
@@ -94,20 +102,22 @@ impl GitHub {
         Ok(facts)
     }
 
-    async fn protection(&self, repository: &Repository, name: &str) -> Result<EnvironmentProtection, GitHubError> {
+    /// How the environment is protected, and whether runs of every branch get in.
+    async fn protection(
+        &self,
+        repository: &Repository,
+        name: &str,
+    ) -> Result<(EnvironmentProtection, bool), GitHubError> {
         let path = format!("{}/environments/{}", repository.path(), segment(name));
         match self.get::<WireEnvironment>(&path, NEEDS).await {
-            Ok(environment) => Ok(EnvironmentProtection::Reviewers(
-                environment
-                    .protection_rules
-                    .into_iter()
-                    .filter(|rule| rule.r#type == "required_reviewers")
-                    .flat_map(|rule| rule.reviewers)
-                    .filter_map(reviewer)
-                    .collect(),
-            )),
-            Err(error) if error.is_not_found() => Ok(EnvironmentProtection::Missing),
-            Err(error) if error.is_not_told() => Ok(EnvironmentProtection::NotTold { why: error.to_string() }),
+            Ok(environment) => {
+                let rules = environment.protection_rules.into_iter().filter(|rule| rule.r#type == "required_reviewers");
+                let reviewers = rules.flat_map(|rule| rule.reviewers).filter_map(reviewer).collect();
+                let lets_every_branch_in = environment.deployment_branch_policy.is_none();
+                Ok((EnvironmentProtection::Reviewers(reviewers), lets_every_branch_in))
+            }
+            Err(error) if error.is_not_found() => Ok((EnvironmentProtection::Missing, false)),
+            Err(error) if error.is_not_told() => Ok((EnvironmentProtection::NotTold { why: error.to_string() }, false)),
             Err(error) => Err(error),
         }
     }

@@ -6,13 +6,16 @@
 
 mod answer;
 mod approvals;
+mod approvers;
 mod client;
 mod comments;
 mod commits;
 mod commits_by_rest;
+mod connection;
 mod environments;
 mod error;
 mod people;
+mod pushers;
 mod queue;
 mod runs;
 mod transport;
@@ -22,6 +25,7 @@ pub use client::{Connection, GitHub, Pauses, Repository};
 pub use comments::{Comment, CommentRef};
 pub use error::GitHubError;
 pub use people::{OpenPullRequest, Permission, PullRequestDetails};
+pub use pushers::PushedTo;
 pub use queue::{Landing, MergeGroup};
 pub use runs::RunAttempt;
 

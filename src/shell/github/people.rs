@@ -3,7 +3,6 @@
 use serde::Deserialize;
 
 use super::client::{GitHub, Repository, segment};
-use super::commits::pusher;
 use super::error::GitHubError;
 use stategate_core::approval::{Actor, ActorKind, MembershipAnswer};
 use stategate_core::record::Files;
@@ -171,25 +170,6 @@ impl GitHub {
             Err(error) if error.is_not_told() => Ok(MembershipAnswer::NotTold { why: error.to_string() }),
             Err(error) => Err(error),
         }
-    }
-
-    /// Who pushed a commit, as far as the commit tells.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such commit, or GitHub cannot be asked.
-    pub async fn pusher(&self, repository: &Repository, sha: &str) -> Result<Option<String>, GitHubError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            #[serde(default)]
-            author: Option<WireUser>,
-            #[serde(default)]
-            committer: Option<WireUser>,
-        }
-        let path = format!("{}/commits/{}", repository.path(), segment(sha));
-        let found: Wire = self.get(&path, "contents: read").await?;
-        let login = |user: Option<WireUser>| user.map(|user| user.login).filter(|login| !login.is_empty());
-        Ok(pusher(login(found.committer), login(found.author)))
     }
 
     /// All files of a commit, by Git's own object names.

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{GitHub, Repository};
-use super::commits::{Nodes, WireOid, present, unreadable};
+use super::commits::WireOid;
+use super::connection::{Connection, unreadable};
 use super::error::GitHubError;
 use super::people::PullRequestDetails;
 use stategate_core::approval::{Brought, Commit};
@@ -15,13 +16,19 @@ const MOST_IN_A_GROUP: usize = 100;
 /// How many commits a merge group may bring: its pull requests are merged by rebase, too.
 const MOST_COMMITS: usize = 250;
 
-pub(super) const QUEUE: &str = "query MergeQueue($owner: String!, $repo: String!, $branch: String!) {
+pub(super) const QUEUE: &str = "query MergeQueue($owner: String!, $repo: String!, $branch: String!, $after: String) {
   repository(owner: $owner, name: $repo) {
     mergeQueue(branch: $branch) {
-      entries(first: 100) { nodes { headCommit { oid } pullRequest { number } } }
+      entries(first: 100, after: $after) {
+        pageInfo { hasNextPage endCursor }
+        nodes { headCommit { oid } pullRequest { number } }
+      }
     }
   }
 }";
+
+/// However many pages a queue has; it ends a server that promises further pages for ever.
+const MOST_PAGES: usize = 10;
 
 /// A merge group, as its event tells it.
 #[derive(Debug, Clone, Copy)]
@@ -129,21 +136,31 @@ impl GitHub {
 
     /// What the branch's queue holds; nothing where there is none, or it is not told.
     async fn queue_entries(&self, repository: &Repository, branch: &str) -> Result<Vec<Entry>, GitHubError> {
-        let variables = json!({ "owner": repository.owner(), "repo": repository.name(), "branch": branch });
-        let reply: Reply = match self.graphql(QUEUE, variables, "pull-requests: read", &["mergeQueue"]).await {
-            Ok(reply) => reply,
-            // An older server, or a token that may not see the queue.
-            Err(error) if error.is_not_told() => {
-                detail!("the merge queue is not told: {error}");
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
-        };
-        let queue = reply.repository.and_then(|repository| repository.merge_queue);
-        let entries = present(queue.and_then(|queue| queue.entries).and_then(|entries| entries.nodes));
-        let complete =
-            |entry: WireEntry| Some(Entry { head: entry.head_commit?.oid, number: entry.pull_request?.number });
-        Ok(entries.into_iter().filter_map(complete).collect())
+        let mut found = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let variables = json!({
+                "owner": repository.owner(), "repo": repository.name(), "branch": branch, "after": after,
+            });
+            let reply: Reply = match self.graphql(QUEUE, variables, "pull-requests: read", &["mergeQueue"]).await {
+                Ok(reply) => reply,
+                // An older server, or a token that may not see the queue.
+                Err(error) if error.is_not_told() => {
+                    detail!("the merge queue is not told: {error}");
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(queue) = reply.repository.and_then(|repository| repository.merge_queue) else { return Ok(found) };
+            let (entries, next) = queue.entries.page("the merge queue's entries")?;
+            // The queue has not made the commit of an entry that it has just taken in.
+            let complete =
+                |entry: WireEntry| Some(Entry { head: entry.head_commit?.oid, number: entry.pull_request?.number });
+            found.extend(entries.into_iter().filter_map(complete));
+            let Some(next) = next else { return Ok(found) };
+            after = Some(next);
+        }
+        Err(unreadable("the pages of the merge queue do not end"))
     }
 }
 
@@ -160,7 +177,8 @@ struct WireRepository {
 
 #[derive(Deserialize)]
 struct WireQueue {
-    entries: Option<Nodes<WireEntry>>,
+    #[serde(default)]
+    entries: Connection<WireEntry>,
 }
 
 #[derive(Deserialize)]

@@ -32,7 +32,7 @@ pub enum Checkout {
 }
 
 impl FakeGithub {
-    /// `pull_request`, with the action `opened` or `synchronize`.
+    /// `pull_request`, with the action `opened`, `reopened` or `synchronize`.
     pub fn pull_request_event(&self, number: u64, action: &str) -> Event {
         let state = self.state();
         let pull = &state.pulls[&number];
@@ -114,6 +114,7 @@ fn pull_request_event(state: &State, pull: &Pull, action: &str) -> Event {
     });
     let model = match action {
         "opened" => "WebhookPullRequestOpened",
+        "reopened" => "WebhookPullRequestReopened",
         "closed" => "WebhookPullRequestClosed",
         "synchronize" => {
             payload["before"] = pull.commits.iter().rev().nth(1).map_or(pull.base_sha.as_str(), String::as_str).into();

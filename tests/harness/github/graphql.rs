@@ -10,9 +10,10 @@ use graphql_parser::query::{
 use serde_json::{Map, Value, json};
 
 use super::graphql_schema;
+use super::holes;
 use super::queue::Entry;
 use super::server::{Answer, Question};
-use super::state::{Comment, Commit, Pull, Review, State, is_bot, now};
+use super::state::{Comment, Commit, Pull, PullEvent, PullEventKind, Review, State, is_bot, now};
 use super::views::tree;
 
 /// Why a query is refused.
@@ -34,9 +35,9 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         return refused(refusal("undefinedField", &problem));
     }
     match execute(state, question, &document) {
-        Ok(data) => {
+        Ok((data, errors)) => {
             state.violations.extend(graphql_schema::violations(&document, &data));
-            Answer::ok(json!({ "data": data }))
+            Answer::ok(holes::cut(&state.holes, data, errors))
         }
         Err(refusal) => refused(refusal),
     }
@@ -59,7 +60,11 @@ fn failure(kind: &str, message: &str) -> Refusal {
     Refusal(json!({ "type": kind, "message": message, "path": [], "locations": [{ "line": 1, "column": 1 }] }))
 }
 
-fn execute(state: &mut State, question: &Question, document: &Document<'static, String>) -> Result<Value, Refusal> {
+fn execute(
+    state: &mut State,
+    question: &Question,
+    document: &Document<'static, String>,
+) -> Result<(Value, Vec<Value>), Refusal> {
     let mut query =
         Query { fragments: BTreeMap::new(), variables: question.body.get("variables").cloned().unwrap_or_default() };
     let mut operation = None;
@@ -89,6 +94,7 @@ fn execute(state: &mut State, question: &Question, document: &Document<'static, 
     }
 
     let mut data = Map::new();
+    let mut errors = Vec::new();
     for field in query.fields(selection, if mutates { "Mutation" } else { "Query" })? {
         let arguments = query.arguments(field);
         let value = match field.name.as_str() {
@@ -97,6 +103,15 @@ fn execute(state: &mut State, question: &Question, document: &Document<'static, 
             }
             "viewer" if !mutates => actor(&question.token.login),
             "repository" if !mutates => repository(state, question, &arguments)?,
+            "user" | "organization" if !mutates => match account(state, question, &field.name, &arguments) {
+                Ok(account) => account,
+                // These may be null, so an error leaves the rest of the answer alone.
+                Err(Refusal(mut error)) => {
+                    error["path"] = json!([name_of(field)]);
+                    errors.push(error);
+                    Value::Null
+                }
+            },
             "minimizeComment" if mutates => minimize(state, question, &arguments)?,
             other => {
                 let kind = if mutates { "Mutation" } else { "Query" };
@@ -106,7 +121,24 @@ fn execute(state: &mut State, question: &Question, document: &Document<'static, 
         let selected = query.select(state, &value, &field.selection_set)?;
         data.insert(name_of(field), selected);
     }
-    Ok(Value::Object(data))
+    Ok((Value::Object(data), errors))
+}
+
+/// A person, or the organisation with its teams, which the workflow's token cannot see.
+fn account(state: &State, question: &Question, kind: &str, arguments: &Map<String, Value>) -> Result<Value, Refusal> {
+    let login = arguments.get("login").and_then(Value::as_str).unwrap_or_default();
+    let not_found = || failure("NOT_FOUND", &format!("Could not resolve to a login of '{login}'."));
+    if kind == "user" {
+        let person = state.people.keys().find(|person| person.eq_ignore_ascii_case(login));
+        return person.map(|person| actor(person)).ok_or_else(not_found);
+    }
+    if !login.eq_ignore_ascii_case(&state.owner) {
+        return Err(not_found());
+    }
+    let seen = question.may("members", false);
+    let teams = state.teams.keys().filter(|_| seen);
+    let teams: Vec<Value> = teams.map(|slug| json!({ "__typename": "Team", "slug": slug })).collect();
+    Ok(json!({ "__typename": "Organization", "login": state.owner, "teams": connection("Team", &teams) }))
 }
 
 impl<'a> Query<'a> {
@@ -171,6 +203,11 @@ impl<'a> Query<'a> {
                 ("Repository", "object") => commit_by(state, arguments.get("oid")),
                 ("Repository", "pullRequest") => pull_by(state, arguments.get("number")),
                 ("Repository", "mergeQueue") => queue(state)?,
+                ("Organization", "team") => {
+                    let teams = object["teams"]["nodes"].as_array().into_iter().flatten();
+                    let wanted = |team: &&Value| Some(&team["slug"]) == arguments.get("slug");
+                    teams.clone().find(wanted).cloned().unwrap_or_default()
+                }
                 (_, name) => object.get(name).cloned().ok_or_else(|| undefined(name, kind))?,
             };
             let found = if found.get("nodes").is_some() { page(&found, &arguments)? } else { found };
@@ -206,6 +243,11 @@ fn page(connection: &Value, arguments: &Map<String, Value>) -> Result<Value, Ref
         return Err(failure("EXCESSIVE_PAGINATION", "Requesting more than 100 records is not allowed."));
     }
     let mut nodes = connection["nodes"].as_array().cloned().unwrap_or_default();
+    if let Some(kinds) = arguments.get("itemTypes").and_then(Value::as_array) {
+        let is_of =
+            |node: &Value, kind: &Value| kind.as_str().map(type_of_item).as_deref() == node["__typename"].as_str();
+        nodes.retain(|node| kinds.iter().any(|kind| is_of(node, kind)));
+    }
     if arguments.get("writersOnly") == Some(&Value::Bool(true)) {
         nodes.retain(|node| node["authorCanPushToRepository"] == true);
     }
@@ -224,6 +266,12 @@ fn page(connection: &Value, arguments: &Map<String, Value>) -> Result<Value, Ref
         "endCursor": (!range.is_empty()).then(|| range.end.to_string()),
     });
     Ok(json!({ "__typename": kind, "nodes": nodes[range], "totalCount": total, "pageInfo": page_info }))
+}
+
+/// `BASE_REF_CHANGED_EVENT` → `BaseRefChangedEvent`.
+fn type_of_item(word: &str) -> String {
+    let part = |part: &str| format!("{}{}", &part[..1], part[1..].to_lowercase());
+    word.split('_').map(part).collect()
 }
 
 fn connection(kind: &str, nodes: &[Value]) -> Value {
@@ -300,7 +348,12 @@ fn commit_object(state: &State, commit: &Commit, with_pulls: bool) -> Value {
         "messageHeadline": commit.message.lines().next(),
         "committedDate": commit.at,
         "author": person(commit.author.as_deref()),
-        "committer": person(if commit.on_page { Some("web-flow") } else { commit.author.as_deref() }),
+        "committer": person(commit.committer()),
+        "signature": commit.on_page.then(|| json!({
+            "__typename": "GpgSignature",
+            "isValid": true,
+            "wasSignedByGitHub": true,
+        })),
         "parents": connection("Commit", &parents),
         "tree": { "__typename": "Tree", "oid": tree(&commit.sha) },
     });
@@ -321,6 +374,7 @@ fn pull_object(state: &State, pull: &Pull) -> Value {
     let opinions: Vec<Value> = pull.latest_opinions().into_iter().map(|review| review_object(state, review)).collect();
     let comments = state.comments.values().filter(|comment| comment.issue == pull.number);
     let comments: Vec<Value> = comments.map(comment_object).collect();
+    let events: Vec<Value> = pull.events.iter().map(|event| event_object(state, pull, event)).collect();
     json!({
         "__typename": "PullRequest",
         "id": format!("PR_{}", pull.number),
@@ -344,6 +398,7 @@ fn pull_object(state: &State, pull: &Pull) -> Value {
         // Null where the branch requires no reviews, as here.
         "reviewDecision": null,
         "commits": connection("PullRequestCommit", &commits),
+        "timelineItems": connection("PullRequestTimelineItems", &events),
         "reviews": connection("PullRequestReview", &reviews),
         "latestOpinionatedReviews": connection("PullRequestReview", &opinions),
         "comments": connection("IssueComment", &comments),
@@ -351,6 +406,8 @@ fn pull_object(state: &State, pull: &Pull) -> Value {
 }
 
 fn review_object(state: &State, review: &Review) -> Value {
+    let team = |slug: &String| json!({ "__typename": "Team", "slug": slug, "combinedSlug": format!("{}/{slug}", state.owner) });
+    let teams: Vec<Value> = review.on_behalf_of.iter().map(team).collect();
     let can_push = review.author.as_deref().is_some_and(|login| state.can_write(login));
     json!({
         "__typename": "PullRequestReview",
@@ -361,8 +418,33 @@ fn review_object(state: &State, review: &Review) -> Value {
         "authorCanPushToRepository": can_push,
         "author": maybe_actor(review.author.as_deref()),
         "commit": oid(review.commit.as_deref()),
-        "onBehalfOf": connection("Team", &[]),
+        "onBehalfOf": connection("Team", &teams),
     })
+}
+
+fn event_object(state: &State, pull: &Pull, event: &PullEvent) -> Value {
+    let (kind, own) = match &event.what {
+        PullEventKind::BaseChanged { from, to } => {
+            ("BaseRefChangedEvent", json!({ "previousRefName": from, "currentRefName": to }))
+        }
+        PullEventKind::BaseFollowed { from, to } => {
+            ("AutomaticBaseChangeSucceededEvent", json!({ "oldBase": from, "newBase": to }))
+        }
+        PullEventKind::Dismissed { review, state: was } => {
+            let of = pull.reviews.iter().find(|one| one.id == *review).map(|one| review_object(state, one));
+            ("ReviewDismissedEvent", json!({ "previousReviewState": was, "review": of }))
+        }
+    };
+    let mut object = json!({
+        "__typename": kind,
+        "id": format!("PE_{}", event.id),
+        "actor": actor(&event.by),
+        "createdAt": event.at,
+    });
+    for (name, value) in own.as_object().into_iter().flatten() {
+        object[name] = value.clone();
+    }
+    object
 }
 
 fn comment_object(comment: &Comment) -> Value {

@@ -4,6 +4,7 @@
 pub mod events;
 pub mod graphql;
 pub mod graphql_schema;
+pub mod holes;
 pub mod queue;
 pub mod rest;
 pub mod schema;
@@ -95,6 +96,11 @@ impl FakeGithub {
     /// The next `times` requests are answered late.
     pub fn delay_next(&self, times: usize, method: &str, path: &str, delay: Duration) {
         self.fault(Fault { times, delay, ..fault(method, path) });
+    }
+
+    /// From now on, nothing is found where the path contains `path`, as on an older server.
+    pub fn never_has(&self, path: &str) {
+        self.fail_next(usize::MAX, "GET", path, 404);
     }
 
     /// Any fault.

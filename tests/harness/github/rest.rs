@@ -16,12 +16,21 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
     if let ["rate_limit"] = path.as_slice() {
         return Answer::ok(build("RateLimitOverview", &json!({})));
     }
+    if let ["orgs", _, "teams", team] = path.as_slice() {
+        return team_view(state, question, team);
+    }
     if let ["orgs", _, "teams", team, "memberships", login] = path.as_slice() {
         return membership(state, question, team, login);
     }
     let ["repos", owner, name, rest @ ..] = path.as_slice() else {
         return unknown(state, question);
     };
+    // A fork's own repository, which the workflow's token cannot see.
+    if let ["activity"] = rest
+        && state.pulls.values().any(|pull| pull.head_owner == *owner && *owner != state.owner)
+    {
+        return not_found();
+    }
     if !owner.eq_ignore_ascii_case(&state.owner) || !name.eq_ignore_ascii_case(&state.name) {
         return not_found();
     }
@@ -40,6 +49,9 @@ pub fn answer(state: &mut State, question: &Question) -> Answer {
         ("GET" | "POST", ["issues", number, "comments"]) if *number != "comments" => comments(state, question, number),
         (_, ["issues", "comments", id]) => comment(state, question, id),
         ("GET", ["collaborators", login, "permission"]) => permission(state, login),
+        ("GET", ["activity"]) => activity(state, question),
+        ("GET", ["issues", number, "events"]) => pull_events(state, question, number),
+        ("GET", ["actions", "runs"]) => runs_of(state, question),
         ("GET", ["actions", "runs", id, rest @ ..]) => run(state, question, id, rest),
         ("GET", ["actions", "workflows", file, "runs"]) => runs(state, question, file),
         ("POST", ["actions", "runs", id, "rerun-failed-jobs"]) => rerun(state, id),
@@ -65,7 +77,7 @@ fn allowed(question: &Question, rest: &[&str]) -> bool {
     let writes = question.method != "GET";
     let scopes: &[&str] = match rest {
         ["commits", .., "pulls"] | ["pulls", ..] => &["pull_requests"],
-        ["commits" | "branches" | "compare" | "git", ..] => &["contents"],
+        ["commits" | "branches" | "compare" | "git" | "activity", ..] => &["contents"],
         ["issues", ..] => &["issues", "pull_requests"],
         ["actions" | "environments", ..] => &["actions"],
         _ => return true,
@@ -95,6 +107,17 @@ impl Question {
             answer.headers.push(("link".to_owned(), [link(page + 1, "next"), link(last, "last")].join(", ")));
         }
         answer
+    }
+}
+
+fn team_view(state: &State, question: &Question, team: &str) -> Answer {
+    if !question.may("members", false) {
+        return Answer::error(403, "Resource not accessible by integration");
+    }
+    if state.teams.contains_key(team) {
+        Answer::ok(build("TeamFull", &json!({ "slug": team, "name": team })))
+    } else {
+        not_found()
     }
 }
 
@@ -288,6 +311,46 @@ fn run(state: &State, question: &Question, id: &str, rest: &[&str]) -> Answer {
     }
 }
 
+/// What moved a branch, the newest first.
+fn activity(state: &State, question: &Question) -> Answer {
+    let wanted = question.query.get("ref").map(String::as_str);
+    let mut found = Vec::new();
+    for pull in state.pulls.values().filter(|pull| pull.head_owner == state.owner) {
+        if wanted.is_some_and(|wanted| wanted != format!("refs/heads/{}", pull.branch)) {
+            continue;
+        }
+        let commits = pull.commits.iter().filter_map(|sha| state.commits.get(sha)).enumerate();
+        found.extend(commits.map(|(at, commit)| build("Activity", &views::activity(pull, at, commit))));
+    }
+    found.reverse();
+    question.page(found)
+}
+
+fn pull_events(state: &State, question: &Question, number: &str) -> Answer {
+    let Some(pull) = number.parse().ok().and_then(|number: u64| state.pulls.get(&number)) else { return not_found() };
+    let events = pull.events.iter().map(|event| build("IssueEvent", &views::pull_event(state, pull, event)));
+    question.page(events.collect())
+}
+
+/// The runs of the repository, newest first.
+fn runs_of(state: &State, question: &Question) -> Answer {
+    let asked = |name: &str| question.query.get(name).map(String::as_str);
+    let wanted = |run: &&Run| {
+        asked("head_sha").is_none_or(|sha| run.head_sha == sha) && asked("event").is_none_or(|event| run.event == event)
+    };
+    let found: Vec<&Run> = state.runs.values().rev().filter(wanted).collect();
+    list_of_runs(state, question, &found)
+}
+
+fn list_of_runs(state: &State, question: &Question, found: &[&Run]) -> Answer {
+    let view = |run: &&Run| {
+        let attempt = run.attempts.last()?;
+        Some(build("WorkflowRun", &views::run(state, run, run.attempts.len(), attempt)))
+    };
+    let page = question.page(found.iter().filter_map(view).collect());
+    Answer { body: json!({ "total_count": found.len(), "workflow_runs": page.body }), ..page }
+}
+
 /// The runs of a workflow, newest first.
 fn runs(state: &State, question: &Question, file: &str) -> Answer {
     let asked = |name: &str| question.query.get(name).map(String::as_str);
@@ -297,12 +360,7 @@ fn runs(state: &State, question: &Question, file: &str) -> Answer {
             && asked("event").is_none_or(|event| run.event == event)
     };
     let found: Vec<&Run> = state.runs.values().rev().filter(wanted).collect();
-    let view = |run: &&Run| {
-        let attempt = run.attempts.last()?;
-        Some(build("WorkflowRun", &views::run(state, run, run.attempts.len(), attempt)))
-    };
-    let page = question.page(found.iter().filter_map(view).collect());
-    Answer { body: json!({ "total_count": found.len(), "workflow_runs": page.body }), ..page }
+    list_of_runs(state, question, &found)
 }
 
 /// Somebody presses "Re-run failed jobs", by the interface. The runner starts it when the test does.

@@ -16,6 +16,7 @@ use crate::harness::python::{harness_dir, once, python};
 
 /// The models in use, by the names they have in `githubkit`.
 const MODELS: &[&str] = &[
+    "Activity",
     "BasicError",
     "BranchWithProtection",
     "Commit",
@@ -26,16 +27,19 @@ const MODELS: &[&str] = &[
     "FullRepository",
     "GitTree",
     "IssueComment",
+    "IssueEvent",
     "Job",
     "PullRequest",
     "PullRequestReview",
     "PullRequestSimple",
     "RateLimitOverview",
     "RepositoryCollaboratorPermission",
+    "TeamFull",
     "TeamMembership",
     "WebhookMergeGroupChecksRequested",
     "WebhookPullRequestClosed",
     "WebhookPullRequestOpened",
+    "WebhookPullRequestReopened",
     "WebhookPullRequestSynchronize",
     "WebhookPush",
     "WebhookWorkflowDispatch",

@@ -34,6 +34,7 @@ pub struct State {
     pub hides_queue: bool,
     pub tokens: BTreeMap<String, Token>,
     pub faults: Vec<Fault>,
+    pub holes: Vec<Hole>,
     pub requests: Vec<Request>,
     /// Answers that were not what GitHub's schemas promise.
     pub violations: Vec<String>,
@@ -49,8 +50,13 @@ pub struct Commit {
     pub parents: Vec<String>,
     /// `None` where GitHub knows no account for the committer's address.
     pub author: Option<String>,
-    /// Whether GitHub's own account committed it, in the author's name.
+    /// Whether GitHub's own account committed it, in the author's name, and signed it.
     pub on_page: bool,
+    /// The committer that it claims, where that is not the author: `None` within for an address that
+    /// no account has.
+    pub claimed_committer: Option<Option<String>>,
+    /// Who pushed it, where that is not the author.
+    pub pushed_by: Option<String>,
     pub message: String,
     pub at: Timestamp,
 }
@@ -70,9 +76,51 @@ pub struct Pull {
     pub open: bool,
     pub merge: Option<Merge>,
     pub reviews: Vec<Review>,
+    pub events: Vec<PullEvent>,
     pub opened_at: Timestamp,
     /// How many times the search from commit to pull request still finds nothing (GitHub's index lags).
     pub index_lag: u32,
+}
+
+/// Something that happened to a pull request, besides reviews.
+#[derive(Debug, Clone)]
+pub struct PullEvent {
+    pub id: u64,
+    pub by: String,
+    pub at: Timestamp,
+    pub what: PullEventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum PullEventKind {
+    /// Somebody chose another base branch.
+    BaseChanged { from: String, to: String },
+    /// GitHub chose another, since the former one was merged and deleted.
+    BaseFollowed { from: String, to: String },
+    /// Somebody dismissed a review, which had been of this state.
+    Dismissed { review: u64, state: String },
+}
+
+/// A wrong answer to come, for as long as the test lasts: GraphQL answers as usual, but for a hole.
+#[derive(Debug, Clone)]
+pub struct Hole {
+    /// The field of the list.
+    pub list: &'static str,
+    pub what: HoleKind,
+}
+
+/// What is missing in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoleKind {
+    /// The last of its nodes is `null`, as GitHub shows what it hides.
+    NullNode,
+    /// There is more, and no way to it.
+    NoCursor,
+    /// Whether there is more is not said.
+    NoPageInfo,
+    /// All of it, with an error.
+    Error,
 }
 
 /// A merge that happened.
@@ -95,6 +143,8 @@ pub struct Review {
     pub state: String,
     pub commit: Option<String>,
     pub at: Timestamp,
+    /// The teams, by slug, whose review was asked for and which this one is.
+    pub on_behalf_of: Vec<String>,
 }
 
 /// An issue comment.
@@ -161,6 +211,8 @@ pub struct Approval {
 pub struct Environment {
     pub reviewers: Vec<String>,
     pub prevent_self_review: bool,
+    /// Whether runs of protected branches alone get in.
+    pub protected_branches: bool,
 }
 
 /// A token: whose it is, and what it may do (`scope → read | write`).
@@ -242,6 +294,8 @@ impl State {
             parents,
             author: author.map(str::to_owned),
             on_page: false,
+            claimed_committer: None,
+            pushed_by: None,
             message: message.to_owned(),
             at: now(),
         };
@@ -288,6 +342,22 @@ impl State {
 
     pub fn can_write(&self, login: &str) -> bool {
         self.people.get(login).is_some_and(|role| matches!(role.as_str(), "write" | "maintain" | "admin"))
+    }
+}
+
+impl Commit {
+    /// The account of its committer.
+    pub fn committer(&self) -> Option<&str> {
+        match &self.claimed_committer {
+            Some(claimed) => claimed.as_deref(),
+            None if self.on_page => Some("web-flow"),
+            None => self.author.as_deref(),
+        }
+    }
+
+    /// Who pushed it.
+    pub fn pusher(&self) -> Option<&str> {
+        self.pushed_by.as_deref().or(self.author.as_deref())
     }
 }
 

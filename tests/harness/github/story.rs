@@ -1,7 +1,10 @@
 //! What people and the machinery of GitHub do: open, push, review, merge, run.
 
 use super::FakeGithub;
-use super::state::{Approval, Attempt, Environment, Job, Merge, Pull, Review, Run, State, minutes_ago, now};
+use super::state::{
+    Approval, Attempt, Environment, Hole, HoleKind, Job, Merge, Pull, PullEvent, PullEventKind, Review, Run, State,
+    minutes_ago, now,
+};
 
 /// A push, as its event tells it.
 #[derive(Debug, Clone)]
@@ -53,6 +56,7 @@ impl FakeGithub {
             open: true,
             merge: None,
             reviews: Vec::new(),
+            events: Vec::new(),
             opened_at: now(),
             index_lag: 0,
         };
@@ -68,6 +72,52 @@ impl FakeGithub {
         state.branches.insert(pull.branch, sha.clone());
         pull_mut(&mut state, number).commits.push(sha.clone());
         sha
+    }
+
+    /// Of a pull request's last commit: somebody else pushed it than its author says, and its committer
+    /// is whom it claims (`None`: an address that no account has).
+    pub fn head_was_pushed_by(&self, number: u64, pusher: &str, claimed_committer: Option<&str>) {
+        let mut state = self.state();
+        let head = state.pulls[&number].head_sha().to_owned();
+        let commit = state.commits.get_mut(&head).expect("the commit is there");
+        commit.pushed_by = Some(pusher.to_owned());
+        commit.claimed_committer = Some(claimed_committer.map(str::to_owned));
+    }
+
+    /// Somebody chooses another base branch for a pull request.
+    pub fn change_base(&self, number: u64, by: &str, to: &str) {
+        self.move_base(number, by, to, |from, to| PullEventKind::BaseChanged { from, to });
+    }
+
+    /// GitHub moves a pull request to another base branch, since the former one was merged and deleted.
+    pub fn base_follows(&self, number: u64, by: &str, to: &str) {
+        self.move_base(number, by, to, |from, to| PullEventKind::BaseFollowed { from, to });
+    }
+
+    fn move_base(&self, number: u64, by: &str, to: &str, what: impl Fn(String, String) -> PullEventKind) {
+        let mut state = self.state();
+        let id = state.next();
+        let sha = state.branches.get(to).cloned();
+        let pull = pull_mut(&mut state, number);
+        let from = std::mem::replace(&mut pull.base, to.to_owned());
+        pull.base_sha = sha.unwrap_or_else(|| pull.base_sha.clone());
+        let what = what(from, to.to_owned());
+        pull.events.push(PullEvent { id, by: by.to_owned(), at: now(), what });
+    }
+
+    /// Moves what happened to a pull request so far some seconds back: GitHub's moments are whole
+    /// seconds, and a test is faster.
+    pub fn seconds_pass(&self, number: u64, seconds: i64) {
+        let mut state = self.state();
+        let pull = pull_mut(&mut state, number);
+        let ago = jiff::SignedDuration::from_secs(seconds);
+        pull.reviews.iter_mut().for_each(|review| review.at -= ago);
+        pull.events.iter_mut().for_each(|event| event.at -= ago);
+    }
+
+    /// From now on, GraphQL's answers have a hole in a list.
+    pub fn hides(&self, list: &'static str, what: HoleKind) {
+        self.state().holes = vec![Hole { list, what }];
     }
 
     /// GitHub merges the base branch into a pull request's branch, in somebody's name.
@@ -92,6 +142,7 @@ impl FakeGithub {
             state: opinion.to_owned(),
             commit: commit.map(str::to_owned),
             at: now(),
+            on_behalf_of: Vec::new(),
         };
         pull_mut(&mut state, number).reviews.push(review);
     }
@@ -134,12 +185,21 @@ impl FakeGithub {
         Push { branch: "main".to_owned(), before, after, by: by.to_owned(), forced: true }
     }
 
-    /// Dismisses all reviews of a pull request by one person.
+    /// monalisa dismisses all reviews of a pull request by one person.
     pub fn dismiss(&self, number: u64, author: &str) {
+        self.dismiss_by(number, author, "monalisa");
+    }
+
+    /// Somebody does.
+    pub fn dismiss_by(&self, number: u64, author: &str, by: &str) {
         let mut state = self.state();
-        for review in &mut pull_mut(&mut state, number).reviews {
+        let id = state.next();
+        let pull = pull_mut(&mut state, number);
+        for review in &mut pull.reviews {
             if review.author.as_deref() == Some(author) {
-                "DISMISSED".clone_into(&mut review.state);
+                let state = std::mem::replace(&mut review.state, "DISMISSED".to_owned());
+                let what = PullEventKind::Dismissed { review: review.id, state };
+                pull.events.push(PullEvent { id, by: by.to_owned(), at: now(), what });
             }
         }
     }
@@ -152,7 +212,14 @@ impl FakeGithub {
     /// An environment with required reviewers; without any it is unprotected.
     pub fn environment(&self, name: &str, reviewers: &[&str], prevent_self_review: bool) {
         let reviewers = reviewers.iter().map(|login| (*login).to_owned()).collect();
-        self.state().environments.insert(name.to_owned(), Environment { reviewers, prevent_self_review });
+        let environment = Environment { reviewers, prevent_self_review, protected_branches: true };
+        self.state().environments.insert(name.to_owned(), environment);
+    }
+
+    /// From now on, runs of every branch get into it.
+    pub fn open_environment(&self, name: &str) {
+        let mut state = self.state();
+        state.environments.get_mut(name).expect("the environment is there").protected_branches = false;
     }
 
     /// Approves a run for an environment.

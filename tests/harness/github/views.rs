@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::state::{Attempt, Comment, Commit, Environment, Pull, Review, Run, State, is_bot};
+use super::state::{Attempt, Comment, Commit, Environment, Pull, PullEvent, PullEventKind, Review, Run, State, is_bot};
 
 /// A stable number for a login; the workflow token's is GitHub's own.
 pub fn user_id(login: &str) -> u64 {
@@ -145,9 +145,16 @@ pub fn commit(state: &State, commit: &Commit) -> Value {
             "author": person,
             "committer": person,
             "tree": { "sha": tree(&commit.sha) },
+            "verification": {
+                "verified": commit.on_page,
+                "reason": if commit.on_page { "valid" } else { "unsigned" },
+                "payload": null,
+                "signature": null,
+                "verified_at": null,
+            },
         },
         "author": author,
-        "committer": if commit.on_page { user("web-flow") } else { author.clone() },
+        "committer": maybe_user(commit.committer()),
         "parents": parents,
     })
 }
@@ -273,5 +280,46 @@ pub fn environment(state: &State, name: &str, environment: &Environment) -> Valu
         "name": name,
         "url": format!("https://api.github.com/repos/{}/environments/{name}", state.slug()),
         "protection_rules": rules,
+        "deployment_branch_policy": environment
+            .protected_branches
+            .then(|| json!({ "protected_branches": true, "custom_branch_policies": false })),
     })
+}
+
+/// What moved a branch: each commit of the pull request that it is the branch of.
+pub fn activity(pull: &Pull, at: usize, commit: &Commit) -> Value {
+    let before = at.checked_sub(1).and_then(|before| pull.commits.get(before));
+    json!({
+        "id": commit.number,
+        "node_id": format!("PSH_{}", commit.number),
+        "before": before.cloned().unwrap_or_else(|| "0".repeat(40)),
+        "after": commit.sha,
+        "ref": format!("refs/heads/{}", pull.branch),
+        "timestamp": commit.at,
+        "activity_type": if at == 0 { "branch_creation" } else { "push" },
+        "actor": maybe_user(commit.pusher()),
+    })
+}
+
+/// What happened to a pull request, as REST's issue events tell it: without the names of branches.
+pub fn pull_event(state: &State, pull: &Pull, event: &PullEvent) -> Value {
+    let (word, dismissed) = match &event.what {
+        PullEventKind::BaseChanged { .. } => ("base_ref_changed", None),
+        PullEventKind::BaseFollowed { .. } => ("automatic_base_change_succeeded", None),
+        PullEventKind::Dismissed { review, state } => ("review_dismissed", Some((review, state))),
+    };
+    let mut view = json!({
+        "id": event.id,
+        "node_id": format!("PE_{}", event.id),
+        "url": format!("https://api.github.com/repos/{}/issues/events/{}", state.slug(), event.id),
+        "actor": user(&event.by),
+        "event": word,
+        "commit_id": null,
+        "commit_url": null,
+        "created_at": event.at,
+    });
+    if let Some((review, was)) = dismissed {
+        view["dismissed_review"] = json!({ "state": was.to_lowercase(), "review_id": review, "dismissal_message": format!("#{}", pull.number) });
+    }
+    view
 }

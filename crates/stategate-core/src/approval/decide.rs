@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{
-    ActorKind, Arrival, BranchFacts, Commit, EnvironmentFacts, EnvironmentProtection, EnvironmentReviewer, Facts,
-    Origin, PullRequest,
-};
+use super::environment::{approved_by_environment, open_to_every_branch};
+use super::facts::{Arrival, BranchFacts, Commit, Facts, Membership, Origin, PullRequest};
 use super::policy::{Approver, BindsTo, Policy};
 use super::reason::Reason;
 use super::reviews::{Tally, WhyNot, tally};
+use crate::sentence::Sentence;
 
 /// What the gate says.
 #[derive(Debug)]
@@ -27,6 +26,7 @@ pub struct Approval {
     tallies: Vec<Tally>,
     environment: Option<(String, String)>,
     direct_pushes: Vec<String>,
+    notes: Vec<Sentence>,
 }
 
 impl Approval {
@@ -73,6 +73,8 @@ pub struct Blocked {
     pub reasons: Vec<Reason>,
     /// The pull requests and how far their approvals are.
     pub tallies: Vec<Tally>,
+    /// What people should know beside the reasons.
+    pub notes: Vec<Sentence>,
 }
 
 impl Decision {
@@ -81,6 +83,15 @@ impl Decision {
         match self {
             Self::Approved(approval) => &approval.tallies,
             Self::Blocked(blocked) => &blocked.tallies,
+        }
+    }
+
+    /// What people should know whatever was decided: objections that were dismissed, and what only
+    /// weakly stands behind an approval.
+    pub fn notes(&self) -> &[Sentence] {
+        match self {
+            Self::Approved(approval) => &approval.notes,
+            Self::Blocked(blocked) => &blocked.notes,
         }
     }
 
@@ -128,17 +139,30 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Decision {
             None
         }
     };
+    let mut notes: Vec<Sentence> = tallies.iter().flat_map(|tally: &Tally| tally.notes.iter().cloned()).collect();
+    notes.extend(open_to_every_branch(policy, facts.environment.as_ref()).map(Sentence::from));
     if reasons.is_empty() {
-        Decision::Approved(Approval { sha, tallies, environment, direct_pushes })
+        Decision::Approved(Approval { sha, tallies, environment, direct_pushes, notes })
     } else {
-        Decision::Blocked(Blocked { reasons, tallies })
+        Decision::Blocked(Blocked { reasons, tallies, notes })
     }
 }
 
 /// How far the approvals of a pull request that is not merged yet are, and what they lack. Not a
 /// decision: that is taken when it is applied.
-pub fn standing(policy: &Policy, pull_request: &PullRequest) -> (Tally, Vec<Reason>) {
-    tally(policy, pull_request, &[])
+pub fn standing(policy: &Policy, pull_request: &PullRequest, memberships: &[Membership]) -> (Tally, Vec<Reason>) {
+    tally(policy, pull_request, memberships)
+}
+
+/// The pull requests of which it matters who pushed last: those that would be applied, where
+/// approvals are asked for.
+pub fn pushes_to_ask<'a>(policy: &Policy, facts: &'a Facts) -> Vec<&'a PullRequest> {
+    match &facts.origin {
+        Origin::Branch(branch) if policy.required_approvals > 0 => {
+            trace(&facts.repository, policy, branch).pull_requests
+        }
+        Origin::Branch(_) | Origin::Local => Vec::new(),
+    }
 }
 
 /// The team memberships (organisation, slug, login) that would decide about an approval, and that
@@ -149,17 +173,32 @@ pub fn memberships_to_ask(policy: &Policy, facts: &Facts) -> Vec<(String, String
     };
     let mut ask = Vec::new();
     for pull_request in trace(&facts.repository, policy, branch).pull_requests {
-        for one in tally(policy, pull_request, &facts.memberships).0.not_counted {
-            let (WhyNot::TeamNotTold, Some(login)) = (one.why, one.login) else {
-                continue;
-            };
-            for approver in &policy.approvers {
-                if let Approver::Team { org, slug } = approver {
-                    let known = facts.memberships.iter().any(|m| m.org == *org && m.slug == *slug && m.login == login);
-                    let question = (org.clone(), slug.clone(), login.clone());
-                    if !known && !ask.contains(&question) {
-                        ask.push(question);
-                    }
+        for question in memberships_of(policy, pull_request, &facts.memberships) {
+            if !ask.contains(&question) {
+                ask.push(question);
+            }
+        }
+    }
+    ask
+}
+
+/// The same for one pull request.
+pub fn memberships_of(
+    policy: &Policy,
+    pull_request: &PullRequest,
+    known: &[Membership],
+) -> Vec<(String, String, String)> {
+    let mut ask = Vec::new();
+    for one in tally(policy, pull_request, known).0.not_counted {
+        let (WhyNot::TeamNotTold, Some(login)) = (one.why, one.login) else {
+            continue;
+        };
+        for approver in &policy.approvers {
+            if let Approver::Team { org, slug } = approver {
+                let is_known = known.iter().any(|m| m.org == *org && m.slug == *slug && m.login == login);
+                let question = (org.clone(), slug.clone(), login.clone());
+                if !is_known && !ask.contains(&question) {
+                    ask.push(question);
                 }
             }
         }
@@ -176,6 +215,10 @@ pub struct EarlierApproval {
     pub commit: String,
     /// The commit that was merged.
     pub head: String,
+    /// The repository of the pull request's branch, `owner/name`; `None` when it is gone.
+    pub head_repository: Option<String>,
+    /// That branch.
+    pub head_branch: String,
 }
 
 /// The approvals of earlier commits that a policy bound to content would count: for the caller to
@@ -191,8 +234,13 @@ pub fn earlier_approvals(policy: &Policy, facts: &Facts) -> Vec<EarlierApproval>
     for pull_request in trace(&facts.repository, policy, branch).pull_requests {
         for one in tally(policy, pull_request, &facts.memberships).0.not_counted {
             if let WhyNot::OtherCommit(Some(commit)) = one.why {
-                let one =
-                    EarlierApproval { pull_request: pull_request.number, commit, head: pull_request.head.clone() };
+                let one = EarlierApproval {
+                    pull_request: pull_request.number,
+                    commit,
+                    head: pull_request.head.clone(),
+                    head_repository: pull_request.head_repository.clone(),
+                    head_branch: pull_request.head_branch.clone(),
+                };
                 if !found.contains(&one) {
                     found.push(one);
                 }
@@ -283,7 +331,12 @@ fn trace<'a>(repository: &str, policy: &Policy, branch: &'a BranchFacts) -> Trac
     }
     // Where no approval is needed, nobody's is missing.
     if branch.is_cut_off && policy.required_approvals > 0 {
-        reasons.push(Reason::EarlierNotTold { branch: branch.branch.clone() });
+        let among = branch.earlier.iter().flat_map(|commit| merges(repository, &branch.branch, commit));
+        reasons.push(Reason::EarlierNotTold {
+            repository: repository.to_owned(),
+            branch: branch.branch.clone(),
+            among: among.map(|pr| pr.number).collect(),
+        });
     }
     // Only what a merge made is among these, so nothing else is let through with them.
     for commit in &branch.earlier {
@@ -344,109 +397,4 @@ fn why_not_into_here(repository: &str, branch: &str, commit: &Commit, pull_reque
         });
     }
     (!pull_request.merged).then_some(Reason::NotMerged { sha, number })
-}
-
-/// Who approved this run for the environment that the policy names; `None` when it names none.
-fn approved_by_environment(
-    policy: &Policy,
-    facts: Option<&EnvironmentFacts>,
-    authors: &[&str],
-) -> Result<Option<(String, String)>, Reason> {
-    let Some(required) = &policy.environment else {
-        return Ok(None);
-    };
-    let name = required.0.clone().ok_or(Reason::EnvironmentNotNamed)?;
-    let facts = facts
-        .filter(|facts| facts.name == name)
-        .ok_or_else(|| Reason::EnvironmentNotTold { name: name.clone(), why: "it was not asked".to_owned() })?;
-    let reviewers = match &facts.protection {
-        EnvironmentProtection::Missing => return Err(Reason::EnvironmentMissing { name }),
-        EnvironmentProtection::NotTold { why } => {
-            return Err(Reason::EnvironmentNotTold { name, why: why.clone() });
-        }
-        EnvironmentProtection::Reviewers(reviewers) if reviewers.is_empty() => {
-            return Err(Reason::EnvironmentUnprotected { name });
-        }
-        EnvironmentProtection::Reviewers(reviewers) => reviewers,
-    };
-    if facts.started_by.is_empty() {
-        return Err(Reason::EnvironmentNotTold { name, why: "who started this run is unknown".to_owned() });
-    }
-    // A merge queue, or another app, starts a run for those who opened the pull requests.
-    let is_by_app = facts.started_by.iter().all(|by| by.ends_with("[bot]"));
-    let authors = if is_by_app { authors } else { &[] };
-    let mut not_counted = Vec::new();
-    let mut approved_by = None;
-    for approval in &facts.approvals {
-        // GitHub treats the names of environments alike in whatever case.
-        if !approval.environments.iter().any(|e| e.eq_ignore_ascii_case(&name)) {
-            continue;
-        }
-        match approval.state.as_str() {
-            "approved" => match counts_for_environment(facts, reviewers, authors, approval.user.as_ref()) {
-                Ok(login) => approved_by = approved_by.or(Some(login)),
-                Err(why) => not_counted.push(why),
-            },
-            "rejected" => {
-                return Err(Reason::EnvironmentRejected {
-                    name,
-                    by: approval.user.as_ref().map(|user| user.login.clone()),
-                });
-            }
-            _ => {}
-        }
-    }
-    let who_could = who_could_enter(facts, reviewers, authors);
-    approved_by.map(|login| Some((name.clone(), login))).ok_or(Reason::EnvironmentNotApproved {
-        name,
-        not_counted,
-        who_could,
-    })
-}
-
-fn counts_for_environment(
-    facts: &EnvironmentFacts,
-    reviewers: &[EnvironmentReviewer],
-    authors: &[&str],
-    user: Option<&super::facts::Actor>,
-) -> Result<String, String> {
-    let user = user.ok_or("a deleted account approved it")?;
-    let login = &user.login;
-    if user.kind != ActorKind::User {
-        return Err(format!("{login} is not a person"));
-    }
-    if facts.started_by.iter().any(|by| by.eq_ignore_ascii_case(login)) {
-        return Err(format!("{login} started this run"));
-    }
-    if authors.iter().any(|author| author.eq_ignore_ascii_case(login)) {
-        return Err(format!("{login} is the author, for whom an app started this run"));
-    }
-    // Members of a team are GitHub's to check; a person who is not named got in by an
-    // administrator's bypass.
-    let is_reviewer = reviewers.iter().any(|reviewer| match reviewer {
-        EnvironmentReviewer::User(named) => named.eq_ignore_ascii_case(login),
-        EnvironmentReviewer::Team(_) => true,
-    });
-    if !is_reviewer {
-        return Err(format!("{login} is not one of its required reviewers"));
-    }
-    Ok(login.clone())
-}
-
-fn who_could_enter(facts: &EnvironmentFacts, reviewers: &[EnvironmentReviewer], authors: &[&str]) -> String {
-    let started_by = facts.started_by.iter().map(String::as_str);
-    let not: Vec<&str> = started_by.chain(authors.iter().copied()).collect();
-    let names: Vec<String> = reviewers
-        .iter()
-        .filter_map(|reviewer| match reviewer {
-            EnvironmentReviewer::User(login) if not.iter().any(|one| one.eq_ignore_ascii_case(login)) => None,
-            EnvironmentReviewer::User(login) => Some(login.clone()),
-            EnvironmentReviewer::Team(slug) => Some(format!("a member of the team {slug}")),
-        })
-        .collect();
-    if names.is_empty() {
-        "another required reviewer: only who started this run is one".to_owned()
-    } else {
-        names.join(" or ")
-    }
 }

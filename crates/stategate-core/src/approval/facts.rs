@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::elsewhere::Elsewhere;
+use super::pushers::{PushAnswer, Pushers};
 use crate::record::SameContent;
 
 /// Everything the gate looks at.
@@ -21,12 +22,7 @@ pub struct Facts {
 impl Facts {
     /// Adds the proof that an earlier commit of a pull request carries what its head carries.
     pub fn prove(&mut self, same: &SameContent) {
-        let Origin::Branch(branch) = &mut self.origin else {
-            return;
-        };
-        let commits = branch.commits.iter_mut().chain(&mut branch.earlier);
-        let pull_requests = commits.flat_map(|commit| &mut commit.pull_requests);
-        for pull_request in pull_requests.filter(|pr| pr.number == same.pull_request()) {
+        for pull_request in self.pull_requests(same.pull_request()) {
             pull_request.same_content.push(same.clone());
         }
     }
@@ -46,14 +42,25 @@ impl Facts {
     /// Adds somebody who is known to have pushed a pull request's last commit, such as who started
     /// the run that planned it: their approval of it does not count.
     pub fn pushed_by(&mut self, number: u64, login: &str) {
-        let Origin::Branch(branch) = &mut self.origin else {
-            return;
-        };
-        let commits = branch.commits.iter_mut().chain(&mut branch.earlier);
-        let pull_requests = commits.flat_map(|commit| &mut commit.pull_requests);
-        for pull_request in pull_requests.filter(|pr| pr.number == number) {
-            pull_request.last_pushers.push(login.to_owned());
+        for pull_request in self.pull_requests(number) {
+            pull_request.pushers.add(login);
         }
+    }
+
+    /// Adds GitHub's answers, the best first, to who pushed a pull request's last commit.
+    pub fn answer_push(&mut self, number: u64, answers: &[PushAnswer]) {
+        for pull_request in self.pull_requests(number) {
+            pull_request.pushers.answered(answers);
+        }
+    }
+
+    fn pull_requests(&mut self, number: u64) -> impl Iterator<Item = &mut PullRequest> {
+        let branch = match &mut self.origin {
+            Origin::Branch(branch) => Some(branch),
+            Origin::Local => None,
+        };
+        let commits = branch.into_iter().flat_map(|branch| branch.commits.iter_mut().chain(&mut branch.earlier));
+        commits.flat_map(|commit| &mut commit.pull_requests).filter(move |pr| pr.number == number)
     }
 }
 
@@ -139,14 +146,39 @@ pub struct PullRequest {
     pub author: Option<Actor>,
     /// Who merged it.
     pub merged_by: Option<Actor>,
-    /// The logins of those who are known to have pushed the last commit.
-    pub last_pushers: Vec<String>,
+    /// The repository that its branch is in, `owner/name`; `None` when that is gone.
+    pub head_repository: Option<String>,
+    /// Who pushed the last commit.
+    pub pushers: Pushers,
     /// The reviews, oldest first: all of them, or the latest opinion of each person.
     pub reviews: Vec<Review>,
+    /// When somebody moved it to another base branch. What GitHub does by itself, when a branch that
+    /// it went into is merged and deleted, is not among these.
+    pub base_changes: Vec<BaseChange>,
+    /// The requests for changes that were dismissed.
+    pub dismissals: Vec<Dismissal>,
     /// Earlier commits that are proven to carry what the head carries.
     pub same_content: Vec<SameContent>,
     /// Whether it is proven that it brings nothing to the root module.
     pub brings_nothing: bool,
+}
+
+/// A pull request was moved to another base branch, by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseChange {
+    /// When.
+    pub at: Timestamp,
+    /// The branch that it went into until then; `None` where GitHub does not say (REST).
+    pub from: Option<String>,
+}
+
+/// A request for changes that somebody dismissed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dismissal {
+    /// Who had asked for changes; `None` when the account is gone.
+    pub reviewer: Option<String>,
+    /// Who dismissed it.
+    pub by: Option<String>,
 }
 
 /// An account.
@@ -156,6 +188,18 @@ pub struct Actor {
     pub login: String,
     /// What kind of account.
     pub kind: ActorKind,
+}
+
+impl Actor {
+    /// Whether a login names this account: logins are the same in whatever case, and GraphQL leaves
+    /// out the `[bot]` that an app's login has everywhere else.
+    pub fn is_named(&self, login: &str) -> bool {
+        let bare = |login: &str| login.strip_suffix("[bot]").unwrap_or(login).to_ascii_lowercase();
+        match self.kind {
+            ActorKind::Bot => bare(&self.login) == bare(login),
+            _ => self.login.eq_ignore_ascii_case(login),
+        }
+    }
 }
 
 /// What kind of account, in GitHub's words.
@@ -255,6 +299,10 @@ pub struct EnvironmentFacts {
     pub approvals: Vec<RunApproval>,
     /// Who started this run: its actor, and who triggered this attempt.
     pub started_by: Vec<String>,
+    /// The run's actor, for whom it was started first; `None` when GitHub does not say.
+    pub actor: Option<Actor>,
+    /// Whether runs of every branch get in, as far as no reviewer stops them.
+    pub lets_every_branch_in: bool,
 }
 
 /// How an environment is protected.

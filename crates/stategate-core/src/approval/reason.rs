@@ -51,8 +51,12 @@ pub enum Reason {
     },
     /// What was merged since the last apply is more than was looked at.
     EarlierNotTold {
+        /// This repository, `owner/name`.
+        repository: String,
         /// The branch.
         branch: String,
+        /// The pull requests that were found among it.
+        among: Vec<u64>,
     },
     /// The commit came by no pull request.
     DirectPush {
@@ -127,6 +131,11 @@ pub enum Reason {
         not_counted: Vec<NotCounted>,
         /// Who could approve, as a phrase.
         who_could: String,
+        /// Whether it is not known who pushed the head commit.
+        is_pusher_unknown: bool,
+        /// Whether nobody but the author and who pushed last gave any opinion, so that there may be
+        /// nobody else.
+        is_alone: bool,
     },
     /// Whether a reviewer is in a team is not told to this token.
     TeamNotTold {
@@ -216,9 +225,16 @@ impl Reason {
                 short(before)
             )),
             Self::CommitUnknown { sha } => told(format!("GitHub does not know the commit {}", short(sha))),
-            Self::EarlierNotTold { branch } => told(format!(
-                "the last apply of this state is so far back on {branch} that what was merged and not applied since cannot be told"
-            )),
+            Self::EarlierNotTold { branch, among, .. } => {
+                let numbers =
+                    Sentence::join(among.iter().map(|number| Sentence::default().pull_request(*number)), ", ");
+                let found = if among.is_empty() { "" } else { "; found so far: " };
+                told(format!(
+                    "the last apply of this state is so far back on {branch} that not everything can be found that was \
+                     merged and not applied since{found}"
+                ))
+                .then(numbers)
+            }
             Self::DirectPush { sha, branch } => told(format!("{} came to {branch} without a pull request", short(sha))),
             Self::NotMerged { sha, number } => {
                 told(format!("{} belongs to ", short(sha))).pull_request(*number).words(", which is not merged")
@@ -296,8 +312,12 @@ impl Reason {
             Self::CommitUnknown { .. } => "re-run the job; if it stays unknown, check that the workflow runs in the \
                  repository that the commit was pushed to"
                 .into(),
-            Self::EarlierNotTold { branch } => format!(
-                "look through what was merged into {branch} since the last apply, then let one run apply it with `--required-approvals 0`"
+            // Never without anybody's approval: the block is about what nobody approved.
+            Self::EarlierNotTold { repository, branch, .. } => format!(
+                "list what was merged with `gh pr list --repo {repository} --base {branch} --state merged --limit 500 \
+                 --json number,title,reviewDecision,mergedAt`, have the plan read by somebody who may approve it, and \
+                 start one run with `--required-approvals 0` together with `--require-environment-approval`, so that a \
+                 reviewer of the environment approves it"
             )
             .into(),
             Self::DirectPush { .. } => {
@@ -327,10 +347,15 @@ impl Reason {
             Self::ChangesRequested { by: None, .. } => {
                 "have that review dismissed on the pull request's page".into()
             }
-            Self::TooFewApprovals { number, who_could, .. } => {
-                Sentence::from("have ")
+            Self::TooFewApprovals { number, who_could, is_pusher_unknown, is_alone, .. } => {
+                let step = Sentence::from("have ")
                     .pull_request(*number)
-                    .words(format!(" approved by {who_could}, then re-run this job"))
+                    .words(format!(" approved by {who_could}, then re-run this job"));
+                let unknown = " (it is unknown who pushed last, so one approval more than required is needed, or a further \
+                               commit by somebody whose account GitHub shows)";
+                let alone = "; if nobody else maintains this repository, set `--required-approvals 0`, and give the \
+                             job an `environment:` with required reviewers to be asked before each apply";
+                step.words(if *is_pusher_unknown { unknown } else { "" }).words(if *is_alone { alone } else { "" })
             }
             Self::TeamNotTold { team, .. } => format!(
                 "give a token that may read the organisation's teams (a GitHub App with \

@@ -5,10 +5,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::facts::{Actor, ActorKind, Membership, MembershipAnswer, PullRequest, Review, ReviewState};
+use super::facts::{
+    Actor, ActorKind, BaseChange, Dismissal, Membership, MembershipAnswer, PullRequest, Review, ReviewState,
+};
 use super::policy::{Approver, BindsTo, Policy};
 use super::reason::{Reason, short};
 use crate::record::SameContent;
+use crate::sentence::Sentence;
 
 /// What the reviews of one pull request come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub struct Tally {
     pub changes_requested_by: Vec<Option<String>>,
     /// Who could approve, as a phrase.
     pub who_could: String,
+    /// What people should know beside that: objections that were dismissed, and what the approvals
+    /// weakly rest on.
+    pub notes: Vec<Sentence>,
 }
 
 /// An approval that counts.
@@ -62,6 +68,11 @@ pub enum WhyNot {
     Author,
     /// They pushed its last commit.
     LastPusher,
+    /// They may have pushed its last commit, for who did is not known: why.
+    MayHavePushed(String),
+    /// It was given while the pull request went into another branch; `None` where GitHub does not say
+    /// into which.
+    OtherBase(Option<String>),
     /// They pushed the earlier commit that they approved.
     OwnPush(String),
     /// They cannot write to the repository.
@@ -86,6 +97,13 @@ impl fmt::Display for NotCounted {
             WhyNot::NotAPerson => write!(f, "{who} is not a person"),
             WhyNot::Author => write!(f, "{who} is the author"),
             WhyNot::LastPusher => write!(f, "{who} pushed the last commit, if only by `Update branch`"),
+            WhyNot::MayHavePushed(why) => {
+                write!(f, "{who} may have pushed the last commit, for who did is unknown: {why}")
+            }
+            WhyNot::OtherBase(Some(branch)) => {
+                write!(f, "{who} approved it for `{}`, before it was moved to this branch", branch.replace('`', "'"))
+            }
+            WhyNot::OtherBase(None) => write!(f, "{who} approved it before it was moved to this branch"),
             WhyNot::OwnPush(commit) => write!(f, "{who} pushed {}, which they approved", short(commit)),
             WhyNot::NoWriteAccess => write!(f, "{who} cannot write to this repository"),
             WhyNot::OtherCommit(Some(commit)) => {
@@ -115,6 +133,7 @@ pub(super) fn tally(policy: &Policy, pull_request: &PullRequest, memberships: &[
         not_counted: Vec::new(),
         changes_requested_by: Vec::new(),
         who_could: who_could(policy, pull_request),
+        notes: Vec::new(),
     };
     let mut untold = Vec::new();
     for review in latest_opinions(&pull_request.reviews) {
@@ -146,6 +165,8 @@ pub(super) fn tally(policy: &Policy, pull_request: &PullRequest, memberships: &[
         };
         tally.not_counted.push(NotCounted { login, why });
     }
+    set_aside(&mut tally, pull_request);
+    tally.notes = notes(&tally, pull_request);
     let mut reasons: Vec<Reason> = tally
         .changes_requested_by
         .iter()
@@ -160,10 +181,58 @@ pub(super) fn tally(policy: &Policy, pull_request: &PullRequest, memberships: &[
             had,
             not_counted: tally.not_counted.clone(),
             who_could: tally.who_could.clone(),
+            is_pusher_unknown: pull_request.pushers.unknown().is_some(),
+            is_alone: policy.approvers.is_empty() && is_alone(pull_request),
         });
         reasons.extend(untold);
     }
     (tally, reasons)
+}
+
+/// Where it is not known who pushed the last commit, one of its approvals may be the pusher's own. No
+/// more than one can be, so one is set aside, and one more than needed proves that enough are others'.
+fn set_aside(tally: &mut Tally, pull_request: &PullRequest) {
+    let Some(why) = pull_request.pushers.unknown().filter(|_| tally.needed > 0) else { return };
+    let Some(at) = tally.counted.iter().rposition(|counted| counted.commit == tally.head) else { return };
+    let login = Some(tally.counted.remove(at).login);
+    tally.not_counted.push(NotCounted { login, why: WhyNot::MayHavePushed(why.to_owned()) });
+}
+
+fn notes(tally: &Tally, pull_request: &PullRequest) -> Vec<Sentence> {
+    let approved = |login: &String| tally.counted.iter().any(|counted| counted.login.eq_ignore_ascii_case(login));
+    let name = |login: &Option<String>| login.clone().unwrap_or_else(|| "a deleted account".to_owned());
+    let mut notes: Vec<Sentence> = Vec::new();
+    for Dismissal { reviewer, by } in &pull_request.dismissals {
+        if reviewer.as_ref().is_some_and(approved) {
+            continue;
+        }
+        let note = format!("{} asked for changes; dismissed by {} (", name(reviewer), name(by));
+        let note = Sentence::from(note).pull_request(tally.number).words(")");
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    let rests_on_commit = tally.counted.iter().any(|counted| counted.commit == tally.head);
+    if rests_on_commit && tally.needed > 0 && pull_request.pushers.is_by_commit_alone() {
+        let note = format!(
+            "Who pushed {} is known from the commit alone ({}): this GitHub shows neither its activity nor its runs",
+            short(&tally.head),
+            pull_request.pushers.known().join(", ")
+        );
+        notes.push(note.into());
+    }
+    notes
+}
+
+/// Whether no person but the author and who pushed last gave any opinion: perhaps there is nobody
+/// else.
+fn is_alone(pull_request: &PullRequest) -> bool {
+    let is_other = |author: &Actor| {
+        author.kind == ActorKind::User
+            && !pull_request.author.as_ref().is_some_and(|a| a.is_named(&author.login))
+            && !pull_request.pushers.is_known(&author.login)
+    };
+    !pull_request.reviews.iter().filter_map(|review| review.author.as_ref()).any(is_other)
 }
 
 /// The latest opinion of each person, in the order in which people first gave one.
@@ -227,7 +296,7 @@ fn count(
         return Err(WhyNot::NoWriteAccess);
     }
     let commit = review.commit.as_ref().ok_or(WhyNot::OtherCommit(None))?;
-    let pushed_last = pull_request.last_pushers.iter().any(|login| is(login));
+    let pushed_last = pull_request.pushers.is_known(&author.login);
     let same = same_content(policy.binds_to, pull_request, commit);
     if *commit == pull_request.head && !commit.is_empty() {
         if pushed_last {
@@ -243,8 +312,27 @@ fn count(
     } else {
         return Err(WhyNot::OtherCommit(Some(commit.clone())));
     }
+    given_for_this_base(pull_request, review)?;
     is_approver(policy, memberships, review, author)?;
     Ok(Counted { login: author.login.clone(), commit: commit.clone(), at: review.submitted_at })
+}
+
+/// Whether the pull request went into its present base branch when the review was given. What it goes
+/// into decides what its diff is.
+fn given_for_this_base(pull_request: &PullRequest, review: &Review) -> Result<(), WhyNot> {
+    let changes = &pull_request.base_changes;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let Some(given) = review.submitted_at else { return Err(WhyNot::OtherBase(None)) };
+    // GitHub's moments are whole seconds: what happened in the same second may have happened after.
+    let together = changes.iter().filter(|change| change.at == given);
+    let next = changes.iter().filter(|change| change.at > given).min_by_key(|change| change.at);
+    let is_elsewhere = |change: &&BaseChange| change.from.as_ref() != Some(&pull_request.base_branch);
+    match together.chain(next).find(is_elsewhere) {
+        Some(change) => Err(WhyNot::OtherBase(change.from.clone())),
+        None => Ok(()),
+    }
 }
 
 /// The proof that this commit carries what the head carries, where that is enough.
@@ -268,10 +356,13 @@ fn is_approver(policy: &Policy, memberships: &[Membership], review: &Review, aut
             Approver::User(_) => continue,
             Approver::Team { org, slug } => {
                 let name = approver.to_string();
-                if review.on_behalf_of.iter().any(|team| team.eq_ignore_ascii_case(&name)) {
-                    return Ok(());
+                let is_for_team = review.on_behalf_of.iter().any(|team| team.eq_ignore_ascii_case(&name));
+                match membership(memberships, org, slug, &author.login) {
+                    // The review was the team's when it was given; who has left it since is no member.
+                    // Where the token sees no teams, that it was the team's is all there is.
+                    Some(MembershipAnswer::NotTold { .. }) if is_for_team => return Ok(()),
+                    answer => answer,
                 }
-                membership(memberships, org, slug, &author.login)
             }
         };
         match answer {
@@ -321,16 +412,10 @@ fn who_could(policy: &Policy, pull_request: &PullRequest) -> String {
         let names: Vec<String> = policy.approvers.iter().map(Approver::to_string).collect();
         names.join(", ")
     };
-    let mut except: Vec<String> = Vec::new();
-    if let Some(author) = &pull_request.author {
-        except.push(format!("{} (its author)", author.login));
-    }
-    for login in &pull_request.last_pushers {
-        let is_author = pull_request.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login));
-        if !is_author {
-            except.push(format!("{login} (who pushed last)"));
-        }
-    }
+    let author = pull_request.author.as_ref();
+    let mut except: Vec<String> = author.iter().map(|author| format!("{} (its author)", author.login)).collect();
+    let others = pull_request.pushers.known().iter().filter(|login| !author.is_some_and(|a| a.is_named(login)));
+    except.extend(others.map(|login| format!("{login} (who pushed last)")));
     if !except.is_empty() {
         phrase.push_str(", except ");
         phrase.push_str(&except.join(" and "));

@@ -30,6 +30,7 @@ fn rest(path: &str, reviews: &Value) -> Option<Value> {
             "head": { "ref": "grow", "sha": HEAD, "repo": here }, "base": { "ref": "main", "sha": BEFORE, "repo": here },
         }),
         ["pulls", "7", "reviews"] => reviews.clone(),
+        ["issues", "7", "events"] => json!([]),
         ["collaborators", "reader", "permission"] => json!({ "permission": "read" }),
         ["collaborators", _, "permission"] => json!({ "permission": "write" }),
         ["branches", "main"] => json!({ "commit": { "sha": MERGE } }),

@@ -5,7 +5,9 @@ mod by_rest;
 mod comments;
 mod fake;
 mod gate;
+mod holes;
 mod people;
+mod pushers;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -6,11 +6,11 @@
 //! write, `for=org/team` reviews on a team's behalf, `at=N` was submitted at second N.
 
 use super::*;
-use crate::record::SameContent;
 
 struct History {
     name: &'static str,
-    /// `N` approvals, `by=LIST` approvers, `content`, `member=team/login`, `stranger=team/login`,
+    /// `N` approvals, `by=LIST` approvers, `content`, `unknown` (who pushed last), `moved=BRANCH@SECOND`
+    /// (away from it, by hand), `member=team/login`, `stranger=team/login`,
     /// `untold=team/login`, `same=COMMIT` (proven to carry what the head carries) or
     /// `same=COMMIT/login` (and pushed by them).
     policy: &'static str,
@@ -113,6 +113,26 @@ const HISTORIES: &[History] = &[
     history("a deleted account beside a person", "", "- approved H; reviewer approved H", "approved: reviewer"),
     history("two deleted accounts", "2", "- approved H; - approved H", "blocked: 0 of 2"),
     history("a name that contains the author's", "", "author2 approved H", "approved: author2"),
+    // Who pushed last, where GitHub does not tell.
+    history("an unknown pusher, one approval", "unknown", "reviewer approved H", "blocked: 0 of 1 | reviewer may have pushed the last commit | no account"),
+    history("an unknown pusher, one approval more than needed", "unknown", "reviewer approved H; second approved H", "approved: reviewer"),
+    history("an unknown pusher, as many as needed", "2 unknown", "reviewer approved H; second approved H", "blocked: 1 of 2 | second may have pushed"),
+    history("an unknown pusher, none needed", "0 unknown", "", "approved:"),
+    history("an unknown pusher and the author", "unknown", "reviewer approved H; author approved H", "blocked: 0 of 1"),
+    history("an unknown pusher, content, an old approval", "content same=old unknown", "reviewer approved old", "approved: reviewer"),
+    // For another base branch.
+    history("approved, then moved here", "moved=scratch@20", "reviewer approved H at=10", "blocked: 0 of 1 | reviewer approved it for `scratch`"),
+    history("moved here, then approved", "moved=scratch@20", "reviewer approved H at=30", "approved: reviewer"),
+    history("approved, moved here, approved anew", "moved=scratch@20", "reviewer approved H at=10; reviewer approved H at=30", "approved: reviewer"),
+    history("approved and moved in the same second", "moved=scratch@20", "reviewer approved H at=20", "blocked: for `scratch`"),
+    history("approved here, moved away and back", "moved=main@20 moved=scratch@30", "reviewer approved H at=10", "approved: reviewer"),
+    history("moved away, approved there, moved back", "moved=main@20 moved=scratch@30", "reviewer approved H at=25", "blocked: for `scratch`"),
+    history("moved twice after the approval", "moved=a@20 moved=b@30", "reviewer approved H at=10", "blocked: for `a`"),
+    history("moved at some time, approved at an unknown one", "moved=scratch@20", "reviewer approved H", "blocked: before it was moved"),
+    history("moved from where GitHub does not say", "moved=?@20", "reviewer approved H at=10", "blocked: reviewer approved it before it was moved"),
+    history("a name that would end the code", "moved=a`b@20", "reviewer approved H at=10", "blocked: for `a'b`"),
+    history("content: an old approval for another base", "content same=old moved=scratch@20", "reviewer approved old at=10", "blocked: for `scratch`"),
+    history("an objection counts for whatever base it was raised", "moved=scratch@20", "second changes H at=10; reviewer approved H at=30", "blocked: second requests changes"),
     // Words we do not know.
     history("an unknown state", "", "reviewer BLESSED H", "blocked: reviewer's latest review is `BLESSED`"),
     history("an unknown state after an approval takes it away", "", "reviewer approved H; reviewer BLESSED H", "blocked: 0 of 1 | `BLESSED`"),
@@ -136,8 +156,11 @@ const HISTORIES: &[History] = &[
     history("two approvers", "2 by=reviewer,second", "reviewer approved H; second approved H", "approved: reviewer second"),
     history("a member of the team", "by=acme/infra member=infra/reviewer", "reviewer approved H", "approved: reviewer"),
     history("not a member of the team", "by=acme/infra stranger=infra/reviewer", "reviewer approved H", "blocked: not among the approvers"),
-    history("on the team's behalf", "by=acme/infra", "reviewer approved H for=acme/infra", "approved: reviewer"),
-    history("on the team's behalf, in another case", "by=Acme/Infra", "reviewer approved H for=acme/infra", "approved: reviewer"),
+    history("on the team's behalf, where the token sees no team", "by=acme/infra untold=infra/reviewer", "reviewer approved H for=acme/infra", "approved: reviewer"),
+    history("on the team's behalf, and a member still", "by=acme/infra member=infra/reviewer", "reviewer approved H for=acme/infra", "approved: reviewer"),
+    history("on the team's behalf, but no member any more", "by=acme/infra stranger=infra/reviewer", "reviewer approved H for=acme/infra", "blocked: not among the approvers"),
+    history("on the team's behalf, and nobody asked the team", "by=acme/infra", "reviewer approved H for=acme/infra", "blocked: whether reviewer is in the team"),
+    history("on the team's behalf, in another case", "by=Acme/Infra untold=infra/reviewer", "reviewer approved H for=acme/infra", "approved: reviewer"),
     history("on another team's behalf", "by=acme/infra stranger=infra/reviewer", "reviewer approved H for=acme/docs", "blocked: not among the approvers"),
     history("the team's members are not told", "by=acme/infra untold=infra/reviewer", "reviewer approved H", "blocked: 0 of 1 | whether reviewer is in the team acme/infra is not told | 403"),
     history("the team was not asked for", "by=acme/infra", "reviewer approved H", "blocked: whether reviewer is in the team acme/infra is not told"),
@@ -151,10 +174,8 @@ const HISTORIES: &[History] = &[
 fn each_history_is_judged_as_written() {
     assert!(HISTORIES.len() >= 80, "{}", HISTORIES.len());
     for history in HISTORIES {
-        let (policy, memberships, same_content) = read_policy(history.policy);
-        let mut pull_request = pull_request();
+        let (policy, memberships, mut pull_request) = read_policy(history.policy);
         pull_request.reviews = read_reviews(history.reviews);
-        pull_request.same_content = same_content;
         let mut facts = facts_with(pull_request);
         facts.memberships = memberships;
         let decision = decide(&policy, &facts);
@@ -186,7 +207,7 @@ fn each_history_is_judged_as_written() {
 #[test]
 fn the_order_of_different_people_never_matters() {
     for history in HISTORIES {
-        let (policy, memberships, same_content) = read_policy(history.policy);
+        let (policy, memberships, planned) = read_policy(history.policy);
         let reviews = read_reviews(history.reviews);
         let is_alone = |review: &Review| {
             let same = |other: &&Review| {
@@ -199,10 +220,7 @@ fn the_order_of_different_people_never_matters() {
             continue;
         }
         let judge = |reviews: Vec<Review>| {
-            let mut pull_request = pull_request();
-            pull_request.reviews = reviews;
-            pull_request.same_content.clone_from(&same_content);
-            let mut facts = facts_with(pull_request);
+            let mut facts = facts_with(PullRequest { reviews, ..planned.clone() });
             facts.memberships.clone_from(&memberships);
             matches!(decide(&policy, &facts), Decision::Approved(_))
         };
@@ -211,10 +229,10 @@ fn the_order_of_different_people_never_matters() {
     }
 }
 
-fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
+fn read_policy(text: &str) -> (Policy, Vec<Membership>, PullRequest) {
     let mut policy = Policy::default();
     let mut memberships = Vec::new();
-    let mut same = Vec::new();
+    let mut pull_request = pull_request();
     let mut member = |team: &str, answer| {
         let (slug, login) = team.split_once('/').unwrap();
         memberships.push(Membership { org: "acme".to_owned(), slug: slug.to_owned(), login: login.to_owned(), answer });
@@ -227,14 +245,22 @@ fn read_policy(text: &str) -> (Policy, Vec<Membership>, Vec<SameContent>) {
             Some(("untold", team)) => member(team, MembershipAnswer::NotTold { why: "403".to_owned() }),
             Some(("same", commit)) => {
                 let (commit, pusher) = commit.split_once('/').map_or((commit, None), |(c, by)| (c, Some(by)));
-                same.push(same_content(commit, HEAD, 7).pushed_by(pusher.map(str::to_owned)));
+                let same = same_content(commit, HEAD, 7).pushed_by(pusher.map(str::to_owned));
+                pull_request.same_content.push(same);
             }
+            Some(("moved", change)) => {
+                let (from, second) = change.split_once('@').unwrap();
+                let at = jiff::Timestamp::from_second(second.parse().unwrap()).unwrap();
+                let from = (from != "?").then(|| from.to_owned());
+                pull_request.base_changes.push(BaseChange { at, from });
+            }
+            None if word == "unknown" => pull_request.pushers = pushed_by_somebody(),
             None if word == "content" => policy.binds_to = BindsTo::Content,
             None => policy.required_approvals = word.parse().unwrap(),
             other => panic!("{other:?}"),
         }
     }
-    (policy, memberships, same)
+    (policy, memberships, pull_request)
 }
 
 fn read_reviews(text: &str) -> Vec<Review> {

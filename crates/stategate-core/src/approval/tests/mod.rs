@@ -32,11 +32,26 @@ fn pull_request() -> PullRequest {
         merge_commit: Some(MERGE.to_owned()),
         author: Some(user("author")),
         merged_by: Some(user("author")),
-        last_pushers: vec!["pusher".to_owned()],
+        head_repository: Some("acme/infra".to_owned()),
+        pushers: pushed_by("pusher"),
         reviews: Vec::new(),
+        base_changes: Vec::new(),
+        dismissals: Vec::new(),
         same_content: Vec::new(),
         brings_nothing: false,
     }
+}
+
+/// GitHub itself says who pushed the last commit.
+fn pushed_by(login: &str) -> Pushers {
+    let mut pushers = Pushers::default();
+    pushers.answered(&[PushAnswer { named: vec![login.to_owned()], completeness: Completeness::Whole }]);
+    pushers
+}
+
+/// Nobody says who pushed the last commit, whose committer has no account.
+fn pushed_by_somebody() -> Pushers {
+    Pushers::by_commit(&CommitWord::default())
 }
 
 fn approved(mut pull_request: PullRequest) -> PullRequest {

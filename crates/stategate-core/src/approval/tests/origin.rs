@@ -13,13 +13,65 @@ fn an_approved_merge_passes_and_says_what_and_by_whom() {
 
 #[test]
 fn a_refusal_names_who_could_approve() {
-    let decision = decide(&Policy::default(), &facts_with(pull_request()));
-    let step = decision.reasons()[0].next_step();
-    assert_eq!(
-        step.to_string(),
-        "have #7 approved by anybody who can write to this repository, except author (its \
-         author) and pusher (who pushed last), then re-run this job"
-    );
+    let step = |pull_request: PullRequest| {
+        let decision = decide(&Policy { required_approvals: 2, ..Policy::default() }, &facts_with(pull_request));
+        decision.reasons()[0].next_step().to_string()
+    };
+    let usual = "have #7 approved by anybody who can write to this repository, except author (its \
+                 author) and pusher (who pushed last), then re-run this job";
+    assert_eq!(step(approved(pull_request())), usual);
+    // Where nobody else said anything, there may be nobody else.
+    let alone = step(pull_request());
+    assert!(alone.starts_with(usual) && alone.contains("set `--required-approvals 0`"), "{alone}");
+    assert!(alone.contains("an `environment:` with required reviewers"), "{alone}");
+    let unknown = step(PullRequest { pushers: pushed_by_somebody(), ..approved(pull_request()) });
+    assert!(unknown.contains("one approval more than required"), "{unknown}");
+}
+
+#[test]
+fn an_app_that_opened_and_pushed_is_named_once() {
+    for (kind, login, pusher, told) in [
+        (ActorKind::Bot, "renovate", "renovate[bot]", "except renovate (its author)"),
+        (ActorKind::Bot, "renovate[bot]", "Renovate", "except renovate[bot] (its author)"),
+        (ActorKind::User, "author", "AUTHOR", "except author (its author)"),
+        // A person and an app of one name are two.
+        (ActorKind::User, "renovate", "renovate[bot]", "(its author) and renovate[bot] (who pushed last)"),
+    ] {
+        let author = Some(Actor { login: login.to_owned(), kind });
+        let mut pull_request = PullRequest { author, pushers: pushed_by(pusher), ..pull_request() };
+        pull_request.pushers.add(&pusher.to_uppercase());
+        let who_could = decide(&Policy::default(), &facts_with(pull_request)).tallies()[0].who_could.clone();
+        assert!(who_could.ends_with(told), "{who_could}");
+    }
+}
+
+#[test]
+fn a_dismissed_request_for_changes_is_named_until_that_person_approves() {
+    let dismissal = |reviewer: Option<&str>, by: Option<&str>| Dismissal {
+        reviewer: reviewer.map(str::to_owned),
+        by: by.map(str::to_owned),
+    };
+    let told = |dismissals: Vec<Dismissal>| {
+        let pull_request = PullRequest { dismissals, ..approved(pull_request()) };
+        let approval = assert_approved(&Policy::default(), &facts_with(pull_request.clone()));
+        let notes = Decision::Approved(approval).notes().to_vec();
+        assert_eq!(standing(&Policy::default(), &pull_request, &[]).0.notes, notes);
+        notes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let dave = || dismissal(Some("dave"), Some("alice"));
+    assert_eq!(told(vec![dave(), dave()]), ["dave asked for changes; dismissed by alice (#7)"]);
+    assert_eq!(told(vec![dismissal(None, None)]).len(), 1);
+    assert!(told(vec![dismissal(Some("Reviewer"), Some("alice"))]).is_empty());
+}
+
+#[test]
+fn a_pusher_whom_only_the_commit_names_is_told() {
+    let word = CommitWord { committer: Some("pusher".to_owned()), ..CommitWord::default() };
+    let pull_request = PullRequest { pushers: Pushers::by_commit(&word), ..approved(pull_request()) };
+    let decision = decide(&Policy::default(), &facts_with(pull_request));
+    assert!(matches!(decision, Decision::Approved(_)));
+    let notes: Vec<String> = decision.notes().iter().map(ToString::to_string).collect();
+    assert!(notes[0].contains("known from the commit alone (pusher)"), "{notes:?}");
 }
 
 #[test]
@@ -193,6 +245,15 @@ fn on_ones_own_computer_only_no_approvals_at_all_are_enough() {
 fn what_was_merged_earlier_must_be_told_unless_nobody_is_asked() {
     let mut facts = facts_with(approved(pull_request()));
     branch(&mut facts).is_cut_off = true;
-    assert_blocked(&Policy::default(), &facts, &["so far back on main"]);
+    branch(&mut facts).earlier = vec![Commit {
+        sha: "e".repeat(40),
+        parents: Vec::new(),
+        pull_requests: vec![PullRequest { number: 6, merge_commit: Some("e".repeat(40)), ..approved(pull_request()) }],
+    }];
+    assert_blocked(&Policy::default(), &facts, &["merged and not applied since; found so far: #6"]);
+    // The advice never lets through what nobody approved.
+    let step = decide(&Policy::default(), &facts).reasons()[0].next_step().to_string();
+    assert!(step.contains("gh pr list --repo acme/infra --base main --state merged"), "{step}");
+    assert!(step.contains("together with `--require-environment-approval`"), "{step}");
     assert_approved(&Policy { required_approvals: 0, ..Policy::default() }, &facts);
 }

@@ -9,7 +9,13 @@ fn earlier_approvals_are_looked_into_only_where_content_binds() {
     let mut facts = facts_with(pull_request);
     let policy = Policy { binds_to: BindsTo::Content, ..Policy::default() };
     assert!(earlier_approvals(&Policy::default(), &facts).is_empty());
-    let earlier = EarlierApproval { pull_request: 7, commit: "old".to_owned(), head: HEAD.to_owned() };
+    let earlier = EarlierApproval {
+        pull_request: 7,
+        commit: "old".to_owned(),
+        head: HEAD.to_owned(),
+        head_repository: Some("acme/infra".to_owned()),
+        head_branch: "change".to_owned(),
+    };
     assert_eq!(earlier_approvals(&policy, &facts), [earlier]);
     assert_blocked(&policy, &facts, &["0 of 1"]);
     facts.prove(&same_content("old", HEAD, 7));

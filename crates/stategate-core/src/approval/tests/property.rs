@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::environment::{environment, run_approval};
+use super::environment::{by_queue, environment, run_approval};
 use super::*;
 
 fn any_review() -> impl Strategy<Value = Review> {
@@ -30,7 +30,8 @@ fn any_review() -> impl Strategy<Value = Review> {
             commit: commit.map(str::to_owned),
             can_write,
             submitted_at: jiff::Timestamp::from_second(second).ok(),
-            on_behalf_of: Vec::new(),
+            // Whose member they are now counts, not whose they were.
+            on_behalf_of: vec!["acme/infra".to_owned()],
         },
     )
 }
@@ -52,9 +53,36 @@ fn mostly<T: Clone + std::fmt::Debug>(usual: T, odd: T) -> impl Strategy<Value =
     prop::bool::weighted(0.95).prop_map(move |is_usual| if is_usual { usual.clone() } else { odd.clone() })
 }
 
+/// Base changes, each after the one before it, as GitHub lists them.
+fn any_base_changes() -> impl Strategy<Value = Vec<BaseChange>> {
+    let from = prop::sample::select(vec![Some("main"), Some("main"), Some("scratch"), None]);
+    let change = (0..50_i64, from).prop_map(|(second, from)| BaseChange {
+        at: jiff::Timestamp::from_second(second).unwrap(),
+        from: from.map(str::to_owned),
+    });
+    let some = prop::collection::vec(change, 0..4).prop_map(|mut changes| {
+        changes.sort_by_key(|change| change.at);
+        changes
+    });
+    prop_oneof![2 => Just(Vec::new()), 3 => some]
+}
+
+/// Whether a moment can have been while the pull request went into another branch than main: in one
+/// of the spans between two changes, each of which holds both of its ends.
+fn may_be_elsewhere(moment: jiff::Timestamp, changes: &[BaseChange]) -> bool {
+    let is_span_elsewhere = |at: usize| {
+        let begins = at.checked_sub(1).is_none_or(|before| changes[before].at <= moment);
+        let ends = changes.get(at).is_none_or(|change| moment <= change.at);
+        let is_main = changes.get(at).is_none_or(|change| change.from.as_deref() == Some("main"));
+        begins && ends && !is_main
+    };
+    (0..=changes.len()).any(is_span_elsewhere)
+}
+
 /// How many people gave a valid approval of the head, or of one of these commits.
-fn valid_approvals(reviews: &[Review], also: &[&str]) -> usize {
-    let valid = reviews.iter().filter(|review| is_valid_approval(review, reviews, also));
+fn valid_approvals(reviews: &[Review], also: &[&str], changes: &[BaseChange]) -> usize {
+    let is_for_main = |review: &&Review| review.submitted_at.is_some_and(|at| !may_be_elsewhere(at, changes));
+    let valid = reviews.iter().filter(|review| is_valid_approval(review, reviews, also)).filter(is_for_main);
     let mut people: Vec<String> =
         valid.filter_map(|review| Some(review.author.as_ref()?.login.to_lowercase())).collect();
     people.sort();
@@ -95,6 +123,8 @@ proptest! {
         tip in mostly(Some(MERGE), None),
         forced in prop::bool::weighted(0.05),
         before in mostly(BEFORE, ZEROS),
+        is_pusher_told in prop::bool::weighted(0.7),
+        changes in any_base_changes(),
     ) {
         let mut pull_request = pull_request();
         pull_request.reviews = reviews.clone();
@@ -102,13 +132,20 @@ proptest! {
         into.clone_into(&mut pull_request.base_branch);
         pull_request.base_repository = Some(repository.to_owned());
         pull_request.merge_commit = merge.map(str::to_owned);
+        if !is_pusher_told {
+            pull_request.pushers = pushed_by_somebody();
+            pull_request.pushers.add("pusher");
+        }
+        pull_request.base_changes.clone_from(&changes);
         let mut facts = facts_with(pull_request);
         branch(&mut facts).tip = tip.map(str::to_owned);
         branch(&mut facts).arrival = Arrival::Push { before: before.to_owned(), forced };
         let policy = Policy { required_approvals: needed, ..Policy::default() };
         match decide(&policy, &facts) {
             Decision::Approved(approval) => {
-                prop_assert!(valid_approvals(&reviews, &[]) >= usize::try_from(needed).unwrap());
+                // Where it is not known who pushed, one of them may have.
+                let more = usize::from(!is_pusher_told);
+                prop_assert!(valid_approvals(&reviews, &[], &changes) >= usize::try_from(needed).unwrap() + more);
                 prop_assert!(approval.by().len() >= usize::try_from(needed).unwrap());
                 prop_assert!(merged && into == "main" && !forced && before == BEFORE);
                 prop_assert!(repository != "evil/infra");
@@ -129,6 +166,7 @@ proptest! {
         is_member in any::<bool>(),
         asks_environment in any::<bool>(),
         entered in likely_review(),
+        is_by_queue in any::<bool>(),
         allow_direct_push in any::<bool>(),
     ) {
         let mut number = 0;
@@ -154,10 +192,12 @@ proptest! {
         }).into();
         let approved = entered.state == ReviewState::Approved;
         let state = if approved { "approved" } else { "rejected" };
-        facts.environment = Some(EnvironmentFacts {
-            approvals: vec![run_approval(state, entered.author.clone())],
-            ..environment()
-        });
+        let mut entering = environment();
+        entering.approvals = vec![run_approval(state, entered.author.clone())];
+        if is_by_queue {
+            by_queue(&mut entering, "starter");
+        }
+        facts.environment = Some(entering);
         let policy = Policy {
             required_approvals: needed,
             approvers: approvers(by).unwrap(),
@@ -178,7 +218,7 @@ proptest! {
                 }
             };
             let theirs: Vec<Review> = reviews.iter().filter(|review| may(review)).cloned().collect();
-            prop_assert!(valid_approvals(&theirs, &also) >= usize::try_from(needed).unwrap(), "{:?}", reviews);
+            prop_assert!(valid_approvals(&theirs, &also, &[]) >= usize::try_from(needed).unwrap(), "{:?}", reviews);
         }
         prop_assert!(!asks_environment || (approved && entered.author == Some(user("keeper"))));
     }
