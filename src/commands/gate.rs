@@ -92,7 +92,8 @@ impl Asked {
     pub(super) async fn ask(&self, session: &Session) -> Result<Facts, Error> {
         match (&self.wanted, session.host.run()) {
             (Some(wanted), Some(_)) => {
-                Ok(session.github()?.facts(&session.repository()?, &self.policy, wanted).await?)
+                // Many questions in one: on the heap, not in each future that waits for it.
+                Ok(Box::pin(session.github()?.facts(&session.repository()?, &self.policy, wanted)).await?)
             }
             _ => Ok(Facts {
                 repository: String::new(),
@@ -153,7 +154,7 @@ impl Asked {
             }
         }
         for earlier in earlier_approvals(&self.policy, &facts) {
-            match prove(session, evidence, &earlier).await? {
+            match Box::pin(prove(session, evidence, &earlier)).await? {
                 Ok(same) => facts.prove(&same),
                 Err(why) => tracing::info!(
                     "the approval of {} does not carry over to the head commit of #{}: {why}",
@@ -331,7 +332,9 @@ pub(super) async fn announce(session: &Session, policy: &Policy, record: &Record
     let found = async {
         let found = session.github()?.reviews_of(&session.repository()?, policy, (number, &head)).await?;
         Ok::<_, Error>(found.map(|(mut found, memberships)| {
-            record.pushers().iter().for_each(|pusher| found.pushers.add(pusher));
+            for pusher in record.pushers() {
+                found.pushers.add(&pusher);
+            }
             standing(policy, &found, &memberships)
         }))
     };

@@ -52,13 +52,23 @@ pub struct Commit {
     pub author: Option<String>,
     /// Whether GitHub's own account committed it, in the author's name, and signed it.
     pub on_page: bool,
-    /// The committer that it claims, where that is not the author: `None` within for an address that
-    /// no account has.
-    pub claimed_committer: Option<Option<String>>,
+    /// The committer that it claims.
+    pub claimed_committer: Committer,
     /// Who pushed it, where that is not the author.
     pub pushed_by: Option<String>,
     pub message: String,
     pub at: Timestamp,
+}
+
+/// Whom a commit claims as its committer.
+#[derive(Debug, Clone)]
+pub enum Committer {
+    /// Its author.
+    Author,
+    /// This account.
+    Claimed(String),
+    /// An address that no account has.
+    NoAccount,
 }
 
 /// A pull request.
@@ -294,7 +304,7 @@ impl State {
             parents,
             author: author.map(str::to_owned),
             on_page: false,
-            claimed_committer: None,
+            claimed_committer: Committer::Author,
             pushed_by: None,
             message: message.to_owned(),
             at: now(),
@@ -349,9 +359,10 @@ impl Commit {
     /// The account of its committer.
     pub fn committer(&self) -> Option<&str> {
         match &self.claimed_committer {
-            Some(claimed) => claimed.as_deref(),
-            None if self.on_page => Some("web-flow"),
-            None => self.author.as_deref(),
+            Committer::Claimed(login) => Some(login),
+            Committer::NoAccount => None,
+            Committer::Author if self.on_page => Some("web-flow"),
+            Committer::Author => self.author.as_deref(),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::FakeGithub;
 use super::state::{
-    Approval, Attempt, Environment, Hole, HoleKind, Job, Merge, Pull, PullEvent, PullEventKind, Review, Run, State,
-    minutes_ago, now,
+    Approval, Attempt, Committer, Environment, Hole, HoleKind, Job, Merge, Pull, PullEvent, PullEventKind, Review, Run,
+    State, minutes_ago, now,
 };
 
 /// A push, as its event tells it.
@@ -81,7 +81,8 @@ impl FakeGithub {
         let head = state.pulls[&number].head_sha().to_owned();
         let commit = state.commits.get_mut(&head).expect("the commit is there");
         commit.pushed_by = Some(pusher.to_owned());
-        commit.claimed_committer = Some(claimed_committer.map(str::to_owned));
+        commit.claimed_committer =
+            claimed_committer.map_or(Committer::NoAccount, |login| Committer::Claimed(login.to_owned()));
     }
 
     /// Somebody chooses another base branch for a pull request.

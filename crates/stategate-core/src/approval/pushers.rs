@@ -91,7 +91,9 @@ impl Pushers {
             Some(committer) if committer == ON_PAGE => word.author.as_ref(),
             committer => committer.as_ref(),
         };
-        named.into_iter().for_each(|login| pushers.add(login));
+        if let Some(login) = named {
+            pushers.add(login);
+        }
         pushers
     }
 

@@ -17,7 +17,7 @@ fn lists(query: &str) -> Vec<(Vec<String>, bool)> {
         for item in &set.items {
             match item {
                 Selection::Field(field) => {
-                    let path = [path, &[field.name.clone()]].concat();
+                    let path = [path, std::slice::from_ref(&field.name)].concat();
                     if field.arguments.iter().any(|(name, _)| name == "first" || name == "last") {
                         let text = field.selection_set.to_string();
                         let needs = ["pageInfo", "hasNextPage", "endCursor", "nodes"];
@@ -39,8 +39,10 @@ fn lists(query: &str) -> Vec<(Vec<String>, bool)> {
     found
 }
 
+type Cut = fn(&mut Value);
+
 /// Each way in which a list can fail to say what it holds.
-fn holes() -> [(&'static str, fn(&mut Value)); 7] {
+fn holes() -> [(&'static str, Cut); 7] {
     [
         ("a hidden node", |list| list["nodes"].as_array_mut().unwrap().push(Value::Null)),
         ("no list", |list| *list = Value::Null),
@@ -123,7 +125,7 @@ async fn an_error_anywhere_in_the_gates_question_leaves_it_unanswered() {
 
 #[tokio::test]
 async fn more_pull_requests_than_a_page_or_another_last_commit_are_asked_of_rest() {
-    let cases: [fn(&mut Value); 2] = [
+    let cases: [Cut; 2] = [
         |commit| {
             commit["associatedPullRequests"]["pageInfo"] = json!({ "hasNextPage": true, "endCursor": "x" });
         },
