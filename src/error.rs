@@ -99,7 +99,7 @@ pub enum Error {
     Approvers(#[from] ApproverError),
     #[error(transparent)]
     Event(#[from] EventError),
-    #[error("this run is not for a pull request: its event is `{event}`")]
+    #[error("which pull request to plan is not known: the event is `{event}`")]
     NotAPullRequest { event: String },
     #[error("nothing can be applied on the event `{event}` of {git_ref}")]
     NotAppliable { event: String, git_ref: String },

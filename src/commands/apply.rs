@@ -9,6 +9,7 @@ use super::applying::{apply_plan, secrets_of_state};
 use super::audit;
 use super::confirm::confirm;
 use super::gate::{self, Asked, Evidence};
+use super::inputs::{inputs, tell_inputs};
 use super::locking;
 use super::pending::{self, Earlier, Line};
 use super::planning::{self, PlanFile};
@@ -123,7 +124,9 @@ async fn under_the_lock(
     let identity = StateIdentity::read(&root.bucket).await?;
     let plan_args = command.planning.plan_args.as_ref();
     let plan_file = planning::make(session, root, held, plan_args, footprint, report).await?;
-    let Some(compared) = approve(session, command, root, question, &identity, plan_file, report).await? else {
+    // The future is large.
+    let approving = Box::pin(approve(session, command, root, question, &identity, plan_file, report));
+    let Some(compared) = approving.await? else {
         return Ok(());
     };
     confirm(session, root, command.apply_args.as_ref(), report).await?;
@@ -234,7 +237,9 @@ async fn approve(
     let Question { mut asked, first, line, code, reviewed } = question;
     let Reviewed { records: reviewed, lacks, .. } = reviewed;
     let mut records = reviewed.clone();
-    let fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
+    let mut fresh = review::read_plan(session, root, &code, &plan_file, identity, &records, report).await?;
+    fresh.origin.inputs =
+        Some(inputs(session, root, (asked.policy(), command.planning.plan_args.as_ref()), &identity.key()));
     if let Some(Need::Nothing { because }) = report.plan.as_ref().map(need) {
         tracing::info!("nothing to apply: {because}");
         report.phase = Phase::NoChanges;
@@ -242,6 +247,7 @@ async fn approve(
         report.gate = None;
         return Ok(None);
     }
+    tell_inputs(&reviewed, &fresh.origin, report);
     let earlier = match &line {
         Some(line) => pending::find(session, &root.bucket, line, (&records, &fresh), Some(code.covered())).await?,
         None => Earlier::default(),

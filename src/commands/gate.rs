@@ -88,6 +88,11 @@ fn wanted(run: &Run, flags: &Gate) -> Result<Wanted, Error> {
 }
 
 impl Asked {
+    /// The rules that it asks by.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Asks GitHub.
     pub(super) async fn ask(&self, session: &Session) -> Result<Facts, Error> {
         match (&self.wanted, session.host.run()) {

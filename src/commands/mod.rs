@@ -10,6 +10,7 @@ mod confirm;
 mod freeze;
 mod gate;
 mod holder;
+mod inputs;
 mod locking;
 mod pending;
 mod plan;

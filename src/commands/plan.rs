@@ -2,6 +2,7 @@
 
 use super::beside;
 use super::gate;
+use super::inputs::inputs;
 use super::locking;
 use super::pending::{self, Line, MOST_COMMITS, MOST_FOR_PLAN};
 use super::planning::{self, PlanFile};
@@ -10,7 +11,7 @@ use super::report::Report;
 use super::review::{self, Code, StateIdentity};
 use super::running::open_root;
 use super::session::{Root, Session};
-use crate::cli::{CommentMode, PlanCommand};
+use crate::cli::{CommentMode, PlanCommand, Words};
 use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::github::{Landing, MergeGroup, PullRequestDetails};
@@ -32,23 +33,28 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     let place = session.host.run().map(|run| place(run, command, report)).transpose();
     let policy = policy?;
     if let Some(why) = place?.flatten() {
-        tracing::warn!("{why}");
-        report.notes.push(why);
-        report.phase = Phase::Skipped;
+        skip(why, report);
         return Ok(());
     }
     if !report.pull_requests.is_empty() && command.reporting.comment != CommentMode::Never {
         // Before anything is locked, and before minutes go into a plan that cannot be shown.
         session.github()?;
     }
+    let named = find_named(session, command).await?;
+    // `init` alone runs code: nothing of a fork's may run with what this job has.
+    if let Some(named) = named.as_ref().filter(|named| named.from_fork) {
+        report.pull_requests.clear();
+        skip(of_fork(named.number), report);
+        return Ok(());
+    }
     let group = find_group(session, report).await?;
     let root = open_root(session, report).await?;
-    let named = find_named(session, &root, command, report).await?;
-    let code = Code::read(session, &root, command.planning.plan_args.as_ref());
+    let named = named.filter(|named| is_checked_out(named, &root, report));
+    let plan_args = command.planning.plan_args.as_ref();
+    let code = Code::read(session, &root, plan_args);
     let mut footprint = session.footprint(root.terraform.module().directory())?;
     let held = locking::take(session, &root, &command.locking, &Operation::Plan, &mut footprint, report).await?;
     let under_lock = async {
-        let plan_args = command.planning.plan_args.as_ref();
         let identity = StateIdentity::read(&root.bucket);
         let plan_file = planning::make(session, &root, &held, plan_args, &mut footprint, report);
         let (identity, plan_file) = tokio::join!(identity, plan_file);
@@ -61,7 +67,8 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
     match (planned, released) {
         // The plan is as good as any, and told as such before the lock that is left.
         (Ok((identity, plan_file)), released @ (Ok(()) | Err(Error::LockNotReleased { .. }))) => {
-            let told = tell(session, &policy, &root, &code, &plan_file, &identity, (&group, named), report).await;
+            let told =
+                tell(session, (&policy, plan_args), &root, &code, &plan_file, &identity, (&group, named), report).await;
             locking::both(told, released, report)
         }
         (planned, released) => locking::both(planned.map(drop), released, report),
@@ -72,7 +79,7 @@ async fn plan(session: &Session, command: &PlanCommand, report: &mut Report) -> 
 #[expect(clippy::too_many_arguments, reason = "all that is known by then")]
 async fn tell(
     session: &Session,
-    policy: &Policy,
+    (policy, plan_args): (&Policy, Option<&Words>),
     root: &Root,
     code: &Code,
     plan_file: &PlanFile,
@@ -87,7 +94,8 @@ async fn tell(
         review::read_plan(session, root, code, plan_file, identity, &reviewed.records, report),
         review::replaced(&root.bucket, head.as_deref())
     );
-    let record = record?.replacing(replaced);
+    let mut record = record?.replacing(replaced);
+    record.origin.inputs = Some(inputs(session, root, (policy, plan_args), &identity.key()));
     report.phase = if report.has_changes() { Phase::Planned } else { Phase::NoChanges };
     if let Some(Event::PullRequest(_)) = session.host.run().map(|run| &run.event) {
         Box::pin(beside::tell(root, code, identity, report)).await;
@@ -167,41 +175,42 @@ async fn find_group(session: &Session, report: &mut Report) -> Result<Vec<Change
     Ok(pull_requests.into_iter().map(change).collect())
 }
 
-/// The pull request that an input names, where the event names none, if it is its code that is checked
-/// out: then this plan is the reviewed one. Else the report says that it is not.
-async fn find_named(
-    session: &Session,
-    root: &Root,
-    command: &PlanCommand,
-    report: &mut Report,
-) -> Result<Option<PullRequestDetails>, Error> {
+/// The pull request that an input names, where the event names none.
+async fn find_named(session: &Session, command: &PlanCommand) -> Result<Option<PullRequestDetails>, Error> {
     let (Some(run), Some(number)) = (session.host.run(), command.gate.pull_request) else { return Ok(None) };
     if !matches!(run.event, Event::Push(_) | Event::Other) {
         return Ok(None);
     }
-    let details = session.github()?.pull_request(&session.repository()?, number).await?;
+    Ok(Some(session.github()?.pull_request(&session.repository()?, number).await?))
+}
+
+/// Whether the code of the pull request that an input names is checked out: then this plan is the
+/// reviewed one. Otherwise the report says that it is not.
+fn is_checked_out(named: &PullRequestDetails, root: &Root, report: &mut Report) -> bool {
     let workspace = variable("GITHUB_WORKSPACE").and_then(|path| std::fs::canonicalize(path).ok());
     let head =
         workspace.and_then(|workspace| checkout::head(&workspace, root.terraform.module().directory()).ok().flatten());
     // Before the merge, GitHub names the test merge here.
-    let is_its_code =
-        head.is_some() && (head.as_ref() == Some(&details.head_sha) || head == details.merge_commit && !details.merged);
-    if details.from_fork || !is_its_code {
-        let why = if details.from_fork {
-            "it comes from a fork".to_owned()
-        } else {
-            let head = head.map_or_else(|| "unknown".to_owned(), |sha| sha.chars().take(10).collect());
-            format!("the checkout is {head}, which is neither its head commit nor its test merge")
-        };
-        let note = format!(
-            "This is not the reviewed plan of #{number}, so no apply counts it: {why}. Its own plan job makes that; or check out `refs/pull/{number}/merge` here"
-        );
-        tracing::warn!("{note}");
-        report.notes.push(note);
-        return Ok(None);
+    let is_merge = !named.merged && head == named.merge_commit;
+    if head.is_some() && (is_merge || head.as_ref() == Some(&named.head_sha)) {
+        report.head_sha = Some(named.head_sha.clone());
+        return true;
     }
-    report.head_sha = Some(details.head_sha.clone());
-    Ok(Some(details))
+    let number = named.number;
+    let head = head.map_or_else(|| "unknown".to_owned(), |sha| sha.chars().take(10).collect());
+    let note = format!(
+        "This is not the reviewed plan of #{number}, so no apply counts it: the checkout is {head}, which is neither its head commit nor its test merge. Its own plan job makes that; or check out `refs/pull/{number}/merge` here"
+    );
+    tracing::warn!("{note}");
+    report.notes.push(note);
+    false
+}
+
+/// Ends the plan before anything of the pull request's code runs.
+fn skip(why: String, report: &mut Report) {
+    tracing::warn!("{why}");
+    report.notes.push(why);
+    report.phase = Phase::Skipped;
 }
 
 /// Finds the pull request that is told. `Some` says why nothing can be planned here.
@@ -232,9 +241,17 @@ fn place(run: &Run, command: &PlanCommand, report: &mut Report) -> Result<Option
     Ok(None)
 }
 
+/// What a maintainer can do for a pull request that is not planned.
+const PUSH_IT_HERE: &str = "Somebody with write access can push the same commits to a branch of this repository.";
+
 fn without_secrets(number: u64, why: &str) -> String {
     format!(
-        "Not planned: pull request #{number} {why}, so GitHub gives this run neither secrets nor a token that may comment. \
-         Somebody with write access can push the same commits to a branch of this repository."
+        "Not planned: pull request #{number} {why}, so GitHub gives this run neither secrets nor a token that may comment. {PUSH_IT_HERE}"
+    )
+}
+
+fn of_fork(number: u64) -> String {
+    format!(
+        "Not planned: pull request #{number} comes from a fork, and its code must not run with this job's secrets. {PUSH_IT_HERE}"
     )
 }

@@ -60,6 +60,11 @@ impl fmt::Display for StateIdentity {
 }
 
 impl StateIdentity {
+    /// What keeps fingerprints of what belongs to this state from telling it.
+    pub(super) fn key(&self) -> FingerprintKey {
+        FingerprintKey::new(self.lineage.as_deref())
+    }
+
     /// Reads lineage and serial; both are absent while there is no state.
     pub(super) async fn read(bucket: &Bucket) -> Result<StateIdentity, Error> {
         Self::read_at(bucket, &bucket.backend().state_key()).await
@@ -190,7 +195,7 @@ pub(super) async fn read_plan(
     report: &mut Report,
 ) -> Result<Record, Error> {
     let key = key_for(reviewed, identity.lineage.as_deref());
-    let lineage_digest = FingerprintKey::new(identity.lineage.as_deref()).lineage_digest();
+    let lineage_digest = identity.key().lineage_digest();
     let fingerprinter = Fingerprinter::new(key).refresh_only(code.refresh_only);
     let fingerprinter = planning::read(session, root, plan_file, fingerprinter, report).await?;
     let plan = match &report.plan {
@@ -219,6 +224,7 @@ pub(super) async fn read_plan(
         content_digest: code.sources.as_ref().map(|sources| sources.digest.clone()),
         state: Some(format!("s3://{}/{}", root.bucket.backend().bucket, root.bucket.backend().state_key())),
         modules: code.modules.clone(),
+        inputs: None,
     };
     Ok(Record::new(origin, plan))
 }

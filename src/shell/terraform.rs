@@ -13,6 +13,7 @@ mod tail;
 
 use std::cell::Cell;
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use tempfile::NamedTempFile;
 use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::Instant;
+
+use stategate_core::record::Executable;
 
 pub use self::exit::Exit;
 pub use self::files::Configuration;
@@ -255,6 +258,18 @@ impl Terraform {
     /// Whether a script stands before it, which may do more than to start it.
     pub fn is_script(&self) -> bool {
         script(&self.executable).is_some()
+    }
+
+    /// What it is, by its name: `OpenTofu` answers all questions as Terraform does.
+    pub fn kind(&self) -> Executable {
+        let is_tofu = |name: &OsStr| name.to_string_lossy().contains("tofu");
+        if self.is_script() {
+            Executable::Script
+        } else if self.executable.file_name().is_some_and(is_tofu) {
+            Executable::OpenTofu
+        } else {
+            Executable::Terraform
+        }
     }
 
     /// The same Terraform in another workspace.

@@ -5,10 +5,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::files::{PROD_KEY, PROD_LOCK};
-use crate::harness::github::events::Checkout;
 use crate::harness::github::state::minutes_ago;
 use crate::harness::process::run;
-use crate::harness::runner::{Outcome, Step};
+use crate::harness::runner::Step;
 use crate::harness::world::World;
 
 const WEB: &str = "module.web.terraform_data.service";
@@ -143,43 +142,4 @@ fn a_record_is_as_old_as_s3_says_whatever_it_says_of_itself() {
     Step::apply(&world, &world.merge(number)).run().exits(0);
     let comment = world.github.comment(number);
     assert!(comment.contains("hubot approved before this plan was made ("), "{comment}");
-}
-
-/// A plan that somebody starts by hand, of this checkout.
-fn dispatched(world: &World, number: u64, sha: &str, checkout: Checkout) -> Outcome {
-    let mut event = world.github.dispatch_event("monalisa");
-    sha.clone_into(&mut event.sha);
-    event.checkout = checkout;
-    Step::new(world, "plan", event).with("pull-request", &number.to_string()).run().exits(0)
-}
-
-#[test]
-fn a_dispatched_plan_of_the_pull_requests_code_is_the_reviewed_one() {
-    let world = World::applied();
-    let number = world.new_image();
-    let head = world.head(number);
-    let merge = world.github.pull_request_event(number, "opened").sha;
-    for sha in [head, merge] {
-        dispatched(&world, number, &sha, Checkout::TestMerge(vec![number]));
-        let record = world.bucket.json(&world.record_key(number)).expect("there is a record");
-        assert_eq!(record["pull_request"], json!(number));
-        world.bucket.delete(&world.record_key(number));
-    }
-    dispatched(&world, number, &world.head(number), Checkout::TestMerge(vec![number]));
-    world.approve(number);
-    Step::apply(&world, &world.merge(number)).run().exits(0);
-}
-
-#[test]
-fn a_dispatched_plan_of_other_code_says_that_it_is_not_the_reviewed_one() {
-    let world = World::applied();
-    let number = world.new_image();
-    let main = world.github.state().branches["main"].clone();
-    let outcome = dispatched(&world, number, &main, Checkout::Main);
-    let told =
-        format!("This is not the reviewed plan of #{number}, so no apply counts it: the checkout is {}", &main[..10]);
-    let comment = world.github.comment(number).replace('`', "");
-    assert!(comment.contains(&format!("check out refs/pull/{number}/merge here")), "{comment}");
-    outcome.says(&told);
-    assert_eq!(world.bucket.json(&world.record_key(number)), None);
 }

@@ -63,6 +63,8 @@ mod newer;
 mod opentofu;
 mod outsiders;
 mod plan;
+mod plan_by_hand;
+mod plan_inputs;
 mod policies;
 mod readme;
 mod refused_roles;

@@ -102,6 +102,42 @@ impl FakeGithub {
             checkout: Checkout::Main,
         }
     }
+
+    /// `issue_comment` on a pull request: the run is one of the default branch, with its secrets.
+    pub fn comment_event(&self, number: u64, actor: &str) -> Event {
+        let state = self.state();
+        let payload = json!({
+            "action": "created",
+            "issue": { "number": number, "pull_request": {}, "state": "open", "user": views::user(actor) },
+            "comment": { "body": "plan, please", "user": views::user(actor) },
+            "repository": views::repository(&state),
+            "sender": views::user(actor),
+        });
+        let payload = build("WebhookIssueCommentCreated", &payload);
+        drop(state);
+        Event { name: "issue_comment", payload, ..self.dispatch_event(actor) }
+    }
+
+    /// `pull_request_review`, with the action `submitted`.
+    pub fn review_event(&self, number: u64, actor: &str) -> Event {
+        let event = self.pull_request_event(number, "opened");
+        let state = self.state();
+        let payload = json!({
+            "action": "submitted",
+            "pull_request": { "number": number, "head": { "sha": state.pulls[&number].head_sha() } },
+            "review": { "state": "approved", "user": views::user(actor) },
+            "repository": views::repository(&state),
+            "sender": views::user(actor),
+        });
+        Event {
+            name: "pull_request_review",
+            payload: build("WebhookPullRequestReviewSubmitted", &payload),
+            head_ref: String::new(),
+            base_ref: String::new(),
+            actor: actor.to_owned(),
+            ..event
+        }
+    }
 }
 
 fn pull_request_event(state: &State, pull: &Pull, action: &str) -> Event {

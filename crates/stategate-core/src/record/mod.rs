@@ -13,6 +13,7 @@ mod earlier;
 mod effects;
 mod fingerprint;
 mod identity;
+mod inputs;
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub use difference::{Deed, Difference, Note, Why};
 pub use earlier::PlannedSince;
 pub use effects::{Effect, FilesBeside, Followed, Observed, Subject, Wanted};
 pub use fingerprint::{Fingerprinter, OtherPart, OutputChange, PlanFingerprint, ResourceChange, SHORT};
+pub use inputs::{Executable, OtherInput, PlanInputs, other_inputs};
 pub use key::FingerprintKey;
 
 #[cfg(test)]
@@ -111,6 +113,9 @@ pub struct RecordOrigin {
     /// A digest of each module that comes from outside of the repository, by its call path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, String>,
+    /// The settings that it was made with. `None` in a record of a program that did not keep them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<PlanInputs>,
 }
 
 /// Why there is no record to compare with.
