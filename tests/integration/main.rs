@@ -57,6 +57,7 @@ mod lock_store;
 mod lock_unsent;
 mod log;
 mod memory;
+mod named_tests;
 mod network;
 mod new_workspace;
 mod newer;
