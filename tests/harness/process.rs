@@ -51,12 +51,22 @@ pub fn target_dir() -> PathBuf {
     program.ancestors().nth(3).expect("the program runs from cargo's target directory").to_owned()
 }
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that was free a moment ago; another process may take it before its user does.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("a loopback port is free")
         .port()
+}
+
+/// A loopback port that refuses connections as long as this process lives: it is taken, so that nobody
+/// else gets it, and nobody listens.
+pub fn dead_port() -> u16 {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket can be made");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a loopback port is free");
+    let port = socket.local_addr().expect("a bound socket has an address").port();
+    let _taken: &'static mut _ = Box::leak(Box::new(socket));
+    port
 }
 
 /// Looks every 50 ms until `found` gives something; fails after `timeout`.

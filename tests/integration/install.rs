@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::downloads::{ARCHIVE, Answer, Job, Release, Server, TOKEN, VERSION, archive, program};
-use crate::harness::process::{Finished, free_port, run, wait_for};
+use crate::harness::process::{Finished, dead_port, run, wait_for};
 
 const RAN: &str = "stategate 1.2.3 ran: plan";
 
@@ -215,7 +215,7 @@ fn the_mirrors_address_is_not_handed_on() {
 fn a_proxy_is_used() {
     let release = Release::new();
     let proxy = Server::start(vec![Answer::File(release.archive.clone())]);
-    let base = format!("http://localhost:{}/releases", free_port());
+    let base = format!("http://localhost:{}/releases", dead_port());
     let job = release.job("one").env("STATEGATE_DOWNLOAD_BASE_URL", &base);
     runs(&job.env("http_proxy", &format!("http://127.0.0.1:{}", proxy.port)).run());
     assert!(proxy.seen()[0].starts_with(&format!("GET {base}/v{VERSION}/")), "{:?}", proxy.seen());
@@ -232,7 +232,7 @@ fn a_proxy_is_used() {
 #[test]
 fn without_a_network_it_says_what_to_do() {
     let release = Release::new();
-    let base = format!("http://localhost:{}", free_port());
+    let base = format!("http://localhost:{}", dead_port());
     let job = release.job("one").env("STATEGATE_DOWNLOAD_BASE_URL", &base);
     refuses(&job.run(), 1, &["could not be downloaded", "HTTPS_PROXY", "download-base-url", "binary-path"]);
 }
@@ -314,7 +314,7 @@ fn what_a_shared_tool_cache_holds_is_checked_on_every_use() {
     assert_eq!(fs::read(release.cached()).unwrap(), release.archive, "the right one is back");
 
     fs::write(release.cached(), "half").unwrap();
-    let base = format!("http://localhost:{}", free_port());
+    let base = format!("http://localhost:{}", dead_port());
     refuses(&release.job("three").env("STATEGATE_DOWNLOAD_BASE_URL", &base).run(), 1, &["could not be downloaded"]);
 }
 

@@ -20,17 +20,17 @@ const ROLE: &str = "arn:aws:iam::000000000000:role/state";
 
 /// One combination of settings; a word such as `{S3}` stands for an address.
 #[derive(Debug, Default, Clone, Copy)]
-struct Case {
-    name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// Lines of the backend block.
-    block: &'static str,
-    env: &'static [(&'static str, &'static str)],
+    pub(crate) block: &'static str,
+    pub(crate) env: &'static [(&'static str, &'static str)],
     /// The shared configuration file.
-    config: &'static str,
+    pub(crate) config: &'static str,
 }
 
-struct Place {
-    world: World,
+pub(crate) struct Place {
+    pub(crate) world: World,
     proxies: Vec<FaultProxy>,
 }
 
@@ -39,7 +39,7 @@ struct Place {
 type Side = BTreeMap<String, BTreeSet<String>>;
 
 impl Place {
-    fn new(case: &Case) -> Place {
+    pub(crate) fn new(case: &Case) -> Place {
         let bucket = Ministack::shared().bucket();
         table(Ministack::shared(), &bucket.name);
         let proxies: Vec<_> = ADDRESSES.iter().map(|_| FaultProxy::start(&bucket.endpoint, |_| Fault::None)).collect();
@@ -61,19 +61,20 @@ impl Place {
         text
     }
 
-    fn laptop(&self, case: &Case) -> Laptop {
+    pub(crate) fn laptop(&self, case: &Case) -> Laptop {
         let files = self.world.place("aws");
-        fs::write(files.join("config"), self.filled(case.config)).unwrap();
         fs::write(files.join("credentials"), "").unwrap();
         fs::write(files.join("token"), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvY3RvY2F0In0.").unwrap();
         let path = |name: &str| files.join(name).display().to_string();
+        let filled = |text: &str| self.filled(&text.replace("{TOKEN}", &path("token")));
+        fs::write(files.join("config"), filled(case.config)).unwrap();
         let mut laptop = self
             .world
             .laptop()
             .env("AWS_CONFIG_FILE", &path("config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", &path("credentials"));
         for (name, value) in case.env {
-            laptop = laptop.env(name, &self.filled(&value.replace("{TOKEN}", &path("token"))));
+            laptop = laptop.env(name, &filled(value));
         }
         laptop
     }
@@ -118,7 +119,7 @@ fn note(side: &mut Side, address: &str, seen: &Seen) {
 /// Terraform writes the state; then Terraform's plan, our lock and Terraform's plan against it, and
 /// our unlock, all in the same environment.
 #[track_caller]
-fn check(case: &Case) {
+pub(crate) fn check(case: &Case) {
     let place = Place::new(case);
     let laptop = place.laptop(case);
     let failed = |finished: &Finished| format!("{}: {}", case.name, finished.text());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stategate::shell::lock_store::{AcquireError, AwsErrorKind, Bucket, Wait, acquire};
 
 use crate::harness::fault_proxy::{Fault, Seen};
-use crate::harness::process::{free_port, runtime};
+use crate::harness::process::{dead_port, runtime};
 use crate::lock_faults::through;
 use crate::lock_store::{backend, info, try_lock};
 
@@ -34,7 +34,7 @@ fn a_store_whose_delete_markers_count_is_named_and_is_no_holder() {
 
 #[test]
 fn what_was_never_sent_left_nothing_behind() {
-    let port = free_port();
+    let port = dead_port();
     for settings in [r#""use_lockfile":true"#, r#""dynamodb_table":"locks""#] {
         let nowhere = backend(&format!("http://127.0.0.1:{port}"), "tfstate", settings);
         let bucket = runtime().block_on(Bucket::connect(nowhere));

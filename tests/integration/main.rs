@@ -53,6 +53,7 @@ mod leaks;
 mod lock_faults;
 mod lock_headers;
 mod lock_place;
+mod lock_place_roles;
 mod lock_store;
 mod lock_unsent;
 mod log;

@@ -5,7 +5,7 @@ use crate::harness::bucket::Bucket;
 use crate::harness::files::{PROD, PROD_KEY, backend};
 use crate::harness::ministack::Ministack;
 use crate::harness::network::{PROXY_PASSWORD, Proxy, authority};
-use crate::harness::process::free_port;
+use crate::harness::process::dead_port;
 use crate::harness::runner::{Outcome, Step};
 use crate::harness::world::World;
 
@@ -178,7 +178,7 @@ fn a_proxy_that_cannot_be_reached_or_refuses_is_named_without_its_password() {
             .env("RUNNER_DEBUG", "1")
             .run()
     };
-    let gone = free_port();
+    let gone = dead_port();
     let outcome = plan(&format!("http://octocat:{PROXY_PASSWORD}@127.0.0.1:{gone}"));
     without_password(&outcome);
     outcome.exits(21).says(&format!("the proxy http://127.0.0.1:{gone} cannot be reached")).says("Connection refused");

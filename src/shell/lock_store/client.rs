@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -37,7 +38,8 @@ pub(super) async fn clients(backend: &Backend) -> Clients {
     let http = AwsHttp::new(&backend.network, CONNECT);
     let config = sdk_config(backend, http.clone()).await;
     let endpoints = in_effect(&backend.endpoints, &config);
-    let config = with_credentials(backend, config, &endpoints, http);
+    let found = credentials::chain(backend, &config, &of_chain(&backend.endpoints, &config), http);
+    let config = with_credentials(backend, config, &endpoints, found);
     let mut s3 = aws_sdk_s3::config::Builder::from(&config)
         .force_path_style(backend.use_path_style)
         .request_checksum_calculation(checksums(backend));
@@ -73,17 +75,29 @@ fn checksums(backend: &Backend) -> RequestChecksumCalculation {
 /// names for that service, else what they name for all.
 fn in_effect(named: &Endpoints, config: &SdkConfig) -> Endpoints {
     let endpoint = |named: &Option<String>, service: &str| {
-        let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
-        let of_service = || config.service_config()?.load_config(key.build().ok()?);
         let of_all = || config.endpoint_url().map(str::to_owned);
         // An empty variable names no address.
-        named.clone().or_else(of_service).or_else(of_all).filter(|address| !address.is_empty())
+        named.clone().or_else(|| of_service(config, service)).or_else(of_all).filter(|address| !address.is_empty())
     };
     Endpoints {
         s3: endpoint(&named.s3, "s3"),
         dynamodb: endpoint(&named.dynamodb, "dynamodb"),
         sts: endpoint(&named.sts, "sts"),
     }
+}
+
+/// The same for the roles that the environment or a profile takes: Terraform's SDK looks for them
+/// before it knows the address for all services, so that one does not count there.
+fn of_chain(named: &Endpoints, config: &SdkConfig) -> Endpoints {
+    let of_sts = || of_service(config, "sts").filter(|address| config.endpoint_url() != Some(address));
+    let sts = named.sts.clone().or_else(of_sts).filter(|address| !address.is_empty());
+    Endpoints { sts, ..Endpoints::default() }
+}
+
+/// What the environment or the profile names for one service; where they do not, what they name for all.
+fn of_service(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    config.service_config()?.load_config(key.build().ok()?)
 }
 
 /// Everything but credentials.
@@ -115,14 +129,19 @@ async fn sdk_config(backend: &Backend, http: AwsHttp) -> SdkConfig {
 }
 
 /// The keys of the block, else what the chain finds; then the backend's roles.
-fn with_credentials(backend: &Backend, config: SdkConfig, endpoints: &Endpoints, http: AwsHttp) -> SdkConfig {
+fn with_credentials(
+    backend: &Backend,
+    config: SdkConfig,
+    endpoints: &Endpoints,
+    chain: CredentialsProviderChain,
+) -> SdkConfig {
     let found = match &backend.credentials.keys {
         Some(keys) => {
             let token = keys.token.as_ref().map(|token| token.expose_secret().to_owned());
             let secret = keys.secret_key.expose_secret();
             SharedCredentialsProvider::new(Credentials::new(&keys.access_key, secret, token, None, "the backend block"))
         }
-        None => SharedCredentialsProvider::new(credentials::chain(backend, &config, endpoints, http)),
+        None => SharedCredentialsProvider::new(chain),
     };
     let config =
         config.into_builder().credentials_provider(found).identity_cache(IdentityCache::lazy().build()).build();

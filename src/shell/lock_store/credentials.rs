@@ -10,7 +10,6 @@ use aws_config::imds;
 use aws_config::imds::client::EndpointMode;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -22,6 +21,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use secrecy::ExposeSecret as _;
 
 use super::http::AwsHttp;
+use super::profile::ProfileCredentials;
 use stategate_core::backend::{self, AssumeRole, Backend, Endpoints, Metadata, WebIdentity, WebIdentityToken};
 use stategate_core::refusal::{Refusal, is_bad_credentials};
 
@@ -44,23 +44,20 @@ pub(super) fn chain(
         .with_http_client(http)
         .with_use_fips(sdk.use_fips().filter(|_| is_amazon).or(Some(false)))
         .with_use_dual_stack(sdk.use_dual_stack().filter(|_| is_amazon).or(Some(false)));
-    let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
-    if let Some(files) = profile_files_with_sts(backend) {
-        profile = profile.profile_files(files);
-    }
-    if let Some(name) = &backend.credentials.profile {
-        return CredentialsProviderChain::first_try("Profile", profile.profile_name(name).build());
+    let profile = ProfileCredentials::new(backend, sdk, endpoints, config.clone());
+    if backend.credentials.profile.is_some() {
+        return CredentialsProviderChain::first_try("Profile", profile);
     }
     let chain = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new());
     let chain = match &backend.credentials.environment_identity {
         Some(identity) => {
             let role = Role::WebIdentity(identity.clone());
-            chain.or_else("WebIdentityToken", RoleCredentials { sts: sts(backend, sdk, endpoints), role })
+            chain.or_else("WebIdentityToken", RoleCredentials::new(sts(backend, sdk, endpoints), role))
         }
         None => chain.or_else("WebIdentityToken", NoToken),
     };
     let container = EcsCredentialsProvider::builder().configure(&config).build();
-    let chain = chain.or_else("Profile", profile.build()).or_else("EcsContainer", container);
+    let chain = chain.or_else("Profile", profile).or_else("EcsContainer", container);
     match machine(&backend.credentials.metadata, &config) {
         Some(machine) => chain.or_else("Ec2InstanceMetadata", machine),
         None => chain,
@@ -69,7 +66,7 @@ pub(super) fn chain(
 
 /// The machine's own role, unless the block says not to ask. (That `false` asks in spite of
 /// `AWS_EC2_METADATA_DISABLED`, as for Terraform, is not in the SDK's reach.)
-fn machine(metadata: &Metadata, config: &ProviderConfig) -> Option<ImdsCredentialsProvider> {
+pub(super) fn machine(metadata: &Metadata, config: &ProviderConfig) -> Option<ImdsCredentialsProvider> {
     if metadata.enabled == Some(false) {
         return None;
     }
@@ -98,24 +95,6 @@ pub(super) fn profile_files(
     named.then(|| files(credentials).build())
 }
 
-/// The same for the roles of profiles. The SDK's provider takes the address of STS from nowhere but
-/// the environment and the profile, so the backend's is written into the profile, after the files.
-#[expect(deprecated, reason = "the new names are in a crate meant for the SDK's own use")]
-fn profile_files_with_sts(backend: &Backend) -> Option<aws_config::profile::profile_file::ProfileFiles> {
-    use aws_config::profile::profile_file::ProfileFileKind;
-    // A line break would begin another setting.
-    let Some(address) = backend.endpoints.sts.as_deref().filter(|address| !address.contains(char::is_control)) else {
-        return profile_files(&backend.credentials);
-    };
-    let named = backend.credentials.profile.as_deref().or(backend.credentials.environment_profile.as_deref());
-    let profile = named.unwrap_or("default");
-    let section = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
-    let settings = format!(
-        "[{section}]\nservices = stategate-backend\n[services stategate-backend]\nsts =\n  endpoint_url = {address}\n"
-    );
-    Some(files(&backend.credentials).with_contents(ProfileFileKind::Config, settings).build())
-}
-
 #[expect(deprecated, reason = "the new names are in a crate meant for the SDK's own use")]
 fn files(credentials: &backend::Credentials) -> aws_config::profile::profile_file::Builder {
     use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
@@ -137,7 +116,7 @@ pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig, endpoints: &E
     let web_identity = backend.credentials.web_identity.clone().map(Role::WebIdentity);
     let assumed = backend.credentials.assume_role.clone().map(Role::Assumed);
     for role in web_identity.into_iter().chain(assumed) {
-        let provider = RoleCredentials { sts: sts(backend, &config, endpoints), role };
+        let provider = RoleCredentials::new(sts(backend, &config, endpoints), role);
         config = config
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(provider))
@@ -147,15 +126,20 @@ pub(super) fn with_roles(backend: &Backend, mut config: SdkConfig, endpoints: &E
     config
 }
 
-/// STS where the backend has it.
+/// STS where the backend has it, in the region that the block names for it.
 pub(super) fn sts(backend: &Backend, config: &SdkConfig, endpoints: &Endpoints) -> aws_sdk_sts::Client {
+    sts_in(backend.credentials.sts_region.as_deref(), config, endpoints)
+}
+
+/// The same in another region, or in the backend's own.
+pub(super) fn sts_in(region: Option<&str>, config: &SdkConfig, endpoints: &Endpoints) -> aws_sdk_sts::Client {
     let mut sts = aws_sdk_sts::config::Builder::from(config);
     sts.set_endpoint_url(endpoints.sts.clone());
     if endpoints.sts.is_some() {
         sts = sts.use_fips(false).use_dual_stack(false);
     }
-    if let Some(region) = &backend.credentials.sts_region {
-        sts = sts.region(Region::new(region.clone()));
+    if let Some(region) = region {
+        sts = sts.region(Region::new(region.to_owned()));
     }
     aws_sdk_sts::Client::from_conf(sts.build())
 }
@@ -177,13 +161,14 @@ impl ProvideCredentials for NoToken {
 /// Takes a role by STS whenever credentials are due. The SDK's own providers leave out several
 /// of the backend's settings: `endpoints.sts`, an inline token, session tags that are passed on.
 #[derive(Debug)]
-struct RoleCredentials {
+pub(super) struct RoleCredentials {
     sts: aws_sdk_sts::Client,
     role: Role,
+    of_profile: bool,
 }
 
 #[derive(Debug)]
-enum Role {
+pub(super) enum Role {
     Assumed(AssumeRole),
     WebIdentity(WebIdentity),
 }
@@ -203,6 +188,29 @@ impl ProvideCredentials for RoleCredentials {
 }
 
 impl RoleCredentials {
+    fn new(sts: aws_sdk_sts::Client, role: Role) -> RoleCredentials {
+        RoleCredentials { sts, role, of_profile: false }
+    }
+
+    /// The same for a role that a profile names.
+    pub(super) fn of_profile(sts: aws_sdk_sts::Client, role: Role) -> RoleCredentials {
+        RoleCredentials { sts, role, of_profile: true }
+    }
+
+    fn refused<E>(&self, role: &str, error: SdkError<E, HttpResponse>) -> CredentialsError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let Some(code) = error.code().map(str::to_owned) else { return CredentialsError::provider_error(error) };
+        let message = error.message().unwrap_or_default().to_owned();
+        let asked = match &self.role {
+            Role::WebIdentity(_) => Asked::Token,
+            Role::Assumed(_) if self.of_profile => Asked::Profile,
+            Role::Assumed(_) => Asked::Block,
+        };
+        CredentialsError::provider_error(RoleRefused { role: role.to_owned(), asked, code, message })
+    }
+
     async fn assume(&self, role: &AssumeRole) -> Result<Credentials, CredentialsError> {
         let mut request = self
             .sts
@@ -223,7 +231,7 @@ impl RoleCredentials {
         for key in &role.transitive_tag_keys {
             request = request.transitive_tag_keys(key);
         }
-        let answer = request.send().await.map_err(|error| refused(&role.role_arn, false, error))?;
+        let answer = request.send().await.map_err(|error| self.refused(&role.role_arn, error))?;
         session(answer.credentials())
     }
 
@@ -245,29 +253,48 @@ impl RoleCredentials {
         for arn in &identity.policy_arns {
             request = request.policy_arns(policy_arn(arn));
         }
-        let answer = request.send().await.map_err(|error| refused(&identity.role_arn, true, error))?;
+        let answer = request.send().await.map_err(|error| self.refused(&identity.role_arn, error))?;
         session(answer.credentials())
     }
 }
 
 /// STS does not give us a role.
 #[derive(Debug, thiserror::Error)]
-#[error("the role {role} cannot be taken{} ({code}): {message}", if *.by_token { " with the web identity token" } else { "" })]
+#[error("the role {role} cannot be taken{} ({code}): {message}", if matches!(.asked, Asked::Token) { " with the web identity token" } else { "" })]
 pub(super) struct RoleRefused {
     role: String,
-    /// An OIDC token asked for it, not other credentials.
-    by_token: bool,
+    asked: Asked,
     pub(super) code: String,
     message: String,
+}
+
+/// What a role was asked for with.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    /// Other credentials, because the block names the role.
+    Block,
+    /// Other credentials, because a profile names the role.
+    Profile,
+    /// An OIDC token.
+    Token,
 }
 
 impl RoleRefused {
     /// What it means for whoever has to mend it.
     pub(super) fn refusal(&self) -> Refusal {
-        match self.by_token {
-            true => Refusal::of_token(&self.code),
-            false if is_bad_credentials(&self.code) => Refusal::BadCredentials(self.code.clone()),
-            false => Refusal::Role,
+        match self.asked {
+            Asked::Token => Refusal::of_token(&self.code),
+            _ if is_bad_credentials(&self.code) => Refusal::BadCredentials(self.code.clone()),
+            Asked::Block => Refusal::Role,
+            Asked::Profile => Refusal::ProfileRole,
+        }
+    }
+
+    /// The message, with the headline of its cause first.
+    pub(super) fn words(&self) -> String {
+        match self.asked {
+            Asked::Profile => format!("{}: {} ({}): {}", Refusal::ProfileRole, self.role, self.code, self.message),
+            Asked::Block | Asked::Token => self.to_string(),
         }
     }
 }
@@ -278,15 +305,6 @@ impl RoleRefused {
 pub(super) struct TokenUnreadable {
     pub(super) path: String,
     source: std::io::Error,
-}
-
-fn refused<E>(role: &str, by_token: bool, error: SdkError<E, HttpResponse>) -> CredentialsError
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    let Some(code) = error.code().map(str::to_owned) else { return CredentialsError::provider_error(error) };
-    let message = error.message().unwrap_or_default().to_owned();
-    CredentialsError::provider_error(RoleRefused { role: role.to_owned(), by_token, code, message })
 }
 
 fn seconds(duration: Option<Duration>) -> Option<i32> {

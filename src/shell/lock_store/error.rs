@@ -6,8 +6,6 @@ use std::fmt::{self, Write as _};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
 use super::credentials::{RoleRefused, TokenUnreadable};
 use crate::net::Trouble;
@@ -312,21 +310,11 @@ where
 
 /// Why there is no role: ours, the environment's, or a profile's.
 fn of_role(error: &(dyn Error + 'static)) -> Option<AwsErrorKind> {
-    let profiles = |refusal: Refusal, error: &dyn ProvideErrorMetadata| {
-        let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-        (refusal, format!("the profile's role cannot be taken ({code}): {message}"))
-    };
     let (refusal, why) = if let Some(refused) = find::<RoleRefused>(error) {
-        (refused.refusal(), refused.to_string())
-    } else if let Some(unreadable) = find::<TokenUnreadable>(error) {
-        (Refusal::TokenFile(unreadable.path.clone()), unreadable.to_string())
-    } else if let Some(refused) = find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
-        let code = refused.code()?;
-        let is_bad = is_bad_credentials(code);
-        profiles(if is_bad { Refusal::BadCredentials(code.to_owned()) } else { Refusal::ProfileRole }, refused)
+        (refused.refusal(), refused.words())
     } else {
-        let refused = find::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error)?;
-        profiles(Refusal::of_token(refused.code()?), refused)
+        let unreadable = find::<TokenUnreadable>(error)?;
+        (Refusal::TokenFile(unreadable.path.clone()), unreadable.to_string())
     };
     Some(match refusal {
         Refusal::BadCredentials(code) => AwsErrorKind::BadCredentials(code),

@@ -10,6 +10,7 @@ mod dynamodb;
 mod error;
 mod http;
 mod perform;
+mod profile;
 mod release;
 mod s3;
 
