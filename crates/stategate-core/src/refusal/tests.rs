@@ -194,3 +194,18 @@ fn an_object_that_is_written_once_is_allowed_with_its_siblings() {
         assert!(remedy(whole).contains(&format!("on `{whole}`,")), "{}", remedy(whole));
     }
 }
+
+#[test]
+fn a_token_that_is_not_at_fault_has_a_remedy_of_its_own() {
+    for (code, remedy) in [
+        ("IDPCommunicationError", "Run again"),
+        ("RegionDisabledException", "Activate STS in that region"),
+        ("InvalidIdentityToken", "Create the identity provider"),
+        ("IDPRejectedClaim", "Create the identity provider"),
+        ("AccessDenied", "trust policy"),
+        ("ExpiredTokenException", "lasts minutes"),
+    ] {
+        let hint = Refusal::of_token(code).hint();
+        assert!(hint.contains(remedy), "{code}: {hint}");
+    }
+}
