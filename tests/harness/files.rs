@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::bucket::Bucket;
@@ -60,11 +61,14 @@ impl Files {
         files
     }
 
-    /// Writes a file, and its directories.
+    /// Writes a file, and its directories. A script can be run.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("the directory can be made");
-        fs::write(path, text).expect("the file can be written");
+        fs::write(&path, text).expect("the file can be written");
+        if text.starts_with("#!") {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the script can be made one");
+        }
     }
 
     pub fn read(&self, path: &str) -> String {

@@ -4,9 +4,12 @@
 use crate::harness::files::{DEV, PROD};
 use crate::harness::github::story::{MergeMethod, Push};
 use crate::harness::runner::Step;
+use crate::harness::terraform::terraform;
 use crate::harness::world::World;
 
 const METHODS: [MergeMethod; 3] = [MergeMethod::Merge, MergeMethod::Squash, MergeMethod::Rebase];
+const WORKFLOW: &str = ".github/workflows/apply.yml";
+const SCRIPT: &str = "scripts/terraform";
 const BRINGS_NOTHING: &str = "changed no file that reaches this root module";
 
 /// A world with both environments applied, and production once by an approved pull request.
@@ -178,4 +181,41 @@ fn where_github_does_not_list_files_nothing_is_proven() {
     let (world, _, other, push) = pending_in_prod(true);
     world.github.state().files.clear();
     apply_in(&world, &push, PROD).refused(12).says(&format!("#{other} may have changed files that reach"));
+}
+
+/// Main, with the workflow that applies it and a script that stands in Terraform's place.
+fn with_what_runs_it(world: &World) {
+    world.main.write(WORKFLOW, "name: apply\n");
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", terraform().display());
+    world.main.write(SCRIPT, &script);
+}
+
+/// An apply of production by that workflow, with that script.
+fn as_it_runs<'a>(world: &'a World, push: &Push) -> Step<'a> {
+    let workflow = format!("acme/infra/{WORKFLOW}@refs/heads/main");
+    apply_in(world, push, PROD).env("GITHUB_WORKFLOW_REF", &workflow).with("terraform-bin", SCRIPT)
+}
+
+#[test]
+fn the_workflow_and_the_script_that_run_an_apply_reach_it() {
+    for (file, reaches) in [(WORKFLOW, true), (SCRIPT, true), (".github/workflows/test.yml", false)] {
+        let world = two_roots();
+        with_what_runs_it(&world);
+        let prod = resource(&world, PROD, "queue");
+        plan_in(&world, prod, PROD);
+        world.approve(prod);
+        world.merge(prod);
+        let other = world.pull_request("What runs it", |files| {
+            let old = if files.root.join(file).exists() { files.read(file) } else { String::new() };
+            files.write(file, &format!("{old}# changed\n"));
+        });
+        plan_in(&world, other, DEV);
+        world.approve(other);
+        let push = world.merge(other);
+        if reaches {
+            as_it_runs(&world, &push).refused(12).says(&format!("#{other} changed {file}, which reaches"));
+        } else {
+            as_it_runs(&world, &push).run().exits(0).says(&format!("#{other} {BRINGS_NOTHING}"));
+        }
+    }
 }

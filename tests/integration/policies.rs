@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::{DEV, PROD, PROD_KEY};
+use crate::harness::files::{DEV, PROD, PROD_KEY, PROD_LOCK, backend};
 use crate::harness::ministack::Ministack;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
+use crate::lock_store::table;
 
 const DEV_KEY: &str = "dev/app/terraform.tfstate";
 const BLUE_KEY: &str = "env:/blue/prod/app/terraform.tfstate";
@@ -23,9 +24,13 @@ fn printed(heading: &str, bucket: &str, keys: &[&str]) -> Value {
     let statements = policy["Statement"].as_array_mut().expect("there are statements");
     statements.retain(|statement| statement["Sid"] != "UseTheKey");
     for statement in statements {
-        for name in ["Resource", "NotResource"] {
-            let Some(printed) = statement.get(name).cloned() else { continue };
-            let one = |value: &Value| value.as_str().expect("a resource is a text").replace("BUCKET", bucket);
+        for name in ["/Resource", "/NotResource", "/Condition/ForAllValues:StringEquals/dynamodb:LeadingKeys"] {
+            let Some(place) = statement.pointer_mut(name) else { continue };
+            let printed = place.clone();
+            let one = |value: &Value| {
+                let text = value.as_str().expect("a resource is a text").replace("BUCKET", bucket);
+                text.replace("REGION:ACCOUNT", "us-east-1:000000000000").replace("TABLE", bucket)
+            };
             let texts = match &printed {
                 Value::Array(all) => all.iter().map(one).collect(),
                 text => vec![one(text)],
@@ -37,8 +42,18 @@ fn printed(heading: &str, bucket: &str, keys: &[&str]) -> Value {
                     vec![text]
                 }
             };
-            statement[name] = json!(texts.into_iter().flat_map(each).collect::<Vec<_>>());
+            *place = json!(texts.into_iter().flat_map(each).collect::<Vec<_>>());
         }
+    }
+    policy
+}
+
+/// A policy with the statements under another heading: in place of those with the same names, or added.
+fn amended(mut policy: Value, heading: &str, bucket: &str, keys: &[&str]) -> Value {
+    let statements = policy["Statement"].as_array_mut().expect("there are statements");
+    for statement in printed(heading, bucket, keys)["Statement"].as_array().expect("there are statements") {
+        statements.retain(|other| other["Sid"] != statement["Sid"]);
+        statements.push(statement.clone());
     }
     policy
 }
@@ -131,4 +146,61 @@ fn the_printed_apply_role_applies_and_writes_nothing_of_others() {
         assert!(!world.bucket.may_put(&applier, &record), "{record}");
     }
     assert!(!world.bucket.may_get(&applier, DEV_KEY));
+}
+
+#[test]
+fn the_printed_plan_role_that_breaks_stale_locks_writes_no_other_trail() {
+    let (ministack, world) = guarded();
+    let name = &world.bucket.name;
+    let usual = printed("### The plan role", name, &[PROD_KEY]);
+    let may_break = amended(usual.clone(), "### A plan role that breaks stale locks", name, &[PROD_KEY]);
+    let (usual, may_break) = (ministack.user("usual", &usual), ministack.user("breaker", &may_break));
+    let (_, push, sign) = world.slow_change();
+    let step = Step::apply(&world, &push).start();
+    step.wait_for_apply();
+    let dead = step.vanish();
+    sign.go_on();
+    world.github.finish_run_before(dead.run, "cancelled", 7);
+    let number = world.new_image();
+    let entry = "-break-stale-lock.json";
+    let made_up = format!("stategate/{PROD_KEY}/audit/2026-11-20T12:00:00.500000000Z{entry}");
+    assert!(!world.bucket.may_put(&usual, &made_up), "the other statements are needed");
+    let plan = Step::plan(&world, number).with("break-stale-lock", "true").with("lock-timeout", "0s");
+    with(plan, &may_break).run().exits(0);
+    assert!(world.bucket.keys().iter().any(|key| key.ends_with(entry)), "it is in the trail");
+    assert!(world.bucket.get(PROD_LOCK).is_none(), "it was removed, and the plan's own was released");
+    for key in [
+        format!("stategate/{PROD_KEY}/audit/2026-11-20T12:00:00.500000000Z-apply.json"),
+        format!("stategate/{PROD_KEY}/audit/2026-11-20T12:00:00.500000000Z-unlock.json"),
+        format!("stategate/{PROD_KEY}/rescued/7-1.kept"),
+        PROD_KEY.to_owned(),
+    ] {
+        assert!(!world.bucket.may_put(&may_break, &key), "{key}");
+    }
+}
+
+/// The stand-in knows no `dynamodb:LeadingKeys`, so what holds here is which calls each role needs.
+#[test]
+fn the_printed_roles_lock_in_a_dynamodb_table() {
+    let ministack = Ministack::start(&[("AUTH", "true")]);
+    let world = World::with_bucket(ministack.bucket());
+    let name = &world.bucket.name;
+    table(&ministack, name);
+    let text = backend(&world.bucket, PROD_KEY, &format!("    dynamodb_table = \"{name}\"\n"));
+    world.main.write(&format!("{PROD}/backend.tf"), &text);
+    world.laptop().apply().succeeded();
+    let without = printed("### The plan role", name, &[PROD_KEY]);
+    let heading = "### With a DynamoDB table";
+    let plans = ministack.user("planner", &amended(without.clone(), heading, name, &[PROD_KEY]));
+    let mut policy = amended(printed("### The apply role", name, &[PROD_KEY]), heading, name, &[PROD_KEY]);
+    let statements = policy["Statement"].as_array_mut().unwrap();
+    let digest = statements.iter_mut().find(|statement| statement["Sid"] == "ReadTheDigest").unwrap();
+    digest["Action"] = json!(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]);
+    let applies = ministack.user("applier", &policy);
+    let number = world.new_image();
+    with(Step::plan(&world, number), &ministack.user("without", &without)).run().exits(20).says("dynamodb:");
+    with(Step::plan(&world, number), &plans).run().exits(0);
+    world.approve(number);
+    with(Step::apply(&world, &world.merge(number)), &applies).run().exits(0);
+    assert!(world.bucket.locks().is_empty());
 }
