@@ -117,6 +117,33 @@ fn git(place: &Path, words: &[&str]) {
 }
 
 #[test]
+fn a_block_in_a_comment_does_not_stand_for_the_one_that_runs() {
+    // Terraform sees one resource in it, behind a heredoc; whoever ends the heredoc at its first mark sees
+    // the other one.
+    let module = |world: &World, word: &str| {
+        let decoy = provisioned(&at(world, "decoy"), "echo good");
+        let runs = provisioned(&at(world, "mark"), &format!("echo {word}"));
+        let (first, second) = ("locals {\n  a = <<EOT\n${/*\nEOT\n}\n", "locals {\n  z = <<ZZ\n*/ 1}\nEOT\n}\n");
+        format!("{first}{decoy}{second}{runs}locals {{\n  b = <<ZZ\nZZ\n}}\n")
+    };
+    let (world, number) = approved(
+        |world, files| {
+            let place = module_repository(world, &module(world, "good"));
+            let call = format!("module \"far\" {{ source = \"git::file://{}?ref=main\" }}\n", place.display());
+            files.write(&format!("{PROD}/far.tf"), &call);
+        },
+        &[],
+    );
+    let push = world.merge(number);
+    commit(&at(&world, "module"), &module(&world, "evil"));
+    refused(&world, number, Step::apply(&world, &push), "main.tf in module far");
+    commit(&at(&world, "module"), &module(&world, "good"));
+    Step::apply(&world, &push).run().exits(0);
+    assert!(!at(&world, "decoy").exists());
+    assert_eq!(std::fs::read_to_string(at(&world, "mark")).unwrap(), "good\n");
+}
+
+#[test]
 fn a_module_by_a_moving_reference_is_compared_where_it_runs_something() {
     let module = |world: &World, word: &str| provisioned(&at(world, "mark"), &format!("echo {word}"));
     let (world, number) = approved(

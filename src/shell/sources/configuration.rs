@@ -33,7 +33,7 @@ pub fn configuration(root: &Path, data: &Path) -> (Configuration, BTreeMap<Strin
         if let Some(package) = package(data, &directory) {
             let mut digest = ContentDigest::default();
             for (name, file) in below(&package, &package, |_, _| true) {
-                digest.add(&name, &fs::read(file).unwrap_or_default());
+                digest.add(&name, &self::digest(&file));
             }
             elsewhere.insert(call_path.clone(), digest.finish());
         }
@@ -65,7 +65,8 @@ fn module(directory: &Path) -> Module {
     let mut names: Vec<String> = entries(directory).into_iter().map(|(name, _)| name).collect();
     names.retain(|name| is_terraforms(name));
     for name in &names {
-        let content = fs::read(directory.join(name)).unwrap_or_default();
+        let path = directory.join(name);
+        let content = if path.is_file() { fs::read(path).unwrap_or_default() } else { Vec::new() };
         // Of two that are called alike, which one is read depends on the program.
         let twin = name.contains(".tofu") || names.contains(&name.replace(".tf", ".tofu"));
         if twin && names.contains(&name.replace(".tofu", ".tf")) {
@@ -149,6 +150,10 @@ fn add(files: &mut BTreeMap<String, [u8; 32]>, found: Vec<(String, PathBuf)>, le
 fn digest(path: &Path) -> [u8; 32] {
     let mut digest = Sha256::new();
     let mut read = || {
+        // A device has no end, and a pipe may have no beginning.
+        if !fs::metadata(path)?.is_file() {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        }
         let mut file = BufReader::new(fs::File::open(path)?);
         loop {
             let some = file.fill_buf()?;
@@ -211,6 +216,29 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_read() {
+        let place = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(place.path()).unwrap();
+        write(
+            &root,
+            &[
+                ("main.tf", ""),
+                (".terraform/modules/far/main.tf", ""),
+                (".terraform/modules/modules.json", r#"{"Modules":[{"Key":"far","Dir":".terraform/modules/far"}]}"#),
+            ],
+        );
+        for name in ["run.sh", "more.tf", ".terraform/modules/far/x"] {
+            std::os::unix::fs::symlink("/dev/zero", root.join(name)).unwrap();
+        }
+        let data = root.join(".terraform");
+        let (configuration, elsewhere) = configuration(&root, &data);
+        let wanted = Wanted { modules: BTreeSet::from([String::new()]), ..Wanted::default() };
+        let files = files_beside(&configuration, &wanted, &data, None);
+        assert!(elsewhere.contains_key("far") && files[""].contains_key("run.sh"));
     }
 
     #[test]

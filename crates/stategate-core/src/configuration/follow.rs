@@ -32,8 +32,14 @@ impl Configuration {
                 follow.text(call_path, "its blocks".to_owned(), &text, body);
             }
         }
+        if follow.reads.texts.is_empty() {
+            // Somewhere in there it has to be.
+            let text: String =
+                self.module(call_path).into_iter().flat_map(|module| &module.items).map(Item::text).collect();
+            follow.text(call_path, place(call_path, "all of its module"), &text, &[]);
+        }
         follow.see_module(call_path);
-        follow.reads
+        follow.finish()
     }
 
     /// The `removed` blocks that run something when their resource is destroyed: what each names, and
@@ -46,7 +52,7 @@ impl Configuration {
                     let mut follow = Follow::new(self);
                     let text: String = body.iter().map(Item::text).collect();
                     follow.text(call_path, "its block".to_owned(), &text, body);
-                    found.push((place(call_path, attribute(body, "from").unwrap_or_default()), follow.reads));
+                    found.push((place(call_path, attribute(body, "from").unwrap_or_default()), follow.finish()));
                 }
             }
         }
@@ -58,26 +64,27 @@ impl Configuration {
         let mut follow = Follow::new(self);
         for (labels, body) in self.module(call_path).iter().flat_map(|module| module.blocks("provider")) {
             let own = attribute(body, "alias").map(|alias| alias.trim_matches('"'));
-            if labels.first().is_some_and(|label| label == name) && own == alias {
+            // With an escape in it, it can be any.
+            let is_it = own == alias || own.is_some_and(|own| own.contains('\\'));
+            if labels.first().is_some_and(|label| label == name) && is_it {
                 let text: String = body.iter().filter(|item| item.name != "version").map(Item::text).collect();
                 follow.text(call_path, "its block".to_owned(), &text, body);
             }
         }
         follow.see_module(call_path);
-        follow.reads
+        follow.finish()
     }
 
     /// Whether something else than a provider's configuration may read a variable of the root module.
     pub fn is_read_beside_providers(&self, variable: &str) -> bool {
         let Some(module) = self.module("") else { return true };
         let mut follow = Follow::new(self);
-        for item in module.items.iter().filter(|item| !matches!(item.name.as_str(), "provider" | "variable" | "locals"))
-        {
-            for name in names(&item.text()) {
-                follow.name("", name, &[]);
-            }
+        // What is ephemeral goes into these, and into no plan.
+        let is_aside = |item: &&Item| matches!(item.name.as_str(), "provider" | "variable" | "locals" | "ephemeral");
+        for item in module.items.iter().filter(|item| !is_aside(item)) {
+            follow.open.extend(names(&item.text()).into_iter().map(|name| (String::new(), name, &[] as &[Item])));
         }
-        !module.opaque.is_empty() || follow.reads.variables.iter().any(|read| read == variable)
+        !module.opaque.is_empty() || follow.finish().variables.iter().any(|read| read == variable)
     }
 
     /// All of the text, for what cannot be looked up one by one.
@@ -86,7 +93,7 @@ impl Configuration {
         for (call_path, module) in &self.modules {
             text.extend([call_path, "\n"]);
             text.extend(module.items.iter().map(Item::text));
-            text.extend(module.opaque.values().map(|digest| hex(digest)));
+            text.extend(module.opaque.values().map(|opaque| hex(&opaque.digest)));
         }
         text
     }
@@ -102,11 +109,13 @@ impl Configuration {
 struct Follow<'a> {
     configuration: &'a Configuration,
     reads: Reads,
+    /// Names that are not followed yet, with the module and the block that they stand in.
+    open: Vec<(String, Name, &'a [Item])>,
 }
 
 impl<'a> Follow<'a> {
     fn new(configuration: &'a Configuration) -> Self {
-        Self { configuration, reads: Reads::default() }
+        Self { configuration, reads: Reads::default(), open: Vec::new() }
     }
 
     /// The files that are not understood may say anything about what is read.
@@ -115,24 +124,33 @@ impl<'a> Follow<'a> {
             return;
         }
         self.reads.modules.push(call_path.to_owned());
-        for (name, digest) in self.configuration.module(call_path).iter().flat_map(|module| &module.opaque) {
-            self.reads.texts.insert(place(call_path, name), hex(digest));
+        for (name, opaque) in self.configuration.module(call_path).iter().flat_map(|module| &module.opaque) {
+            self.reads.texts.insert(place(call_path, name), hex(&opaque.digest));
+            let open = opaque.names.iter().map(|name| (call_path.to_owned(), name.clone(), &[] as &[Item]));
+            self.open.extend(open);
         }
     }
 
+    /// Follows all names that were found, and those found on the way. No recursion: a chain of names can
+    /// be as long as its author likes.
+    fn finish(mut self) -> Reads {
+        while let Some((call_path, name, around)) = self.open.pop() {
+            self.name(&call_path, name, around);
+        }
+        self.reads
+    }
+
     /// Adds a text under a name, and what it names; `around` is the block with its repetition.
-    fn text(&mut self, call_path: &str, part: String, text: &str, around: &[Item]) {
+    fn text(&mut self, call_path: &str, part: String, text: &str, around: &'a [Item]) {
         if self.reads.texts.contains_key(&part) {
             return;
         }
         self.reads.texts.insert(part, text.to_owned());
         self.see_module(call_path);
-        for name in names(text) {
-            self.name(call_path, name, around);
-        }
+        self.open.extend(names(text).into_iter().map(|name| (call_path.to_owned(), name, around)));
     }
 
-    fn name(&mut self, call_path: &str, name: Name, around: &[Item]) {
+    fn name(&mut self, call_path: &str, name: Name, around: &'a [Item]) {
         let Some(module) = self.configuration.module(call_path) else { return };
         match name {
             Name::Variable(name) => self.variable(call_path, module, &name),
@@ -156,6 +174,12 @@ impl<'a> Follow<'a> {
                     self.text(call_path, part, &text, &[]);
                 }
             }
+            Name::Ephemeral(r#type, name) => {
+                if let Some(body) = module.block("ephemeral", &[&r#type, &name]) {
+                    let text: String = body.iter().map(Item::text).collect();
+                    self.text(call_path, place(call_path, &format!("ephemeral.{type}.{name}")), &text, body);
+                }
+            }
             Name::Repetition => {
                 for meta in ["count", "for_each"] {
                     if let Some(text) = attribute(around, meta) {
@@ -167,7 +191,15 @@ impl<'a> Follow<'a> {
     }
 
     /// A variable: of the root module its value, of another what the call gives.
-    fn variable(&mut self, call_path: &str, module: &Module, name: &str) {
+    fn variable(&mut self, call_path: &str, module: &'a Module, name: &str) {
+        // A default can be in the type, too, and counts where the call gives `null`.
+        let wanted: &[&str] = if call_path.is_empty() { &["type"] } else { &["default", "type", "nullable"] };
+        let body = module.block("variable", &[name]).unwrap_or_default();
+        let declared = body.iter().filter(|item| wanted.contains(&item.name.as_str()));
+        let declared: String = declared.map(Item::text).collect();
+        if !declared.is_empty() {
+            self.text(call_path, place(call_path, &format!("the declaration of var.{name}")), &declared, &[]);
+        }
         let Some((parent, call)) = split_call(call_path) else {
             if !self.reads.variables.iter().any(|known| known == name) {
                 self.reads.variables.push(name.to_owned());
@@ -178,8 +210,6 @@ impl<'a> Follow<'a> {
         let part = place(call_path, &format!("var.{name}"));
         if let Some((body, text)) = body.and_then(|body| Some((body, attribute(body, name)?))) {
             self.text(parent, part, text, body);
-        } else if let Some(default) = module.block("variable", &[name]).and_then(|body| attribute(body, "default")) {
-            self.text(call_path, part, default, &[]);
         }
     }
 
@@ -266,7 +296,7 @@ module "n" { source = "./n" }
             "local.far",
             "module.n.out",
             "data.external.x in module n",
-            "var.y in module n",
+            "the declaration of var.y in module n",
         ] {
             assert!(parts.contains(&part), "{part} in {parts:?}");
         }

@@ -9,6 +9,8 @@ mod changed;
 mod follow;
 mod names;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,10 @@ use sha2::{Digest as _, Sha256};
 
 pub use changed::Moved;
 pub use follow::Reads;
+use names::{Name, names};
 use split::{Content, Item};
+
+use crate::plan::{all_inside, without_twice};
 
 /// The configuration of a root module and of all modules that it calls.
 #[derive(Debug, Clone, Default)]
@@ -31,9 +36,16 @@ pub struct Module {
     /// Where it is, for people and for whoever reads files beside it.
     directory: String,
     items: Vec<Item>,
-    /// Of the files that are not understood, names and digests: each counts as a whole for
-    /// everything in the module.
-    opaque: BTreeMap<String, [u8; 32]>,
+    /// The files that are not understood: each counts as a whole for everything in the module.
+    opaque: BTreeMap<String, Opaque>,
+}
+
+/// A file that is not understood.
+#[derive(Debug, Clone)]
+struct Opaque {
+    digest: [u8; 32],
+    /// All that stands in it anywhere.
+    names: Vec<Name>,
 }
 
 impl Module {
@@ -61,7 +73,11 @@ impl Module {
 
     /// Adds a Terraform file of which any change counts.
     pub fn add_whole(&mut self, name: &str, content: &[u8]) {
-        self.opaque.insert(name.to_owned(), Sha256::digest(content).into());
+        let text = String::from_utf8_lossy(content);
+        // Escapes in JSON can be in the middle of a name.
+        let text = all_inside(&text).map_or_else(|| text.into_owned(), |json| json.to_string());
+        let opaque = Opaque { digest: Sha256::digest(content).into(), names: names(&text) };
+        self.opaque.insert(name.to_owned(), opaque);
     }
 
     fn blocks<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a [String], &'a [Item])> {
@@ -118,7 +134,8 @@ pub fn call_path(module_address: &str) -> String {
 
 /// Whether Terraform merges a file's blocks into those of others.
 fn is_override(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name);
+    let stem = [".tf.json", ".tofu.json", ".tf", ".tofu"].iter().find_map(|ending| name.strip_suffix(ending));
+    let stem = stem.unwrap_or(name);
     stem == "override" || stem.ends_with("_override")
 }
 
@@ -134,7 +151,8 @@ fn labels_of(kind: &str) -> usize {
 /// The same from Terraform's JSON syntax. What stands in a block stays JSON: only resources,
 /// which can hold provisioners, are opened one step further.
 fn from_json(text: &str) -> Option<Vec<Item>> {
-    let Value::Object(top) = serde_json::from_str(text).ok()? else { return None };
+    // Of a block that stands twice, Terraform takes both.
+    let Value::Object(top) = without_twice(text)? else { return None };
     let mut items = Vec::new();
     for (kind, value) in &top {
         blocks_of_json(kind, labels_of(kind), &mut Vec::new(), value, &mut items);
@@ -165,29 +183,5 @@ fn blocks_of_json(kind: &str, labels: usize, had: &mut Vec<String>, value: &Valu
             items.push(Item { name: kind.to_owned(), content: Content::Block { labels: had.clone(), body } });
         }
         other => items.push(Item { name: kind.to_owned(), content: Content::Expression(other.to_string()) }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_calls_to_a_module_are_read_from_its_address() {
-        assert_eq!(call_path(""), "");
-        assert_eq!(call_path("module.a"), "a");
-        assert_eq!(call_path(r#"module.a["x.module.y]\""].module.b[0]"#), "a.b");
-    }
-
-    #[test]
-    fn json_is_split_as_hcl_is() {
-        let text = r#"{"resource": {"t": {"n": [{"provisioner": [{"local-exec": {"command": "x"}}], "count": 2}]}},
-            "locals": {"a": 1}, "provider": {"aws": [{"region": "x"}, {"alias": "y"}]}}"#;
-        let mut module = Module::at("m");
-        module.add("main.tf.json", text.as_bytes());
-        let body = module.block("resource", &["t", "n"]).unwrap();
-        assert!(body.iter().any(|item| item.block("provisioner").is_some()));
-        assert_eq!(module.blocks("provider").count(), 2);
-        assert_eq!(split::attribute(module.block("locals", &[]).unwrap(), "a"), Some("1"));
     }
 }

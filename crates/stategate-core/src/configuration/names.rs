@@ -9,6 +9,8 @@ pub(super) enum Name {
     Module(String, Option<String>),
     /// A data source, by type and name.
     Data(String, String),
+    /// An ephemeral resource, by type and name.
+    Ephemeral(String, String),
     /// `each` or `count`.
     Repetition,
 }
@@ -22,6 +24,12 @@ pub(super) fn names(text: &str) -> Vec<Name> {
         let word = leading_word(rest);
         if word.is_empty() {
             let next = rest.chars().next().unwrap_or_default();
+            if next == '\\' {
+                // The letter of an escape is no part of a name: `"\nvar.a"` in JSON.
+                at += 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
+                behind_dot = false;
+                continue;
+            }
             behind_dot = next == '.' || behind_dot && next.is_whitespace();
             at += next.len_utf8();
             continue;
@@ -48,6 +56,7 @@ fn name(word: &str, after: &str) -> Option<Name> {
         "local" => Some(Name::Local(first)),
         "module" => Some(Name::Module(first, segment(past_index(rest)).map(|(name, _)| name.to_owned()))),
         "data" => segment(rest).map(|(name, _)| Name::Data(first, name.to_owned())),
+        "ephemeral" => segment(rest).map(|(name, _)| Name::Ephemeral(first, name.to_owned())),
         "each" | "count" => Some(Name::Repetition),
         _ => None,
     }
@@ -55,9 +64,24 @@ fn name(word: &str, after: &str) -> Option<Name> {
 
 /// What stands behind a dot.
 fn segment(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start().strip_prefix('.')?.trim_start();
+    let text = past_space(past_space(text).strip_prefix('.')?);
     let word = leading_word(text);
     (!word.is_empty()).then(|| (word, text.get(word.len()..).unwrap_or_default()))
+}
+
+/// Behind blanks and comments.
+fn past_space(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let end = if rest.starts_with("/*") {
+            rest.find("*/").map(|end| end + 2)
+        } else if rest.starts_with('#') || rest.starts_with("//") {
+            rest.find('\n')
+        } else {
+            return rest;
+        };
+        rest = end.and_then(|end| rest.get(end..)).unwrap_or_default().trim_start();
+    }
 }
 
 /// Behind `["key"]` or `[0]`, where one follows.

@@ -151,6 +151,9 @@ impl Cursor<'_> {
                 '"' => {
                     let mut quoted = String::new();
                     self.string(&mut quoted, 0)?;
+                    if quoted.contains(['\\', '$', '%']) {
+                        return None;
+                    }
                     labels.push(quoted.trim_matches('"').to_owned());
                 }
                 _ => labels.push(self.word()?),
@@ -192,32 +195,45 @@ impl Cursor<'_> {
         }
         out.push(self.take()?);
         loop {
-            let rest = self.rest();
-            if rest.starts_with("$${") || rest.starts_with("%%{") {
-                out.push_str(rest.get(..3)?);
-                self.at += 3;
-            } else if rest.starts_with("${") || rest.starts_with("%{") {
-                out.push_str(rest.get(..2)?);
-                self.at += 2;
-                self.template(out, depth + 1)?;
-            } else {
-                match self.take()? {
-                    '"' => {
-                        out.push('"');
-                        return Some(());
-                    }
-                    '\n' => return None,
-                    '\\' => out.extend(['\\', self.take()?]),
-                    other => out.push(other),
+            if self.piece(out, depth)? {
+                continue;
+            }
+            match self.take()? {
+                '"' => {
+                    out.push('"');
+                    return Some(());
                 }
+                '\n' => return None,
+                '\\' => out.extend(['\\', self.take()?]),
+                other => out.push(other),
             }
         }
     }
 
-    /// The inside of `${…}`, with its end.
+    /// A template, or what looks like the start of one. Whether there was any.
+    fn piece(&mut self, out: &mut String, depth: usize) -> Option<bool> {
+        let rest = self.rest();
+        if rest.starts_with("$${") || rest.starts_with("%%{") {
+            out.push_str(rest.get(..3)?);
+            self.at += 3;
+        } else if rest.starts_with("${") || rest.starts_with("%{") {
+            out.push_str(rest.get(..2)?);
+            self.at += 2;
+            self.template(out, depth + 1)?;
+        } else {
+            return Some(false);
+        }
+        Some(true)
+    }
+
+    /// The inside of `${…}`, with its end. A comment or a heredoc in there can hold any brace and quote:
+    /// nobody writes one, and such a file is not understood.
     fn template(&mut self, out: &mut String, depth: usize) -> Option<()> {
         let mut open = 1_usize;
         while open > 0 {
+            if ["#", "//", "/*", "<<"].iter().any(|start| self.rest().starts_with(start)) {
+                return None;
+            }
             match self.peek()? {
                 '"' => {
                     self.string(out, depth)?;
@@ -232,26 +248,39 @@ impl Cursor<'_> {
         Some(())
     }
 
-    /// `<<EOT` up to its end, as it is written.
+    /// `<<EOT` up to its end, as it is written. The mark ends it only where no template is open.
     fn heredoc(&mut self, out: &mut String) -> Option<()> {
-        let rest = self.rest();
-        let (first, _) = rest.split_once('\n')?;
+        let (first, _) = self.rest().split_once('\n')?;
         let mark = first.trim_start_matches('<').trim_start_matches('-').trim();
         if mark.is_empty() || !mark.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '-') {
             return None;
         }
-        let mut length = first.len() + 1;
-        for line in rest.get(length..)?.split_inclusive('\n') {
+        let mark = mark.to_owned();
+        out.extend([first, "\n"]);
+        self.at += first.len() + 1;
+        loop {
+            let line = self.rest().split_inclusive('\n').next()?;
             if line.trim() == mark {
-                length += line.trim_end().len();
-                out.push_str(rest.get(..length)?);
-                out.push('\n');
-                self.at += length;
+                out.extend([line.trim_end(), "\n"]);
+                self.at += line.trim_end().len();
                 return Some(());
             }
-            length += line.len();
+            self.heredoc_line(out)?;
         }
-        None
+    }
+
+    /// A line of a heredoc, with the templates that begin in it.
+    fn heredoc_line(&mut self, out: &mut String) -> Option<()> {
+        loop {
+            if self.piece(out, 0)? {
+                continue;
+            }
+            let letter = self.take()?;
+            out.push(letter);
+            if letter == '\n' {
+                return Some(());
+            }
+        }
     }
 }
 

@@ -39,8 +39,13 @@ pub(crate) fn json_inside(text: &str) -> Option<Value> {
     built(&with_literals(json, is_kept_as_written), OnTwice::Refuse).ok()
 }
 
+/// A text that is JSON, digit by digit; `None` where a key stands twice.
+pub(crate) fn without_twice(text: &str) -> Option<Value> {
+    built(&exact(text.as_bytes()), OnTwice::Refuse).ok()
+}
+
 /// Everything that stands in a text that is JSON, whoever may read it: of a key that stands twice, both.
-pub(super) fn all_inside(text: &str) -> Option<Value> {
+pub(crate) fn all_inside(text: &str) -> Option<Value> {
     built(&exact(text.as_bytes()), OnTwice::KeepBoth).ok()
 }
 

@@ -38,7 +38,7 @@ pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
 pub use effects::{Effects, Provider, Provisioned, Provisioner, Variable};
 pub use error::PlanError;
-pub(crate) use inside::json_inside;
+pub(crate) use inside::{all_inside, json_inside, without_twice};
 pub(crate) use large::{is_stand_in, literal, stands_for};
 pub use reader::{PlanVisitor, read_plan};
 pub use scan::Position;
