@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::shell::checkout;
 use crate::shell::lock_store::Bucket;
 use crate::shell::runner::{Event, Run, variable};
-use crate::shell::sources::{Arguments, Sources, configuration, providers, sources};
+use crate::shell::sources::{Arguments, Sources, configuration, providers, sources, workflow};
 use stategate_core::configuration::Configuration;
 use stategate_core::record::{
     AuditRecord, Comparison, FingerprintKey, Fingerprinter, PlanFingerprint, Record, RecordError, RecordOrigin,
@@ -169,9 +169,9 @@ fn asks_for_refresh_only(plan_args: &[String]) -> bool {
 }
 
 /// The files of the repository that decide how Terraform is run here: this run's workflow, whose
-/// environment holds variables, and a script in Terraform's place.
+/// environment holds variables, with its local actions, and a script in Terraform's place.
 fn runs_it(session: &Session, repository: &Path) -> Vec<String> {
-    let workflow = session.host.run().zip(variable("GITHUB_WORKFLOW_REF")).and_then(|(run, workflow)| {
+    let of_run = session.host.run().zip(variable("GITHUB_WORKFLOW_REF")).and_then(|(run, workflow)| {
         // `acme/infra/.github/workflows/apply.yml@refs/heads/main`
         let (path, _) = workflow.split_once('@')?;
         Some(path.strip_prefix(&run.repository)?.strip_prefix('/')?.to_owned())
@@ -180,7 +180,7 @@ fn runs_it(session: &Session, repository: &Path) -> Vec<String> {
         let script = fs::canonicalize(script).ok()?;
         Some(script.strip_prefix(repository).ok()?.to_string_lossy().into_owned())
     });
-    workflow.into_iter().chain(script).collect()
+    of_run.map(|path| workflow(repository, &path)).unwrap_or_default().into_iter().chain(script).collect()
 }
 
 /// Reads the plan JSON into the report and takes its fingerprints, with the key that fits what it

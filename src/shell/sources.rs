@@ -4,6 +4,7 @@
 
 mod configuration;
 mod walk;
+mod workflow;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use self::walk::Walk;
 
 pub use configuration::{configuration, files_beside};
+pub use workflow::workflow;
 
 /// The files that could reach an apply.
 #[derive(Debug, Clone, PartialEq, Eq)]

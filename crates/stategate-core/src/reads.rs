@@ -311,9 +311,10 @@ impl<'a> Reader<'a> {
         loop {
             if let Until::Line(name) = until {
                 let is_line_start = self.at == 0 || self.text.get(..self.at).is_some_and(|text| text.ends_with('\n'));
-                let line = self.rest().split('\n').next().unwrap_or_default();
-                if is_line_start && line.trim() == name {
-                    self.at += line.len();
+                // Not at each letter: a line can be long.
+                let line = || self.rest().split('\n').next().unwrap_or_default();
+                if is_line_start && line().trim() == name {
+                    self.at += line().len();
                     break;
                 }
             }
