@@ -7,7 +7,7 @@ use super::escape::{clip, fence, html, html_code, link, visible};
 use super::ink::Ink;
 use super::view::{CommentView, Phase};
 use super::words::{grouped, listed, many, symbol, verb};
-use crate::plan::{Kind, OutputSummary, PlanSummary, ResourceSummary};
+use crate::plan::{Hidden, Kind, OutputSummary, PlanSummary, ResourceSummary};
 
 /// Lines of one resource in full, and when there is little room.
 const LINES: usize = 160;
@@ -26,7 +26,8 @@ const OMISSION: usize = 260;
 /// What nobody has to know by heart; the one mark that is not Terraform's own is GitHub's, for a colour.
 const MARKS: &str = "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.";
 const FORGETTING: &str = "`+/.` and `./+`: another one is made, and the old one is left behind, unmanaged.";
-const FINGERPRINT: &str = "Fingerprint: plans that have the same one make the same changes.";
+const FINGERPRINT: &str = "Fingerprint: a digest of the changes and of what provisioners and providers are given. \
+     The apply compares the same parts.";
 
 /// Characters that saying what is left out of them takes at most.
 pub(super) fn omission(view: &CommentView<'_>) -> usize {
@@ -39,6 +40,9 @@ pub(super) fn omission(view: &CommentView<'_>) -> usize {
 pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, place: Place) {
     push_outputs_after_apply(sheet, view, ink);
     let Some(plan) = view.plan else { return };
+    if is_compared(view, plan) {
+        sheet.push(&not_shown(plan.hidden));
+    }
     let mut order: Vec<&ResourceSummary> = plan.resources.iter().collect();
     order.sort_by(|one, other| {
         let rank = |resource: &ResourceSummary| detail_rank(resource.kind);
@@ -67,14 +71,35 @@ pub(super) fn push(sheet: &mut Sheet, view: &CommentView<'_>, ink: &Ink<'_>, pla
         resource.kind == Kind::Replace && resource.actions.iter().any(|action| action == "forget")
     };
     let forgetting = order.iter().take(told).any(is_forgetting).then_some(FORGETTING);
-    // Once it is decided, nobody compares any more.
-    let is_compared = plan.has_changes() && matches!(view.phase, Phase::Planned | Phase::Blocked | Phase::Refused);
-    let fingerprint = view.fingerprint.filter(|_| is_compared).map(|_| FINGERPRINT);
+    let fingerprint = view.fingerprint.filter(|_| is_compared(view, plan)).map(|_| FINGERPRINT);
     let legend: Vec<&str> = [marks, forgetting, fingerprint].into_iter().flatten().collect();
     if !legend.is_empty() {
         sheet.push(&format!("{}\n\n", legend.join("\\\n")));
     }
     push_left_out(sheet, plan, &left_out, if are_told { 0 } else { number }, view, ink, place);
+}
+
+/// Once it is decided, nobody reviews any more.
+fn is_compared(view: &CommentView<'_>, plan: &PlanSummary) -> bool {
+    plan.has_changes() && matches!(view.phase, Phase::Planned | Phase::Blocked | Phase::Refused)
+}
+
+/// How much of the changes an approver cannot see; empty where that is nothing.
+fn not_shown(hidden: Hidden) -> String {
+    if hidden.is_none() {
+        return String::new();
+    }
+    let is = |count: usize| if count == 1 { "is" } else { "are" };
+    let mut parts = Vec::new();
+    if hidden.sensitive > 0 {
+        parts.push(format!("{} {} hidden as sensitive", many(hidden.sensitive, "value"), is(hidden.sensitive)));
+    }
+    if hidden.unknown > 0 {
+        let what = if parts.is_empty() { many(hidden.unknown, "value") } else { grouped(hidden.unknown) };
+        parts.push(format!("{what} {} known only after the apply", is(hidden.unknown)));
+    }
+    let more = if hidden.may_be_more { "At least " } else { "" };
+    format!("{more}{}.\n\n", parts.join(", "))
 }
 
 fn push_resources<'p>(

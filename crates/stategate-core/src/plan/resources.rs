@@ -94,6 +94,7 @@ impl<R: Read> Document<'_, '_, R> {
             return self.mark_entry(&entry);
         }
         if self.visitors.is_empty() && !self.totals.has_room(kind) {
+            self.totals.plan.hidden.may_be_more = true;
             self.mark_entry(&entry)?;
         } else {
             self.differing_change(&entry, &mut change.change)?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::action::ActionSummary;
 use super::delta::Delta;
 use super::effects::Effects;
+use super::hidden::Hidden;
 use super::secrets::Secrets;
 
 /// How many of each; every resource change counts once by its actions, beside `import` and `moved`.
@@ -201,6 +202,8 @@ pub struct PlanSummary {
     pub resources: Vec<ResourceSummary>,
     /// The outputs that change, by name; `counts.outputs` in all.
     pub outputs: Vec<OutputSummary>,
+    /// How many of the values that change stand in no text.
+    pub hidden: Hidden,
     /// Resources that do not change.
     pub unchanged: usize,
     /// Ephemeral resources that are opened, as far as the plan lists them.

@@ -107,6 +107,7 @@ impl Totals {
             Kind::NoOp => self.plan.unchanged += 1,
             Kind::Unknown => {}
         }
+        self.plan.hidden.count(&change.change);
         let counts = &mut self.plan.counts;
         counts.moved += usize::from(moved(change));
         counts.import += usize::from(change.change.importing.is_some());
@@ -138,6 +139,7 @@ impl Totals {
 
     pub(super) fn output(&mut self, name: &str, change: &Change) {
         self.plan.counts.outputs += 1;
+        self.plan.hidden.count(change);
         let kind = Kind::of(&change.actions);
         if self.outputs.is_open(kind) {
             let (delta, _) = self.difference(change, OF_OUTPUTS);
@@ -159,6 +161,7 @@ impl Totals {
 
     pub(super) fn action(&mut self, invocation: &ActionInvocation) {
         self.plan.counts.actions += 1;
+        self.plan.hidden.count(&invocation.config);
         if !self.actions.is_open(()) {
             return;
         }

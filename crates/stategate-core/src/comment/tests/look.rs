@@ -24,6 +24,7 @@ fn everything_stands_in_the_order_of_danger() {
             "> - **replace** `terraform_data.tainted`: it is tainted\n",
             "> - **forget** `terraform_data.handed_over`: no longer in the configuration; the real object stays\n",
             "> [!WARNING]\n> **1 check did not pass**\n>\n> - `check.hostile`: ",
+            " known only after the apply.\n",
             "<summary><b>destroy</b> <code>terraform_data.retired</code></summary>",
             "<summary><b>replace</b> <code>terraform_data.database</code></summary>",
             "<summary><b>destroy</b> <code>module.queue.terraform_data.queue</code></summary>",
@@ -32,9 +33,13 @@ fn everything_stands_in_the_order_of_danger() {
             "<summary>add <code>terraform_data.copy</code></summary>",
             "<summary>move <code>terraform_data.new_name</code></summary>",
             "Marks: `+` comes, `-` goes, `~` changes (`!` colours its line); `-/+` is destroyed and made anew.\\\n\
-             Fingerprint: plans that have the same one make the same changes.\n",
+             Fingerprint: a digest of the changes and of what provisioners and providers are given. \
+             The apply compares the same parts.\n",
         ],
     );
+    // Each value of this plan has its own line, so the number can be counted there.
+    let unknown = text.matches("(known after apply)").count();
+    assert!(text.contains(&format!(", {unknown} are known only after the apply.\n")), "{unknown}: {text}");
 }
 
 #[test]
