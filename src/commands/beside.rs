@@ -6,6 +6,8 @@ use super::report::Report;
 use super::review::{Code, StateIdentity};
 use super::session::Root;
 use crate::shell::checkout::{base_files, changed_files};
+use crate::shell::lock_store::Bucket;
+use crate::shell::runner::variable;
 use crate::shell::sources::{files_beside, locked_providers};
 use stategate_core::configuration::{Configuration, Module, Moved};
 use stategate_core::plan::PlanSummary;
@@ -27,7 +29,7 @@ pub(super) fn observe(
     let data = root.terraform.module().data_directory();
     let files = files_beside(&code.configuration, &followed.wanted(), &data, code.repository.as_deref());
     let texts = followed.texts();
-    (followed.observe(key, &files), texts)
+    (followed.observe(key, &files, &variable), texts)
 }
 
 /// Says what is another one than on the base branch, where Git's objects tell: versions, modules, the
@@ -77,18 +79,27 @@ fn state_address(root: &Root, moved: &[Moved]) -> String {
     format!("the state is `s3://{}/{}`: {}", place.bucket, place.state_key(), settings.join(", "))
 }
 
-/// Whether the state at the new address is the base branch's, as far as its old address is in the same
-/// bucket.
+/// Whether the state at the new address is the base branch's, as far as the texts say where that was.
 async fn lineage(root: &Root, moved: &[Moved], identity: &StateIdentity) -> Option<String> {
-    let [only] = moved else { return None };
-    let old = only.literal_of_base("key")?;
-    let backend = root.bucket.backend();
-    let key = backend.state_key().strip_suffix(&backend.key).map(|prefix| format!("{prefix}{old}"))?;
-    let then = StateIdentity::read_at(&root.bucket, &key).await.ok()?;
-    Some(match identity.is_same_state(&then) {
-        Some(true) => format!("the state there has the lineage of `{key}`: it is a copy, or was moved"),
-        Some(false) => format!("the state there has another lineage than `{key}`: it is another state"),
-        None => "there is no state at one of the two addresses".to_owned(),
+    let now = root.bucket.backend();
+    let mut old = now.clone();
+    for one in moved {
+        one.take_back(&mut old)?;
+    }
+    if old.path() == now.path() {
+        return None;
+    }
+    let (bucket, key) = (Bucket::connect(old).await, now.state_key());
+    let then = bucket.backend();
+    let place = if then.bucket == now.bucket { then.state_key() } else { format!("s3://{}", then.path()) };
+    Some(match StateIdentity::read(&bucket).await.map(|old| identity.is_same_state(&old)) {
+        Ok(Some(true)) => format!("the state there has the lineage of `{place}`: it is a copy, or was moved"),
+        Ok(Some(false)) => format!("the state there has another lineage than `{place}`: it is another state"),
+        Ok(None) => format!("there is no state at `{key}` or at `{place}`, so whether it moved is not known"),
+        Err(error) => {
+            tracing::info!("the state at the base branch's address cannot be read: {error}");
+            format!("`{place}` cannot be read, so whether it is the same state is not known")
+        }
     })
 }
 

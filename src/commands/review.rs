@@ -67,17 +67,7 @@ impl StateIdentity {
 
     /// Reads lineage and serial; both are absent while there is no state.
     pub(super) async fn read(bucket: &Bucket) -> Result<StateIdentity, Error> {
-        Self::read_at(bucket, &bucket.backend().state_key()).await
-    }
-
-    /// Whether it is the same state; `None` where one of them is absent.
-    pub(super) fn is_same_state(&self, other: &Self) -> Option<bool> {
-        self.lineage.as_ref().zip(other.lineage.as_ref()).map(|(one, other)| one == other)
-    }
-
-    /// The same of another key in the bucket.
-    pub(super) async fn read_at(bucket: &Bucket, key: &str) -> Result<StateIdentity, Error> {
-        let key = key.to_owned();
+        let key = bucket.backend().state_key();
         // A state can be large, and nothing else of it is of use here.
         let read = |state: &mut dyn Read| serde_json::from_reader::<_, StateIdentity>(BufReader::new(state));
         match bucket.read_through(&key, read).await? {
@@ -90,6 +80,11 @@ impl StateIdentity {
                 }),
             None => Ok(StateIdentity::default()),
         }
+    }
+
+    /// Whether it is the same state; `None` where one of them is absent.
+    pub(super) fn is_same_state(&self, other: &Self) -> Option<bool> {
+        self.lineage.as_ref().zip(other.lineage.as_ref()).map(|(one, other)| one == other)
     }
 }
 
@@ -197,7 +192,10 @@ pub(super) async fn read_plan(
     let key = key_for(reviewed, identity.lineage.as_deref());
     let lineage_digest = identity.key().lineage_digest();
     let fingerprinter = Fingerprinter::new(key).refresh_only(code.refresh_only);
-    let fingerprinter = planning::read(session, root, plan_file, fingerprinter, report).await?;
+    // Beside the plan's JSON it costs no time.
+    let (fingerprinter, account) =
+        tokio::join!(planning::read(session, root, plan_file, fingerprinter, report), root.bucket.account());
+    let fingerprinter = fingerprinter?;
     let plan = match &report.plan {
         Some(summary) => {
             let (observed, texts) = beside::observe(root, code, summary, fingerprinter.key());
@@ -223,6 +221,7 @@ pub(super) async fn read_plan(
         providers: code.providers.clone(),
         content_digest: code.sources.as_ref().map(|sources| sources.digest.clone()),
         state: Some(format!("s3://{}/{}", root.bucket.backend().bucket, root.bucket.backend().state_key())),
+        account,
         modules: code.modules.clone(),
         inputs: None,
     };

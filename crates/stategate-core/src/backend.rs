@@ -64,6 +64,9 @@ pub struct Backend {
     pub use_dualstack: Option<bool>,
     /// Which accounts the credentials may belong to.
     pub accounts: Accounts,
+    /// Whether nobody wants to know the account of the credentials (`skip_requesting_account_id`), as
+    /// where there is no STS.
+    pub skip_account: bool,
     /// `insecure = true`, which we do not follow.
     insecure: bool,
 }

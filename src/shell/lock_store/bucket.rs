@@ -127,6 +127,11 @@ impl Bucket {
         &self.0.clients.sts
     }
 
+    /// STS with the credentials that the job has, where it is worth asking.
+    pub(super) fn identity(&self) -> Option<&aws_sdk_sts::Client> {
+        self.0.clients.identity.as_ref()
+    }
+
     pub(super) fn is_amazon(&self) -> bool {
         self.0.clients.is_amazon
     }

@@ -29,6 +29,9 @@ pub(super) struct Clients {
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) sts: aws_sdk_sts::Client,
+    /// STS with the credentials that the job has, before the backend's role: the ones that Terraform's
+    /// providers find. `None` where nobody can be expected to answer.
+    pub(super) identity: Option<aws_sdk_sts::Client>,
     /// S3 is Amazon's own, not a store at an endpoint that somebody named.
     pub(super) is_amazon: bool,
 }
@@ -38,8 +41,15 @@ pub(super) async fn clients(backend: &Backend) -> Clients {
     let http = AwsHttp::new(&backend.network, CONNECT);
     let config = sdk_config(backend, http.clone()).await;
     let endpoints = in_effect(&backend.endpoints, &config);
-    let found = credentials::chain(backend, &config, &of_chain(&backend.endpoints, &config), http);
-    let config = with_credentials(backend, config, &endpoints, found);
+    let chain = credentials::chain(backend, &config, &of_chain(&backend.endpoints, &config), http);
+    let found = with_credentials(backend, config, chain);
+    let config = credentials::with_roles(backend, found.clone(), &endpoints);
+    // A token of the backend's may be all that the job has.
+    let of_job = if backend.credentials.web_identity.is_some() { &config } else { &found };
+    let has_sts = (endpoints.s3.is_none() || endpoints.sts.is_some()) && !backend.skip_account;
+    // It is asked once, or not at all: nothing waits for it.
+    let once = || of_job.to_builder().retry_config(RetryConfig::disabled()).build();
+    let identity = has_sts.then(|| credentials::sts(backend, &once(), &endpoints));
     let mut s3 = aws_sdk_s3::config::Builder::from(&config)
         .force_path_style(backend.use_path_style)
         .request_checksum_calculation(checksums(backend));
@@ -58,6 +68,7 @@ pub(super) async fn clients(backend: &Backend) -> Clients {
         s3: aws_sdk_s3::Client::from_conf(s3.build()),
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
         sts: credentials::sts(backend, &config, &endpoints),
+        identity,
     }
 }
 
@@ -128,13 +139,8 @@ async fn sdk_config(backend: &Backend, http: AwsHttp) -> SdkConfig {
     loader.load().await
 }
 
-/// The keys of the block, else what the chain finds; then the backend's roles.
-fn with_credentials(
-    backend: &Backend,
-    config: SdkConfig,
-    endpoints: &Endpoints,
-    chain: CredentialsProviderChain,
-) -> SdkConfig {
+/// The keys of the block, else what the chain finds.
+fn with_credentials(backend: &Backend, config: SdkConfig, chain: CredentialsProviderChain) -> SdkConfig {
     let found = match &backend.credentials.keys {
         Some(keys) => {
             let token = keys.token.as_ref().map(|token| token.expose_secret().to_owned());
@@ -143,7 +149,5 @@ fn with_credentials(
         }
         None => SharedCredentialsProvider::new(chain),
     };
-    let config =
-        config.into_builder().credentials_provider(found).identity_cache(IdentityCache::lazy().build()).build();
-    credentials::with_roles(backend, config, endpoints)
+    config.into_builder().credentials_provider(found).identity_cache(IdentityCache::lazy().build()).build()
 }

@@ -1,6 +1,7 @@
 //! The state's bucket and the lock in it: performs the steps that [`stategate_core::locking`]
 //! decides, and reports what each store answered.
 
+mod account;
 mod acquire;
 mod bucket;
 mod check;

@@ -127,6 +127,7 @@ pub(super) struct Settings {
     shared_credentials_file: Option<String>,
     shared_credentials_files: Option<Vec<String>>,
     skip_metadata_api_check: Option<bool>,
+    skip_requesting_account_id: Option<bool>,
     skip_s3_checksum: Option<bool>,
     sse_customer_key: Option<String>,
     state_tags: Option<BTreeMap<String, String>>,
@@ -234,6 +235,7 @@ impl Settings {
             use_dualstack: self.use_dualstack_endpoint.or_else(|| switch(env, "AWS_USE_DUALSTACK_ENDPOINT")),
             network,
             accounts,
+            skip_account: self.skip_requesting_account_id.unwrap_or(false),
             insecure: self.insecure.unwrap_or(false),
         })
     }

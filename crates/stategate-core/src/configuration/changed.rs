@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::split::{Item, attribute};
 use super::{Configuration, Module};
+use crate::backend::Backend;
 
 /// The settings of a backend that say which state it is.
 const ADDRESS: [&str; 7] =
@@ -20,11 +21,29 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// What the base branch gives this setting, where that is plain text.
-    pub fn literal_of_base(&self, setting: &str) -> Option<&str> {
-        let text = self.base.as_deref().filter(|_| self.setting == setting)?;
-        let text = text.strip_prefix('"')?.strip_suffix('"')?;
-        (!text.contains(['"', '\\', '$', '%'])).then_some(text)
+    /// Puts what the base branch has into a backend; `None` where that is no plain text, or says more
+    /// than where an object lies in AWS.
+    pub fn take_back(&self, backend: &mut Backend) -> Option<()> {
+        match self.setting.as_str() {
+            "bucket" => backend.bucket = self.literal()?.to_owned(),
+            "key" => backend.key = self.literal()?.to_owned(),
+            "region" => backend.region = Some(self.literal()?.to_owned()),
+            "workspace_key_prefix" => {
+                // Terraform's own, where the block has none.
+                let prefix = self.base.as_ref().map_or(Some("env:"), |_| self.literal())?;
+                prefix.clone_into(&mut backend.workspace_key_prefix);
+            }
+            // Where the lock lies has nothing to do with where the state does.
+            "dynamodb_table" => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// What the base branch has, where that is plain text.
+    fn literal(&self) -> Option<&str> {
+        let text = self.base.as_deref()?.strip_prefix('"')?.strip_suffix('"')?;
+        (!text.is_empty() && !text.contains(['"', '\\', '$', '%'])).then_some(text)
     }
 }
 
@@ -156,8 +175,7 @@ mod tests {
             moved.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["`key` is `copy`, and `prod` on the base branch"]
         );
-        assert_eq!(moved[0].literal_of_base("key"), Some("prod"));
-        assert_eq!(moved[0].literal_of_base("bucket"), None);
+        assert_eq!(moved[0].literal(), Some("prod"));
         assert!(backend("a").other_backend(&backend("a")).is_empty());
         assert!(backend("a").other_backend(&of("")).is_empty());
     }

@@ -75,6 +75,7 @@ pub fn compare_along(reviewed: &[Record], earlier: &[Record], fresh: &Record, hi
         compare_effects(all.iter().flat_map(|record| &record.plan.effects), &fresh.plan.effects, &mut differences);
     }
     compare_addresses(&all, &fresh.origin, &mut differences);
+    compare_accounts(&all, &fresh.origin, &mut differences);
     if let [reviewed] = all.as_slice()
         && differences.is_empty()
         && reviewed.plan.fingerprint != fresh.plan.fingerprint
@@ -102,11 +103,24 @@ fn compare_addresses(reviewed: &[Record], now: &RecordOrigin, differences: &mut 
     }
 }
 
+/// The same credentials in another account mean other objects. One that is not known is not compared.
+fn compare_accounts(reviewed: &[Record], now: &RecordOrigin, differences: &mut Vec<Difference>) {
+    let Some(now) = &now.account else { return };
+    let mut known = reviewed.iter().filter_map(|record| record.origin.account.as_ref());
+    if let Some(other) = known.find(|account| *account != now) {
+        differences.push(Difference::OtherAccount { reviewed: other.clone(), now: now.clone() });
+    }
+}
+
 /// What is another one although the plan means the same: it is told, and stops nothing.
 fn beside(reviewed: &[Record], fresh: &Record) -> Vec<Note> {
     let mut notes = Vec::new();
     if !fresh.plan.not_compared.is_empty() {
         notes.push(Note::VariablesNotCompared { names: fresh.plan.not_compared.clone() });
+    }
+    let knows_account = fresh.origin.account.is_some();
+    if reviewed.iter().any(|record| record.origin.account.is_some() != knows_account) {
+        notes.push(Note::AccountNotCompared);
     }
     for why in whys(reviewed, &fresh.origin, &[]) {
         match why {

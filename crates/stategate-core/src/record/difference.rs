@@ -27,6 +27,8 @@ pub enum Note {
     },
     /// There was no state when the plan was reviewed, and so no key for sensitive values.
     SensitiveNotCompared,
+    /// The AWS account is known of one of the plans only.
+    AccountNotCompared,
 }
 
 impl fmt::Display for Note {
@@ -50,6 +52,9 @@ impl fmt::Display for Note {
                 f,
                 "the module {module} comes from outside of the repository, and its content changed since the review; \
                  the plan means the same"
+            ),
+            Self::AccountNotCompared => f.write_str(
+                "the AWS account was not compared: STS told it for only one of the reviewed plan and this one",
             ),
             Self::SensitiveNotCompared => f.write_str(
                 "sensitive values were not compared: there was no state yet when this was \
@@ -159,6 +164,13 @@ pub enum Difference {
         /// The address now.
         now: String,
     },
+    /// The credentials belong to another AWS account.
+    OtherAccount {
+        /// The account then.
+        reviewed: String,
+        /// The account now.
+        now: String,
+    },
     /// The plan no longer covers everything.
     Incomplete,
     /// The plan covers everything, and the reviewed one did not.
@@ -232,6 +244,10 @@ impl fmt::Display for Difference {
             Self::OtherAddress { reviewed, now } => {
                 write!(f, "the state is {now}, and the reviewed plan was made for {reviewed}")
             }
+            Self::OtherAccount { reviewed, now } => write!(
+                f,
+                "the credentials belong to the AWS account {now}, and the reviewed plan was made with those of {reviewed}"
+            ),
             Self::Incomplete => f.write_str(
                 "the plan covers only a part (some changes are deferred); the reviewed plan \
                  covered everything",

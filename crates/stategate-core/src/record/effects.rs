@@ -2,7 +2,8 @@
 //! are given.
 //!
 //! What counts: the text of a provisioner, of its connection and of a provider's block, everything
-//! that they name, the values of the variables among it, and the files beside a provisioner. What is
+//! that they name, the values of the variables among it, the files beside a provisioner, and what a
+//! provider takes from the environment instead of its block. What is
 //! another one in every run by its nature, a sensitive or ephemeral variable that nothing but a
 //! provider's configuration reads, is named and not compared.
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::Difference;
 use super::fingerprint::{ATTRIBUTE_DIGITS, digits};
 use super::key::FingerprintKey;
+use super::surroundings::{self, Environment};
 use crate::configuration::{Configuration, Reads, call_path};
 use crate::plan::{Effects, Provider, Variable};
 
@@ -126,7 +128,7 @@ impl<'a> Followed<'a> {
     }
 
     /// Takes the fingerprints.
-    pub fn observe(self, key: &FingerprintKey, files: &FilesBeside) -> Observed {
+    pub fn observe(self, key: &FingerprintKey, files: &FilesBeside, environment: Environment<'_>) -> Observed {
         let mut taking = Taking { key, variables: &self.plan.variables, observed: Observed::default() };
         let mut by_provisioners: BTreeSet<&str> = BTreeSet::new();
         for (subject, told, call_path, reads) in &self.provisioners {
@@ -143,7 +145,11 @@ impl<'a> Followed<'a> {
             taking.observed.effects.push(Effect { subject: subject.clone(), parts });
         }
         for (key, provider) in &self.plan.providers {
-            let effect = self.provider(&mut taking, key, provider);
+            let mut effect = self.provider(&mut taking, key, provider);
+            for (argument, value) in surroundings::given(provider, environment) {
+                let name = format!("the environment's {argument}");
+                taking.part(&effect.subject, &name, value.as_bytes(), &mut effect.parts);
+            }
             taking.observed.effects.push(effect);
         }
         if let Some(rest) = self.plan.rest {

@@ -15,6 +15,7 @@ mod fingerprint;
 mod identity;
 mod inputs;
 mod key;
+mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,7 @@ pub use effects::{Effect, FilesBeside, Followed, Observed, Subject, Wanted};
 pub use fingerprint::{Fingerprinter, OtherPart, OutputChange, PlanFingerprint, ResourceChange, SHORT};
 pub use inputs::{Executable, OtherInput, PlanInputs, other_inputs};
 pub use key::FingerprintKey;
+pub use surroundings::Environment;
 
 #[cfg(test)]
 mod tests;
@@ -110,6 +112,9 @@ pub struct RecordOrigin {
     /// Where the state is, `s3://BUCKET/KEY`.
     #[serde(default)]
     pub state: Option<String>,
+    /// The AWS account of the job's credentials; `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// A digest of each module that comes from outside of the repository, by its call path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, String>,

@@ -1,6 +1,8 @@
 //! Equal changes that have other effects: with plans as real Terraform writes them, and the text of
 //! their configuration.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{LINEAGE, differences};
@@ -36,6 +38,7 @@ struct Case {
     text: String,
     plan: Value,
     script: &'static str,
+    environment: BTreeMap<&'static str, &'static str>,
     origin: RecordOrigin,
 }
 
@@ -68,7 +71,14 @@ impl Default for Case {
                 },
             },
         });
-        Self { lineage: Some(LINEAGE), text: MAIN.to_owned(), plan, script: "date", origin: RecordOrigin::default() }
+        Self {
+            lineage: Some(LINEAGE),
+            text: MAIN.to_owned(),
+            plan,
+            script: "date",
+            environment: BTreeMap::new(),
+            origin: RecordOrigin::default(),
+        }
     }
 }
 
@@ -103,7 +113,8 @@ impl Case {
             digest[..self.script.len()].copy_from_slice(self.script.as_bytes());
             files.entry(String::new()).or_default().insert("run.sh".to_owned(), digest);
         }
-        let observed = followed.observe(fingerprinter.key(), &files);
+        let observed = followed
+            .observe(fingerprinter.key(), &files, &|name| self.environment.get(name).map(|value| (*value).to_owned()));
         let origin = RecordOrigin {
             head_sha: "1".repeat(40),
             lineage_digest: FingerprintKey::new(self.lineage).lineage_digest(),
@@ -288,4 +299,46 @@ fn a_record_holds_no_value_of_what_is_compared() {
     }
     let record = Case::default().record();
     assert_eq!(Record::from_json("x", record.to_json().as_bytes()), Ok(record));
+}
+
+#[test]
+fn a_region_of_the_environment_counts_where_the_provider_names_none() {
+    let open = || {
+        let case = Case::default().text("  region = var.region\n", "");
+        case.plan("/configuration/provider_config/aws/expressions", json!({}))
+    };
+    let in_region = |case: Case, name: &'static str, region: &'static str| Case {
+        environment: BTreeMap::from([(name, region), ("GOOGLE_REGION", region)]),
+        ..case
+    };
+    let reviewed = in_region(open(), "AWS_REGION", "eu-west-1").record();
+    let now = in_region(open(), "AWS_REGION", "us-west-1").record();
+    let expected = ["the configuration of the provider aws changed since the review, though the plan reads the same: \
+         `the environment's region`"];
+    assert_eq!(differences(&compare(std::slice::from_ref(&reviewed), &now, &[])), expected);
+    assert_ne!(reviewed.plan.fingerprint, now.plan.fingerprint);
+    assert_eq!(differences(&compare(&[reviewed], &open().record(), &[])), expected);
+    // By another name it is the same region; and what the block names, the environment does not decide.
+    let (one, other) = ("AWS_REGION", "AWS_DEFAULT_REGION");
+    told(&in_region(open(), one, "eu-west-1"), &in_region(open(), other, "eu-west-1"), &[TOKEN]);
+    told(&in_region(Case::default(), one, "eu-west-1"), &in_region(Case::default(), one, "x"), &[TOKEN]);
+}
+
+#[test]
+fn another_account_is_a_difference_and_an_unknown_one_is_told() {
+    let of = |account: Option<&str>| Case {
+        origin: RecordOrigin { account: account.map(str::to_owned), ..RecordOrigin::default() },
+        ..Case::default()
+    };
+    let (one, other) = (of(Some("111111111111")), of(Some("222222222222")));
+    assert_eq!(
+        differences(&compare(&[one.record()], &other.record(), &[])),
+        [
+            "the credentials belong to the AWS account 222222222222, and the reviewed plan was made with those of 111111111111"
+        ]
+    );
+    told(&one, &one, &[TOKEN]);
+    let note = "the AWS account was not compared";
+    told(&one, &of(None), &[TOKEN, note]);
+    told(&of(None), &other, &[TOKEN, note]);
 }
