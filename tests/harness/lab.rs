@@ -1,7 +1,7 @@
 //! The lab: a Terraform provider of our own, which does on demand what real ones do seldom.
 //!
-//! It has resources with identity, write-only and sensitive attributes, a data source, an ephemeral
-//! resource and actions. Files in its directory make it slow, make it fail, or are the drift;
+//! It has settings of its own, resources with identity, write-only and sensitive attributes, a data
+//! source, an ephemeral resource and actions. Files in its directory make it slow, make it fail, or are the drift;
 //! `lab/serve.py` says which. Terraform reaches it by `TF_REATTACH_PROVIDERS`, so nothing is installed.
 
 use std::fs;
@@ -18,7 +18,7 @@ use super::python::python;
 use super::runner::Step;
 use super::terraform::{RELEASES, number};
 
-/// What a root module that uses it begins with.
+/// What a root module that uses it begins with. As `acme.test/acme/aws` it is there as well.
 pub const REQUIRED: &str = r#"terraform {
   required_providers {
     lab = { source = "acme.test/acme/lab" }
@@ -47,9 +47,10 @@ impl Lab {
         let stdout = process.stdout.take().expect("the provider has an output");
         BufReader::new(stdout).read_line(&mut port).expect("the provider tells its port");
         let address = json!({"Network": "tcp", "String": format!("127.0.0.1:{}", port.trim())});
-        let reattach = json!({"acme.test/acme/lab": {
+        let at = json!({
             "Protocol": "grpc", "ProtocolVersion": 6, "Pid": process.id(), "Test": true, "Addr": address,
-        }});
+        });
+        let reattach = json!({"acme.test/acme/lab": at, "acme.test/acme/aws": at});
         Self { process, directory, reattach: reattach.to_string() }
     }
 
@@ -115,6 +116,11 @@ impl Lab {
     pub fn log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.directory.join("log.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("the log is JSON")).collect()
+    }
+
+    /// The provider's setting at the time of each change, in order.
+    pub fn worked_with(&self, setting: &str) -> Vec<Value> {
+        self.log().into_iter().filter_map(|mut entry| Some(entry.get_mut("provider")?[setting].take())).collect()
     }
 
     /// The messages of the calls that it completed, in order.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::files::{PROD, PROD_KEY};
+use crate::harness::lab::{Lab, REQUIRED};
+use crate::harness::ministack::Ministack;
 use crate::harness::process::run;
 use crate::harness::runner::Step;
 use crate::harness::world::World;
@@ -166,18 +168,144 @@ fn a_module_by_a_moving_reference_is_compared_where_it_runs_something() {
     assert!(comment.contains(note), "{comment}");
 }
 
+/// A world with an approved pull request that adds these files to production, the lab's provider among
+/// them.
+fn approved_with_lab(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (World, Lab, u64) {
+    let world = World::applied();
+    let lab = Lab::start(at(&world, "lab"));
+    let number = world.pull_request("Something of the lab's", |checkout| {
+        for (name, text) in files {
+            checkout.write(&format!("{PROD}/{name}"), text);
+        }
+    });
+    lab.step(with(Step::plan(&world, number), variables)).run().exits(0);
+    world.approve(number);
+    (world, lab, number)
+}
+
+/// The lab's provider takes a token.
+const TOKEN: &str = r#"
+variable "token" {
+  sensitive = true
+}
+provider "lab" {
+  token = var.token
+}
+resource "lab_item" "new" {
+  name = "new"
+}
+"#;
+
 #[test]
-fn a_sensitive_value_that_differs_in_each_run_stops_no_apply() {
-    let text = "variable \"token\" {\n  sensitive = true\n}\nprovider \"terraform\" {}\n";
-    let (world, number) = approved(
-        |_, files| {
-            files.write(&format!("{PROD}/token.tf"), text);
-            files.append(&format!("{PROD}/main.tf"), "resource \"terraform_data\" \"new\" {}\n");
-        },
-        &[("TF_VAR_token", "run-1")],
-    );
+fn a_token_that_only_a_provider_reads_is_named_and_not_compared() {
+    let text = format!("{REQUIRED}{TOKEN}");
+    let (world, lab, number) = approved_with_lab(&[("lab.tf", &text)], &[("TF_VAR_token", "token-of-run-1")]);
     let push = world.merge(number);
-    Step::apply(&world, &push).env("TF_VAR_token", "run-2").run().exits(0);
+    lab.step(Step::apply(&world, &push).env("TF_VAR_token", "token-of-run-2")).run().exits(0);
+    assert_eq!(lab.worked_with("token"), ["token-of-run-2"]);
+    let comment = world.github.comment(number);
+    assert!(comment.contains("`var.token` was not compared"), "{comment}");
+    assert!(!comment.contains("token-of-run"), "{comment}");
+}
+
+#[test]
+fn a_token_that_a_provisioner_reads_too_is_compared() {
+    let text = format!("{REQUIRED}{TOKEN}")
+        .replace("\"new\"\n}", "\"new\"\n  provisioner \"local-exec\" {\n    command = \"echo ${var.token}\"\n  }\n}");
+    let (world, lab, number) = approved_with_lab(&[("lab.tf", &text)], &[("TF_VAR_token", "token-of-run-1")]);
+    let push = world.merge(number);
+    let other = lab.step(Step::apply(&world, &push).env("TF_VAR_token", "token-of-run-2"));
+    refused(&world, number, other, "var.token");
+    assert!(lab.log().is_empty(), "{:?}", lab.log());
+    let comment = world.github.comment(number);
+    assert!(!comment.contains("not compared") && !comment.contains("token-of-run"), "{comment}");
+    lab.step(Step::apply(&world, &push).env("TF_VAR_token", "token-of-run-1")).run().exits(0);
+}
+
+#[test]
+fn a_region_that_only_a_provider_reads_is_compared() {
+    let root = r#"
+variable "region" {}
+locals {
+  place = var.region
+}
+provider "lab" {
+  region = local.place
+}
+resource "lab_item" "new" {
+  name = "new"
+}
+"#;
+    let module = r#"
+variable "region" {}
+module "inner" {
+  source = "./inner"
+  place  = "${var.region}-2"
+}
+"#;
+    let inner = r#"
+variable "place" {}
+provider "lab" {
+  region = var.place
+}
+resource "lab_item" "inner" {
+  name = "inner"
+}
+"#;
+    let (root, inner) = (format!("{REQUIRED}{root}"), format!("{REQUIRED}{inner}"));
+    let cases: [(&[(&str, &str)], &str, &str); 2] = [
+        (&[("lab.tf", &root)], "the configuration of the provider lab", "us"),
+        (
+            &[("lab.tf", module), ("inner/main.tf", &inner)],
+            "the configuration of the provider module.inner:lab",
+            "us-2",
+        ),
+    ];
+    for (files, subject, region) in cases {
+        let (world, lab, number) = approved_with_lab(files, &[("TF_VAR_region", "us")]);
+        let push = world.merge(number);
+        let elsewhere = lab.step(Step::apply(&world, &push).env("TF_VAR_region", "ap"));
+        let words = [subject, "changed since the review, though the plan reads the same: ", "var.region"];
+        elsewhere.refused_and_told(&[number], 12, &words);
+        assert!(lab.log().is_empty(), "{:?}", lab.log());
+        lab.step(Step::apply(&world, &push).env("TF_VAR_region", "us")).run().exits(0);
+        assert_eq!(lab.worked_with("region"), [region]);
+    }
+}
+
+#[test]
+fn the_environments_region_is_compared_where_a_provider_names_none() {
+    let text = REQUIRED.replace("acme/lab", "acme/aws") + "resource \"lab_item\" \"new\" {\n  name = \"new\"\n}\n";
+    let (world, lab, number) = approved_with_lab(&[("lab.tf", &text)], &[("AWS_REGION", "us-east-1")]);
+    let push = world.merge(number);
+    let elsewhere = lab.step(Step::apply(&world, &push).env("AWS_REGION", "ap-south-1"));
+    let words = ["the configuration of the provider lab changed since the review", "the environment's region"];
+    elsewhere.refused_and_told(&[number], 12, &words);
+    assert!(lab.log().is_empty(), "{:?}", lab.log());
+    lab.step(Step::apply(&world, &push).env("AWS_REGION", "us-east-1")).run().exits(0);
+}
+
+#[test]
+fn another_aws_account_is_refused_and_named() {
+    let (own, other) = ("000000000000", "222222222222");
+    let world = World::applied();
+    let (backend, skip) = (format!("{PROD}/backend.tf"), "skip_requesting_account_id  = true");
+    world.main.replace(&backend, skip, "");
+    let number = world.new_image();
+    Step::plan(&world, number).env("AWS_ENDPOINT_URL_STS", &Ministack::shared().endpoint()).run().exits(0);
+    assert!(!world.github.comment(number).contains(own), "nobody needs to know it while it stays");
+    world.approve(number);
+    let push = world.merge(number);
+    let elsewhere = Ministack::start(&[("MINISTACK_ACCOUNT_ID", other)]);
+    let named = format!(
+        "the credentials belong to the AWS account {other}, and the reviewed plan was made with those of {own}"
+    );
+    let step = Step::apply(&world, &push).env("AWS_ENDPOINT_URL_STS", &elsewhere.endpoint());
+    step.refused_and_told(&[number], 12, &[&named]);
+    // Where nobody is to be asked, the account stops nothing, and that is told.
+    world.main.replace(&backend, "skip_region_validation", &format!("{skip}\n    skip_region_validation"));
+    let step = Step::apply(&world, &push).env("AWS_ENDPOINT_URL_STS", &elsewhere.endpoint());
+    step.run().exits(0).tells(&world, &[number], &["the AWS account was not compared"]);
 }
 
 #[test]
@@ -246,6 +374,44 @@ fn a_state_that_moved_to_a_copy_is_told_though_nothing_changes() {
     Step::plan(&world, number).run().exits(0);
     let comment = world.github.comment(number);
     assert!(comment.contains(&format!("the state there has another lineage than `{PROD_KEY}`")), "{comment}");
+}
+
+#[test]
+fn a_state_that_moved_to_another_bucket_or_prefix_is_told() {
+    let world = World::applied();
+    world.with_git();
+    let state = String::from_utf8(world.bucket.get(PROD_KEY).unwrap()).unwrap();
+    let second = Ministack::shared().bucket();
+    second.put(PROD_KEY, state.clone());
+    let (old, new) = (format!("\"{}\"", world.bucket.name), format!("\"{}\"", second.name));
+    let number = world.pull_request("Elsewhere", |files| files.replace(&format!("{PROD}/backend.tf"), &old, &new));
+    Step::plan(&world, number).run().exits(0);
+    let comment = world.github.comment(number);
+    for told in [
+        format!("`bucket` is `{}`, and `{}` on the base branch", second.name, world.bucket.name),
+        format!("the state there has the lineage of `s3://{}/{PROD_KEY}`", world.bucket.name),
+    ] {
+        assert!(comment.contains(&told), "{told:?} is not told:\n{comment}");
+    }
+    // In another workspace, the prefix is a part of the address.
+    let in_blue = |prefix: &str| format!("{prefix}/blue/{PROD_KEY}");
+    world.bucket.put(&in_blue("env:"), state.clone());
+    world.bucket.put(&in_blue("team"), state);
+    let number = world.pull_request("Another prefix", |files| {
+        files.replace(
+            &format!("{PROD}/backend.tf"),
+            "backend \"s3\" {",
+            "backend \"s3\" {\n    workspace_key_prefix = \"team\"",
+        );
+    });
+    Step::plan(&world, number).with("workspace", "blue").run().exits(0);
+    let comment = world.github.comment(number);
+    for told in [
+        "`workspace_key_prefix` is `team`, and not set on the base branch".to_owned(),
+        format!("the state there has the lineage of `{}`", in_blue("env:")),
+    ] {
+        assert!(comment.contains(&told), "{told:?} is not told:\n{comment}");
+    }
 }
 
 #[test]

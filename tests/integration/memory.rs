@@ -628,3 +628,37 @@ fn many_variables_and_sensitive_values_need_little_memory_and_none_is_shown() {
     let told = little("open variables", &[], &[&values(MILLION), &shows]);
     assert!(told.contains("secret-77777"), "{told}");
 }
+
+#[test]
+fn many_configured_provisioners_and_providers_need_little_memory_and_are_counted() {
+    let many = 20_000;
+    let created = changes(many, |index| {
+        let change = r#""change":{"actions":["create"],"before":null,"after":{},"after_unknown":{"id":true}}"#;
+        format!(r#"{{"address":"a.b{index}","mode":"managed","type":"a","name":"b{index}",{change}}}"#)
+    });
+    let configured = |out: &mut dyn Write| {
+        write(out, r#","configuration":{"provider_config":"#);
+        entries(out, ["{", "}"], many, |index| {
+            let region = r#""expressions":{"region":{"references":["var.region"]}}"#;
+            format!(r#""a.p{index}":{{"name":"a","alias":"p{index}",{region}}}"#)
+        });
+        write(out, r#","root_module":{"resources":"#);
+        entries(out, ["[", "]"], many, |index| {
+            let command = format!("run-{index} ").repeat(40);
+            let runs =
+                format!(r#"[{{"type":"local-exec","expressions":{{"command":{{"constant_value":"{command}"}}}}}}]"#);
+            let of = format!(r#""type":"a","name":"b{index}","provider_config_key":"a.p{index}""#);
+            format!(r#"{{"address":"a.b{index}","mode":"managed",{of},"provisioners":{runs}}}"#)
+        });
+        write(out, "}}");
+    };
+    // The changes come first in Terraform's JSON, and last in that of others.
+    let cases: [(&str, &[Part<'_>]); 2] =
+        [("the changes first", &[&created, &configured]), ("the changes last", &[&configured, &created])];
+    for (name, parts) in cases {
+        let told = little(name, &[], parts);
+        for words in ["20,000 to add", "runs `local-exec`", "known only after the apply"] {
+            assert!(told.contains(words), "{name}: {words}: {told}");
+        }
+    }
+}

@@ -53,6 +53,11 @@ CALL = schema(
     attribute("message", required=True),
     attribute("secret", optional=True, sensitive=True),
 )
+SETTINGS = schema(
+    attribute("endpoint", optional=True),
+    attribute("region", optional=True),
+    attribute("token", optional=True, sensitive=True),
+)
 IDENTITY = message(
     _1=0,
     _2=[message(_1="id", _2='"string"', _3=True), message(_1="region", _2='"string"', _4=True)],
@@ -60,6 +65,8 @@ IDENTITY = message(
 SHOUT = message(_1=message(_1="text", _2='"string"'), _3=message(_1='"string"'))
 
 lock = threading.Lock()
+# What the provider was configured with last: one process serves all configurations of a run.
+configured = {}
 
 
 def path(*names):
@@ -101,7 +108,7 @@ def identity(kind, item):
 
 def get_schema(_request):
     return (
-        message(_1=schema(attribute("endpoint", optional=True)))
+        message(_1=SETTINGS)
         + mapped(2, RESOURCES)
         + mapped(3, {"lab_reading": READING})
         + message(_6=message(_3=True))
@@ -144,6 +151,11 @@ def plan(request):
     return message(_1=dynamic(after), _2=forcing, _7=identity(kind, before))
 
 
+def configure(request):
+    configured.update(value_of(request.bytes(2)) or {})
+    return b""
+
+
 def apply(request):
     kind, before, after = request.text(1), value_of(request.bytes(2)), value_of(request.bytes(3))
     given = value_of(request.bytes(4)) or {}
@@ -161,7 +173,7 @@ def apply(request):
         if after.get("revision") is UNKNOWN:
             after["revision"] = 1 + ((before or {}).get("revision") or 0)
         store(kind, after)
-    log(did, type=kind, name=name, item=after, token=given.get("token_wo"))
+    log(did, type=kind, name=name, item=after, token=given.get("token_wo"), provider=configured)
     return message(_1=dynamic(after), _5=identity(kind, after))
 
 
@@ -238,7 +250,7 @@ METHODS = {
     "ApplyResourceChange": apply,
     "CallFunction": call_function,
     "CloseEphemeralResource": close_token,
-    "ConfigureProvider": nothing,
+    "ConfigureProvider": configure,
     "GetFunctions": functions,
     "GetProviderSchema": get_schema,
     "GetResourceIdentitySchemas": lambda _request: mapped(1, {"lab_item": IDENTITY}),

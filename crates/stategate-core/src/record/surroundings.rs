@@ -6,16 +6,29 @@ use crate::plan::Provider;
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The beginning of a provider's type, an argument of it, and the variables that stand in for that,
-/// in the provider's order. Profiles and credentials are not among them: the plan has others than
-/// the apply, as it should.
-const SETTINGS: [(&str, &str, &[&str]); 5] = [
-    ("aws", "region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
-    ("azurerm", "subscription_id", &["ARM_SUBSCRIPTION_ID"]),
-    ("google", "project", &["GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"]),
-    ("google", "region", &["GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"]),
-    ("google", "zone", &["GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"]),
+/// Variables that stand in for one argument, in the provider's order.
+type Names = &'static [&'static str];
+
+const AWS_REGION: Names = from_env(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+const AZURE_SUBSCRIPTION: Names = from_env(&["ARM_SUBSCRIPTION_ID"]);
+const GOOGLE_PROJECT: Names =
+    from_env(&["GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"]);
+const GOOGLE_REGION: Names = from_env(&["GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"]);
+const GOOGLE_ZONE: Names = from_env(&["GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"]);
+
+/// The beginning of a provider's type, an argument of it, and the variables. Profiles and credentials
+/// are not among them: the plan has others than the apply, as it should.
+const SETTINGS: [(&str, &str, Names); 5] = [
+    ("aws", "region", AWS_REGION),
+    ("azurerm", "subscription_id", AZURE_SUBSCRIPTION),
+    ("google", "project", GOOGLE_PROJECT),
+    ("google", "region", GOOGLE_REGION),
+    ("google", "zone", GOOGLE_ZONE),
 ];
+
+const fn from_env(names: Names) -> Names {
+    names
+}
 
 /// The arguments that the environment gives this provider, with their values.
 pub(super) fn given(provider: &Provider, environment: Environment<'_>) -> Vec<(&'static str, String)> {
