@@ -25,8 +25,8 @@ impl Moved {
     /// than where an object lies in AWS.
     pub fn take_back(&self, backend: &mut Backend) -> Option<()> {
         match self.setting.as_str() {
-            "bucket" => backend.bucket = self.literal()?.to_owned(),
-            "key" => backend.key = self.literal()?.to_owned(),
+            "bucket" => self.literal()?.clone_into(&mut backend.bucket),
+            "key" => self.literal()?.clone_into(&mut backend.key),
             "region" => backend.region = Some(self.literal()?.to_owned()),
             "workspace_key_prefix" => {
                 // Terraform's own, where the block has none.
