@@ -53,7 +53,7 @@ fn a_lock_cannot_write_lines_of_ours() {
         "ID": "x\n  next: evil; $(evil)",
         "Operation": "an\nop",
         "Info": "i\r\n::error::pwned",
-        "Who": format!("eve\n::set-output name=result::planned\n  next: evil\u{1b}[2J\u{202e} ##[error]x{}", "w".repeat(1_500_000)),
+        "Who": format!("eve\n::set-output name=result::planned\n  next: evil\u{1b}[2J\u{202e} ##[error]x{}", "w".repeat(50_000)),
         "Version": "1.11.4",
         "Created": "2026-11-21T01:33:06.2Z",
         "Path": "p",

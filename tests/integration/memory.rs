@@ -535,7 +535,12 @@ fn many_changes_of_any_kind_need_little_memory_and_are_counted() {
 fn many_parts_of_any_other_kind_need_little_memory_and_are_counted() {
     let none = changes(0, |_| String::new());
     let drift = |out: &mut dyn Write| {
-        let entry = |index| change(index, if index == 299_999 { r#""delete""# } else { r#""update""# }, "");
+        // What differs in nothing did not drift.
+        let changed = |index| {
+            let values = r#""before":{"size":1},"after":{"size":2}"#;
+            format!(r#"{{"address":"a.b[{index}]","change":{{"actions":["update"],{values}}}}}"#)
+        };
+        let entry = |index| if index == 299_999 { change(index, r#""delete""#, "") } else { changed(index) };
         entries(out, [r#","resource_drift":["#, "]"], 300_000, entry);
     };
     let outputs = |out: &mut dyn Write| {
