@@ -29,8 +29,8 @@ pub(crate) fn html(stage: &Stage) -> String {
          <header><div class=\"wide\">\n<h1>stategate <small>a team's day</small></h1>\n\
          <p class=\"lead\">One run at a time, everybody sees who, and nothing reaches production that nobody \
          approved.</p>\n\
-         <p>Nothing here is drawn. <code>cargo run --example demo</code> played this story with {tools}, an S3 \
-         API (ministack) and a fake GitHub on one machine, starting stategate as its action does. Each pull request is shown \
+         <p>Nothing here is made up by hand. <code>cargo run --example demo</code> played this story: {tools}, an S3 \
+         API (ministack) and a fake GitHub on one machine, with stategate started as its action does. Each pull request is shown \
          as it stood after each step; as on GitHub, a comment that is edited stays where it was first written.</p>\n<p class=\"verdict\">{verdict}</p>\n</div></header>\n\
          <main class=\"wide\">\n<nav><h2>The story</h2><ol>{contents}</ol>{more}</nav>\n{scenes}{}</main>\n\
          <footer class=\"wide\"><a href=\"#top\">Back to the top</a></footer>\n</html>\n",

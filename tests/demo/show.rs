@@ -26,7 +26,7 @@ impl Show {
     pub(crate) fn title(&self) {
         print(&format!("{}: a team's day, played on this machine", self.bold("stategate")));
         print(
-            "Real Terraform, an S3 API on loopback (ministack), a fake GitHub. No account, no token; nothing leaves.",
+            "Real Terraform, an S3 API on loopback (ministack), a fake GitHub. No account, no token; nothing leaves this machine.",
         );
         print("It takes about half a minute, once everything is built.");
         print("");

@@ -75,7 +75,7 @@ impl<'a> Play<'a> {
         self.claim("the step's outputs count 1 replace, 1 destroy, 2 changes, 0 adds", counts == ["1", "1", "2", "0"]);
         let told = [&comment, &plan.log, &plan.summary, plan.output("summary-json")];
         let leaked = PASSWORDS.iter().any(|password| told.iter().any(|text| text.contains(password)));
-        self.claim("the new password stands nowhere: not in comment, summary, log or outputs", !leaked);
+        self.claim("the new password appears nowhere: not in comment, summary, log or outputs", !leaked);
         self.claim_free();
         let keys = self.world.bucket.keys();
         let record = keys.iter().any(|key| key.starts_with(&format!("stategate/{PROD_KEY}/plans/")));
@@ -231,8 +231,8 @@ impl<'a> Play<'a> {
     fn status(&mut self, number: u64, dead: &Outcome) -> String {
         self.stage.scene(
             "status says who left it, and what to do",
-            "Somebody asks. GitHub says that the run is over, so the lock is stale; and the answer is the command to \
-             type. (A run's clean-up is given 6 minutes, which the demo does not wait: its GitHub says that the run \
+            "Somebody asks. GitHub says that the run is over, so the lock is stale; and the answer says what to \
+             start. (A run's clean-up is given 6 minutes, which the demo does not wait: its GitHub says that the run \
              ended 7 minutes ago. The bucket's clock is the real one, so the lock itself is some seconds old.)",
         );
         // GitHub ends a run whose machine is gone.
@@ -290,7 +290,7 @@ impl<'a> Play<'a> {
         self.stage.scene(
             "The lost apply is run again",
             "monalisa re-runs the job. The approval still counts, the plan is still the reviewed one, and this time \
-             the queue is created to the end.",
+             the queue is created in full.",
         );
         self.go_on("queue");
         let apply = Step::apply(self.world, push).rerun_of(dead.run).run();
