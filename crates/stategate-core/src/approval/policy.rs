@@ -89,9 +89,13 @@ impl std::str::FromStr for Approver {
 ///
 /// # Errors
 ///
-/// When an entry names neither a user nor a team.
+/// When an entry names neither a user nor a team, or when there are only commas: an empty list lets
+/// everybody who can write approve, which nobody asks for that way.
 pub fn approvers(list: &str) -> Result<Vec<Approver>, ApproverError> {
-    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).map(str::parse).collect()
+    let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
+    let read = entries.map(str::parse).collect::<Result<Vec<_>, _>>()?;
+    let entry = list.trim();
+    if read.is_empty() && !entry.is_empty() { Err(ApproverError { entry: entry.to_owned() }) } else { Ok(read) }
 }
 
 /// What an approval is bound to.

@@ -39,7 +39,8 @@ fn approvers_are_read_or_refused() {
     let names: Vec<String> = list.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["octocat", "hubot", "acme/infra-team"]);
     assert_eq!(approvers(""), Ok(Vec::new()));
-    for wrong in ["a/b/c", "/team", "org/", "@", "two words/x!", "a;b"] {
+    assert_eq!(approvers(" \n"), Ok(Vec::new()));
+    for wrong in ["a/b/c", "/team", "org/", "@", "two words/x!", "a;b", ",", " ,\n"] {
         assert!(approvers(wrong).is_err(), "{wrong}");
     }
 }
