@@ -1,5 +1,5 @@
 //! The arguments. Each flag is also a `STATEGATE_` variable and an input of the action, with the
-//! same words; an empty value, on the command line or in the environment, means "not given".
+//! same words; an empty or blank value, on the command line or in the environment, means "not given".
 
 mod foreign;
 mod help;
@@ -9,7 +9,7 @@ mod similar;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -353,7 +353,7 @@ pub struct Words(pub Vec<String>);
 /// clap's own error, which prints itself: usage errors (exit code 2), `--help` and `--version`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     // A composite action passes every input, those not given as empty variables.
-    let is_given = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let is_given = |variable: &str| std::env::var_os(variable).is_some_and(|value| !is_blank(&value));
     let matches = with_variables(is_given).try_get_matches_from(without_empty_values(arguments))?;
     Cli::from_arg_matches(&matches)
 }
@@ -425,10 +425,15 @@ fn is_switch(arg: &Arg) -> bool {
     takes_true(arg) && arg.get_possible_values().len() == 2
 }
 
+/// Nothing but white space says nothing: a reason of one space would be none.
+fn is_blank(value: &OsStr) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
 fn without_empty_values(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut kept: Vec<OsString> = Vec::new();
     for argument in arguments {
-        if argument.is_empty() {
+        if is_blank(&argument) {
             let is_flag = kept
                 .last()
                 .and_then(|last| last.to_str())
@@ -438,8 +443,10 @@ fn without_empty_values(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
             }
             continue;
         }
-        let empty_flag =
-            argument.to_str().is_some_and(|text| text.starts_with("--") && text.find('=') == Some(text.len() - 1));
+        let empty_flag = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--")?.split_once('='))
+            .is_some_and(|(_, value)| value.trim().is_empty());
         if !empty_flag {
             kept.push(argument);
         }
