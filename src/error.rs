@@ -317,14 +317,14 @@ impl Error {
             Error::NotAPullRequest { .. } => "Run `plan` on `pull_request`, name one with the input pull-request (--pull-request), or plan without one: the input comment (--comment) at false.".to_owned(),
             Error::NotAppliable { .. } => "Run `apply` on a push to a branch, on `pull_request: closed` of a merged one, or on `workflow_dispatch` of a branch.".to_owned(),
             Error::PullRequestTarget => "Use `on: pull_request`.".to_owned(),
-            Error::ReasonMissing { again, .. } => format!("Say why: `stategate {again} --reason TEXT`, in a workflow the input reason. It is kept in the audit record and shown to whoever asks."),
+            Error::ReasonMissing { again, .. } => format!("Say why: `stategate {again} --reason TEXT`, in a workflow the input reason. The audit record keeps it, for those who ask later."),
             Error::PlanJson(error) => error.hint().to_owned(),
             Error::NoTerraformFiles { root_modules, .. } if root_modules.is_empty() => "Give the root module's directory with the input working-directory (--working-directory). In a job, see that a step before this one checks the repository out.".to_owned(),
             Error::NoTerraformFiles { root_modules, .. } => root_modules_hint(root_modules),
             Error::NoBackendBlock { root_modules, .. } if root_modules.is_empty() => BACKEND_MISSING.to_owned(),
             Error::NoBackendBlock { root_modules, .. } => format!("{BACKEND_MISSING} Or give another root module's directory with the input working-directory (--working-directory), such as {}.", listed(root_modules)),
             Error::NotInitialised { init: false, .. } => "Run `terraform init` there in an earlier step, or leave the input init (--init) at true.".to_owned(),
-            Error::NotInitialised { init: true, .. } => BACKEND_MISSING.to_owned(),
+            Error::NotInitialised { init: true, .. } => format!("See that no `-backend=false` stands in the input init-args (--init-args) or in TF_CLI_ARGS_init. {BACKEND_MISSING}"),
             Error::EncryptedWorkspace { workspace } => {
                 format!("In the root module, where the key is at hand: `tofu workspace new {workspace}`, once; then run this again.")
             }

@@ -2,7 +2,7 @@
 //! what comes next.
 
 pub(super) const STATEGATE: &str = "\
-A change's way, in GitHub Actions:
+What runs when, in GitHub Actions:
   plan      on a pull request: the comment says what would change
   apply     on main, after an approved pull request was merged
   release   after both, whatever happened: nothing stays locked
@@ -26,7 +26,7 @@ Exit codes:
    13  our lock was taken from us
 
 Every flag is a variable too: --lock-timeout is STATEGATE_LOCK_TIMEOUT. An empty
-one counts as not given, and a command leaves alone what is no flag of it.
+one counts as not given, and a command ignores those of other commands.
 The GitHub token is only read from STATEGATE_GITHUB_TOKEN (or GITHUB_TOKEN).
 `stategate COMMAND --help` says what a command needs.";
 
@@ -104,8 +104,8 @@ Examples:
 Exit codes:
     0  removed, or there was no lock
     2  --reason is missing
-   10  locked: no ID was given, another lock is there, or its holder may live
-   11  you may not unlock
+   10  locked: no ID was given, another lock is there, or its holder may be alive
+   11  you are not allowed to unlock
    20  AWS        21  GitHub
 
 Next: re-run the job that waited.

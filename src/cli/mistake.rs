@@ -169,6 +169,12 @@ impl Flag<'_> {
         let first = words.iter().find(|word| having.contains(*word)).or(having.first());
         match (self.command, first) {
             (Some(_), _) if ["version", "V"].contains(&bare) => foreign::VERSION.to_owned(),
+            (Some(_), _) if ["github-token", "token"].contains(&bare) => {
+                format!(
+                    "Set the variable STATEGATE_GITHUB_TOKEN: a flag would show the token in the process list. {}",
+                    self.help()
+                )
+            }
             (None, Some(first)) => {
                 format!("Give the command first, such as `stategate {first} --{bare} …`. {}", self.help())
             }

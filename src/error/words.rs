@@ -7,7 +7,7 @@ use stategate_core::refusal::DigestMismatch;
 pub(super) fn terraform_hint(error: &TerraformError) -> String {
     match error {
         TerraformError::NoDirectory { .. } | TerraformError::NotADirectory { .. } => {
-            "Give the root module's directory, as it is in the checkout, with the input working-directory (--working-directory).".to_owned()
+            "Give the root module's directory, seen from where this runs, with the input working-directory (--working-directory).".to_owned()
         }
         TerraformError::NotOnPath => {
             "Install Terraform in an earlier step (hashicorp/setup-terraform), or give its path with the input terraform-bin (--terraform-bin).".to_owned()
@@ -245,6 +245,8 @@ mod tests {
         let told = "Missing name for resource on half.tf line 1: All resource blocks must have 2 labels (type, name).";
         assert_eq!(first_error(&format!("{heading}{error}")), told);
         assert!(first_error(heading).starts_with("Terraform encountered problems"), "better than nothing");
+        let unknown = "Error: Unknown values within backend definition\n\nThe `terraform` configuration block should contain only concrete and static\nvalues. Another diagnostic should contain more information about which part\nof the configuration is problematic.\n\n";
+        assert_eq!(first_error(&format!("{unknown}{heading}{error}")), told);
         let nested = "Error: No valid credential sources found\n\nPlease see https://developer.hashicorp.com/terraform/language/backend/s3\nfor more information about providing credentials.\n\nError: failed to refresh cached credentials, operation error STS: AssumeRole,\nhttps response error StatusCode: 403, RequestID: r, api error AccessDenied: no\n";
         assert_eq!(
             first_error(nested),

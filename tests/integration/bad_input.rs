@@ -415,6 +415,9 @@ fn commands_and_flags_that_do_not_exist() {
             "`stategate unlock --lock-id '5f0c; x' --working-directory environments/prod --reason TEXT`",
         ),
         (&["lock"], "`lock` needs --reason", "`stategate lock --reason TEXT`"),
+        (&["lock", "--reason", " "], "`lock` needs --reason", "`stategate lock --reason TEXT`"),
+        (&["lock", "--reason=\t"], "`lock` needs --reason", "`stategate lock --reason TEXT`"),
+        (&["plan", "--github-token", "x"], "plan does not know '--github-token'", "STATEGATE_GITHUB_TOKEN"),
         (&["render", "--plan-json", "x", "--budget", "big"], "invalid value 'big' for --budget", "render --help"),
         (&["completions", "ksh"], "it can be bash, elvish, fish, powershell or zsh", "completions --help"),
     ] {

@@ -51,9 +51,9 @@ pub struct Place {
     pub in_repository: bool,
 }
 
-/// Whether an error's headline only announces the errors below it, as that of a failing `init` does.
+/// Whether an error's headline only announces another error, as those of a failing `init` do.
 pub fn is_heading(headline: &str) -> bool {
-    headline.contains("encountered problems during initiali")
+    headline.contains("encountered problems during initiali") || headline == "Unknown values within backend definition"
 }
 
 /// The lines of the configuration that Terraform quotes.

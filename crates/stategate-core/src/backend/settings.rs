@@ -66,6 +66,10 @@ impl BackendError {
             BackendError::NoBackend => {
                 "add `backend \"s3\" { bucket, key, region, use_lockfile = true }` to the `terraform` block and run `terraform init`".into()
             }
+            // `-migrate-state` is refused there.
+            BackendError::NotS3 { kind } if kind == "cloud" => {
+                "move the state to S3: `terraform state pull > FILE`, then `backend \"s3\"` in place of `cloud`, `terraform init -reconfigure` and `terraform state push FILE`".into()
+            }
             BackendError::NotS3 { .. } => {
                 "move the state to S3 (`backend \"s3\"`, then `terraform init -migrate-state`)".into()
             }

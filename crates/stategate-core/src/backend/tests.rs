@@ -259,3 +259,10 @@ fn nothing_secret_is_ever_printed() {
         assert!(text.contains("backend.config.") && !text.contains("s3cr3t"), "{text}");
     }
 }
+
+#[test]
+fn the_way_out_of_hcp_terraform_is_not_migrate_state() {
+    let hint = |kind: &str| BackendError::NotS3 { kind: kind.to_owned() }.hint();
+    assert!(hint("cloud").contains("terraform state push") && !hint("cloud").contains("-migrate-state"));
+    assert!(hint("gcs").contains("-migrate-state"));
+}
