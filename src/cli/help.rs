@@ -104,7 +104,7 @@ Examples:
 Exit codes:
     0  removed, or there was no lock
     2  --reason is missing
-   10  locked: no ID was given, another lock is there, or its holder may be alive
+   10  locked: no ID given, another lock is there, or its holder may be alive
    11  you are not allowed to unlock
    20  AWS        21  GitHub
 
