@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::files::PROD_KEY;
+use crate::harness::files::{PROD, PROD_KEY};
 use crate::harness::github::story::Push;
+use crate::harness::lab::{Lab, REQUIRED};
 use crate::harness::runner::Step;
 use crate::harness::world::World;
 
@@ -185,6 +186,31 @@ fn when_only_a_part_was_applied_since() {
     check_only_with_its_approval(&world, (web, queue), &push);
 }
 
+/// An apply that only invokes an action changes nothing else of what was merged.
+#[test]
+fn when_only_an_action_was_invoked_since() {
+    let world = World::new();
+    let lab = Lab::start(world.place("lab"));
+    let file = format!("{PROD}/lab.tf");
+    let action = format!("{REQUIRED}action \"lab_call\" \"c\" {{\n  config {{\n    message = \"c\"\n  }}\n}}\n");
+    world.main.write(&file, &action);
+    lab.laptop(world.laptop()).apply().succeeded();
+    let web = world.new_image();
+    lab.step(Step::plan(&world, web)).run().exits(0);
+    lab.step(Step::apply(&world, &world.merge(web))).refused(11);
+    let invoke = world.pull_request("Invoke", |files| files.append(&file, "# invoke it\n"));
+    let with = |step: Step<'_>| lab.step(step).with("plan-args", "-invoke=action.lab_call.c").run().exits(0);
+    with(Step::plan(&world, invoke));
+    world.approve(invoke);
+    with(Step::apply(&world, &world.merge(invoke)));
+    let text = "resource \"terraform_data\" \"queue\" {}\n";
+    let queue = world.pull_request("A queue", |files| files.write(&format!("{PROD}/queue.tf"), text));
+    lab.step(Step::plan(&world, queue)).run().exits(0);
+    world.approve(queue);
+    let push = world.merge(queue);
+    lab.step(Step::apply(&world, &push)).refused(11).says(&format!("#{web} has 0 of 1 approval"));
+}
+
 #[test]
 fn when_many_commits_came_in_between() {
     let (world, web) = with_a_refused_one();
@@ -263,6 +289,42 @@ fn when_it_changed_a_file_that_the_code_reads_elsewhere() {
     Step::apply(&world, &push).refused_and_told(&[sneaky, queue], 11, &told);
     world.approve(sneaky);
     Step::apply(&world, &push).run().exits(0);
+}
+
+/// Only the shell knows which file a provisioner's command runs.
+#[test]
+fn when_it_changed_a_script_that_a_provisioner_finds_by_the_shell() {
+    let script = "environments/scripts.d/run.sh";
+    for (command, cmd) in [
+        ("sh $GITHUB_WORKSPACE/environments/scripts.d/run.sh", ""),
+        ("sh $(dirname $PWD)/scripts.d/run.sh", ""),
+        ("${local.cmd}", "locals {\n  cmd = \"D=$${PWD%/*}; cd $D && sh scripts.d/run.sh\"\n}\n"),
+    ] {
+        let world = World::applied();
+        world.main.write(script, "echo good\n");
+        let first = another(&world, "first");
+        world.approve(first);
+        Step::apply(&world, &world.merge(first)).run().exits(0);
+        let sneaky = world.pull_request("Sneaky", |files| files.write(script, "echo evil\n"));
+        let mark = world.scratch().join("mark");
+        let command = format!("({command}) >> {}", mark.display());
+        let text = format!(
+            "resource \"terraform_data\" \"runs\" {{\n  provisioner \"local-exec\" {{\n    command = \"{command}\"\n  }}\n}}\n"
+        );
+        let number = world.pull_request("It runs", |files| {
+            files.write(&format!("{PROD}/runs.tf"), &text);
+            files.write(&format!("{PROD}/locals.tf"), cmd);
+        });
+        Step::plan(&world, number).run().exits(0);
+        world.approve(number);
+        world.merge(sneaky);
+        let push = world.merge(number);
+        Step::apply(&world, &push).refused(11).says(&format!("#{sneaky} has 0 of 1 approval"));
+        assert!(!mark.exists(), "{command}");
+        world.approve(sneaky);
+        Step::apply(&world, &push).run().exits(0);
+        assert_eq!(std::fs::read_to_string(&mark).unwrap(), "evil\n", "{command}");
+    }
 }
 
 /// Its reviewers are shown the other's changes as its own.

@@ -7,8 +7,11 @@
 
 use std::collections::BTreeSet;
 
+mod shell;
 #[cfg(test)]
 mod tests;
+
+use shell::{absolute_paths, has_absolute_path, has_shell_path, is_made, is_program};
 
 /// What a relative path starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +29,11 @@ pub struct Reads {
     pub places: BTreeSet<(Base, String)>,
     /// Whether an expression decides what is read: it may be anything.
     pub anything: bool,
+    /// Whether it starts programs: by a provisioner, an external data source, an action.
+    pub has_programs: bool,
+    /// Whether a string has a path that only a shell knows: with [`Reads::has_programs`], be it of
+    /// another file, it may be anything.
+    pub has_shell_path: bool,
 }
 
 /// The functions whose first argument is a path that Terraform reads.
@@ -52,22 +60,24 @@ const MOST_DEPTH: usize = 64;
 
 /// Reads a file of a configuration, or of variables, in Terraform's own syntax.
 pub fn in_hcl(text: &str) -> Reads {
-    let mut reader = Reader { text, at: 0, found: Reads::default(), has_open: false, has_loose: false };
+    let mut reader = Reader::new(text, None);
     reader.code(0, None);
     reader.end()
 }
 
 /// Reads such a file in JSON. Each of its strings can be a template.
 pub fn in_json(text: &str) -> Reads {
-    let mut found = Reads::default();
+    let has_programs = text.contains("\"provisioner\"") || text.split('"').any(is_program);
+    let mut found = Reads { has_programs, ..Reads::default() };
     let mut rest = text;
     while let Some((_, from_quote)) = rest.split_once('"') {
         let length = string_length(from_quote);
         let (body, after) = from_quote.split_at(length);
         let unescaped = serde_json::from_str::<String>(&format!("\"{body}\""));
-        let one = in_template(unescaped.as_deref().unwrap_or(body));
+        let one = of_template(unescaped.as_deref().unwrap_or(body), found.has_programs);
         found.places.extend(one.places);
         found.anything |= one.anything;
+        found.has_shell_path |= one.has_shell_path;
         rest = after.get(1..).unwrap_or_default();
     }
     found
@@ -75,7 +85,12 @@ pub fn in_json(text: &str) -> Reads {
 
 /// Reads a template, such as a file that `templatefile` fills.
 pub fn in_template(text: &str) -> Reads {
-    let mut reader = Reader { text, at: 0, found: Reads::default(), has_open: false, has_loose: false };
+    of_template(text, false)
+}
+
+/// Reads a template; `in_program` says whether it can be a command.
+fn of_template(text: &str, in_program: bool) -> Reads {
+    let mut reader = Reader::new(text, in_program.then_some(usize::MAX));
     let parts = reader.template(0, &Until::End);
     reader.judge(&parts, Place::Loose);
     reader.end()
@@ -138,9 +153,15 @@ struct Reader<'a> {
     has_open: bool,
     /// Whether there is a string with `..` that an expression may put into such a path.
     has_loose: bool,
+    /// How deep in braces the block begins that starts a program, while it is read.
+    program: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, program: Option<usize>) -> Self {
+        Self { text, at: 0, found: Reads::default(), has_open: false, has_loose: false, program }
+    }
+
     fn end(mut self) -> Reads {
         self.found.anything |= self.has_open && self.has_loose;
         self.found
@@ -178,6 +199,7 @@ impl<'a> Reader<'a> {
             }
             if next.is_alphanumeric() || next == '_' {
                 let word = self.word();
+                self.start_program(last_word, word, braces);
                 let path = path_word(word);
                 if !self.follows_paren() {
                     self.mention(word, path.as_ref(), &mut calls);
@@ -196,7 +218,10 @@ impl<'a> Reader<'a> {
                     self.judge(&parts, Place::Loose);
                     (self.has_loose, self.found.anything) = (has_loose, anything);
                 }
-                '"' => self.string(depth, &Until::Quote, &mut calls),
+                '"' => {
+                    self.start_program(last_word, self.rest().split('"').next().unwrap_or_default(), braces);
+                    self.string(depth, &Until::Quote, &mut calls);
+                }
                 '<' if self.rest().starts_with('<') => self.heredoc(depth),
                 '(' => {
                     let is_argument = calls.last().is_some_and(Call::is_path);
@@ -217,7 +242,10 @@ impl<'a> Reader<'a> {
                 }
                 '{' => braces += 1,
                 '}' if braces == 0 && closing == Some('}') => return only.unwrap_or(Part::Unknown),
-                '}' => braces = braces.saturating_sub(1),
+                '}' => {
+                    braces = braces.saturating_sub(1);
+                    self.program = self.program.filter(|start| closing.is_some() || *start != braces);
+                }
                 _ => {
                     if matches!(next, '[' | '!' | '-') && calls.last().is_some_and(Call::is_path) {
                         self.found.anything = true;
@@ -229,6 +257,15 @@ impl<'a> Reader<'a> {
             last_word = "";
         }
         Part::Unknown
+    }
+
+    /// Notes that a block starts programs, by its first label.
+    fn start_program(&mut self, block: &str, label: &str, braces: usize) {
+        let is_of_type = matches!(block, "data" | "resource" | "action" | "ephemeral") && is_program(label);
+        if is_of_type || block == "provisioner" && !label.is_empty() {
+            self.found.has_programs = true;
+            self.program.get_or_insert(braces);
+        }
     }
 
     fn follows_paren(&self) -> bool {
@@ -319,7 +356,7 @@ impl<'a> Reader<'a> {
                 }
             }
             if self.takes("$${") || self.takes("%%{") {
-                words.push('{');
+                words.push_str("${");
                 continue;
             }
             if self.takes("${") || self.takes("%{") {
@@ -356,6 +393,7 @@ impl<'a> Reader<'a> {
     /// Takes from a string what it may lead to.
     fn judge(&mut self, parts: &[Part], place: Place) {
         let Some(first) = parts.first() else { return };
+        self.commands_of(parts);
         let (base, parts) = match first {
             Part::Path(base) => (Some(*base), parts.get(1..).unwrap_or_default()),
             _ => (None, parts),
@@ -384,6 +422,26 @@ impl<'a> Reader<'a> {
         }
         for part in parts {
             self.words_of(&words(part), is_open);
+        }
+    }
+
+    /// What a string leads to if it is a command.
+    fn commands_of(&mut self, parts: &[Part]) {
+        let mut last = None;
+        for part in parts {
+            let Part::Words(words) = part else {
+                last = Some((part, last.map_or("", |(_, words)| words)));
+                continue;
+            };
+            self.found.has_shell_path |= has_shell_path(words);
+            self.found.anything |= words.contains("GITHUB_WORKSPACE");
+            if self.program.is_some() {
+                let is_made = matches!(last, Some((Part::Unknown, before)) if is_made(before, words));
+                self.found.anything |= is_made || has_absolute_path(words, last.is_some());
+                let paths = absolute_paths(words, last.is_some()).map(|path| (Base::Root, path.to_owned()));
+                self.found.places.extend(paths);
+            }
+            last = Some((part, words));
         }
     }
 

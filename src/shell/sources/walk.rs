@@ -19,6 +19,10 @@ pub(super) struct Walk<'a> {
     pub(super) digest: ContentDigest,
     covered: Vec<String>,
     open: Option<PathBuf>,
+    /// Whether a file starts programs.
+    has_programs: bool,
+    /// The first file with a path that only a shell knows.
+    shell: Option<PathBuf>,
     /// The directories that were walked, without links.
     walked: BTreeSet<PathBuf>,
     /// The templates elsewhere that were read.
@@ -33,12 +37,18 @@ impl<'a> Walk<'a> {
             digest: ContentDigest::default(),
             covered: Vec::new(),
             open: None,
+            has_programs: false,
+            shell: None,
             walked: BTreeSet::new(),
             templates: BTreeSet::new(),
         }
     }
 
     pub(super) fn finish(mut self) -> Sources {
+        if self.has_programs {
+            // The command can be made of a value from another file.
+            self.open = self.open.or(self.shell);
+        }
         if self.open.is_some() {
             self.covered.push(String::new());
         }
@@ -123,6 +133,10 @@ impl<'a> Walk<'a> {
     fn take(&mut self, directory: &Path, file: &Path, reads: &Reads) {
         if reads.anything {
             self.open.get_or_insert_with(|| file.to_owned());
+        }
+        self.has_programs |= reads.has_programs;
+        if reads.has_shell_path {
+            self.shell.get_or_insert_with(|| file.to_owned());
         }
         for (base, path) in &reads.places {
             let base = if *base == Base::Root { self.root } else { directory };

@@ -123,6 +123,82 @@ fn a_template_can_read_further() {
     assert_eq!(in_template("a ${file(\"../x\")} b").places, [(Base::Root, "../x".to_owned())].into());
 }
 
+fn local_exec(command: &str) -> String {
+    format!("resource \"a\" \"b\" {{\n  provisioner \"local-exec\" {{\n    command = \"{command}\"\n  }}\n}}\n")
+}
+
+fn may_be_anything(reads: &Reads) -> bool {
+    reads.anything || reads.has_programs && reads.has_shell_path
+}
+
+#[test]
+fn a_command_with_a_path_of_the_shell_may_read_anything() {
+    for command in [
+        "sh $GITHUB_WORKSPACE/a/run.sh",
+        "sh \\\"$GITHUB_WORKSPACE\\\"/a/run.sh",
+        "sh $${GITHUB_WORKSPACE}/a/run.sh",
+        "sh $${DIR:-x}/a/run.sh",
+        "python3 -c 'import os; os.environ[\\\"GITHUB_WORKSPACE\\\"]'",
+        "sh $(dirname $PWD)/a/run.sh",
+        "sh `dirname $PWD`/a/run.sh",
+        "echo $(cat $PWD/../x)",
+        "D=$(dirname $(pwd)); sh $D/run.sh",
+        "cd \\\"$DIR\\\" && make",
+        "cd $(git rev-parse --show-toplevel) && make",
+        "make -C $DIR",
+        ". $SCRIPT",
+        "sh ~/work/infra/infra/run.sh",
+        "sh ~+/run.sh",
+        "sh /home/runner/work/infra/infra/run.sh",
+        "X=/__w/infra/infra/a:/bin make",
+        "sh file:///srv/infra/run.sh",
+        "sh /proc/self/cwd/../run.sh",
+        "sh /usr/../home/x",
+        "sh ${var.dir}/run.sh",
+    ] {
+        let text = local_exec(command);
+        assert!(may_be_anything(&in_hcl(&text)), "{text}: {:?}", in_hcl(&text));
+        let json = serde_json::json!({"resource": {"a": {"b": {"provisioner": {"local-exec": {
+            "command": command.replace("\\\"", "\"")
+        }}}}}});
+        assert!(may_be_anything(&in_json(&json.to_string())), "{json}");
+    }
+    for text in [
+        "data \"external\" \"a\" {\n  program = [\"/home/runner/x\"]\n}",
+        "data external a {\n  program = [\"/home/runner/x\"]\n}",
+        "r a b {\n  provisioner local-exec { command = \"${ { a = 1 }.a } /home/runner/x\" }\n}",
+        "action \"local_command\" \"a\" {\n  config {\n    command = \"/home/runner/x\"\n  }\n}",
+        "r \"a\" \"b\" {\n  provisioner \"local-exec\" {\n    command = local.x\n  }\n}\nlocals {\n  x = \"sh $DIR/x\"\n}",
+        "r \"a\" \"b\" {\n  provisioner \"local-exec\" {\n    command = <<-E\n      sh $DIR/x\n    E\n  }\n}",
+        "r \"a\" \"b\" {\n  provisioner \"local-exec\" {\n    command     = \"x\"\n    working_dir = \"/srv/x\"\n  }\n}",
+    ] {
+        assert!(may_be_anything(&in_hcl(text)), "{text}: {:?}", in_hcl(text));
+    }
+}
+
+#[test]
+fn an_ordinary_command_reads_nothing_else() {
+    for command in [
+        "echo \\\"$NAME\\\" >> /tmp/x/mark",
+        "/bin/sh -c 'echo $NAME'",
+        "/usr/bin/env bash run.sh > /dev/null 2>&1",
+        "sh ${path.module}/run.sh $NAME",
+        "curl https://$HOST/a https://${var.host}/b",
+        "aws s3 cp x s3://$BUCKET/x",
+        "aws iam get-role arn:aws:iam::$ACCOUNT:role/x",
+        "ssh -i ~/.ssh/id_rsa x",
+        "echo made=${a.b.id}; exit 3",
+        "echo $(date) `date` $$",
+    ] {
+        let text = local_exec(command);
+        assert!(!may_be_anything(&in_hcl(&text)), "{text}: {:?}", in_hcl(&text));
+    }
+    let beside =
+        format!("a {{\n  path = \"/healthz\"\n  version = \"~> 5.0\"\n}}\n{}b = \"/srv/x\"\n", local_exec("x"));
+    assert!(!may_be_anything(&in_hcl(&beside)), "{:?}", in_hcl(&beside));
+    assert!(!may_be_anything(&in_hcl("user_data = \"sh $HOME/x\"")), "nothing starts it here");
+}
+
 fn words() -> impl Strategy<Value = String> {
     let pieces = [
         "file(",

@@ -13,6 +13,33 @@ const APPLIED: &str = "applied";
 /// The result of one that was told to leave something.
 const APPLIED_IN_PART: &str = "applied in part";
 
+/// The flags of `plan`, of Terraform and OpenTofu, that leave nothing of the configuration for later. Of
+/// a flag that is not here, nobody knows.
+const LEAVES_NOTHING: [&str; 22] = [
+    "allow-deferral",
+    "compact-warnings",
+    "concise",
+    "consolidate-errors",
+    "consolidate-warnings",
+    "deprecation",
+    "detailed-exitcode",
+    "generate-config-out",
+    "input",
+    "json",
+    "json-into",
+    "lock",
+    "lock-timeout",
+    "no-color",
+    "out",
+    "parallelism",
+    "refresh",
+    "replace",
+    "show-sensitive",
+    "state",
+    "var",
+    "var-file",
+];
+
 /// One thing that was done, by whom and why; kept beside the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
@@ -86,11 +113,11 @@ fn is_below(url: &str, home: &str) -> bool {
 /// The result of an apply that ended well, by its plan and all arguments that the plan was made with,
 /// those of the environment included.
 pub fn applied(plan: &PlanSummary, plan_args: &[String]) -> &'static str {
-    // Not every version says in the plan that it is a part, and none does of these last two.
+    // Not every version says in the plan that it is a part, and none does of `-refresh-only`, `-destroy`
+    // and `-invoke`.
     let narrows = |word: &String| {
-        let name = word.trim_start_matches('-');
-        let of_target = name.starts_with("target") || name.starts_with("exclude");
-        word.starts_with('-') && (of_target || name.starts_with("refresh-only") || name.starts_with("destroy"))
+        let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+        word.starts_with('-') && !LEAVES_NOTHING.contains(&name)
     };
     let is_part = plan.complete == Some(false) || plan.counts.deferred > 0 || plan_args.iter().any(narrows);
     if is_part { APPLIED_IN_PART } else { APPLIED }
@@ -186,9 +213,19 @@ mod tests {
             // OpenTofu and older versions of Terraform say nothing.
             check(&PlanSummary::default(), words, APPLIED);
         }
-        for word in
-            ["-target=a", "--target", "-target-file=a", "-exclude=a", "-refresh-only", "--destroy", "-destroy=true"]
-        {
+        for word in [
+            "-target=a",
+            "--target",
+            "-target-file=a",
+            "-exclude=a",
+            "-exclude-file=a",
+            "-refresh-only",
+            "--destroy",
+            "-destroy=true",
+            "-invoke=action.a.b",
+            "--invoke",
+            "-of-a-later-version",
+        ] {
             check(&whole, &["-var=a=b", word], APPLIED_IN_PART);
             check(&PlanSummary::default(), &[word], APPLIED_IN_PART);
         }
