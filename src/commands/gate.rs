@@ -201,7 +201,9 @@ impl Asked {
 
     /// Whether anything was reviewed at all: not on a laptop, and not by a direct push alone.
     pub(super) fn is_reviewed(&self, decision: &Decision) -> bool {
-        self.wanted.is_some() && !(decision.tallies().is_empty() && self.elsewhere.is_empty())
+        let is_pushed = matches!(decision, Decision::Approved(approval) if !approval.direct_pushes().is_empty());
+        // A pull request that brings nothing here makes no review of a direct push beside it.
+        self.wanted.is_some() && (!decision.tallies().is_empty() || !self.elsewhere.is_empty() && !is_pushed)
     }
 }
 

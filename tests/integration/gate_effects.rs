@@ -432,3 +432,25 @@ fn a_plan_without_changes_names_the_files_that_change_a_later_apply() {
     assert!(comment.contains("no changes now; 1 file that reaches the apply changed"), "{comment}");
     assert!(comment.contains(&format!("`{PROD}/main.tf` changed")), "{comment}");
 }
+
+#[test]
+fn a_value_that_is_known_after_the_apply_is_set_by_the_reviewed_code() {
+    let module = |word: &str| {
+        let b = format!("resource \"terraform_data\" \"b\" {{\n  input = \"${{terraform_data.a.id}} {word}\"\n}}\n");
+        format!("resource \"terraform_data\" \"a\" {{}}\n{b}")
+    };
+    let (world, number) = approved(
+        |world, files| {
+            let place = module_repository(world, &module("good"));
+            let call = format!("module \"far\" {{\n  source = \"git::file://{}?ref=main\"\n}}\n", place.display());
+            files.write(&format!("{PROD}/far.tf"), &call);
+        },
+        &[],
+    );
+    let push = world.merge(number);
+    commit(&at(&world, "module"), &module("evil"));
+    let words = ["module.far.terraform_data.b: what is decided during the apply is set by other code: ", "its input"];
+    Step::apply(&world, &push).refused_and_told(&[number], 12, &words);
+    commit(&at(&world, "module"), &format!("locals {{\n  more = 1\n}}\n{}", module("good")));
+    Step::apply(&world, &push).run().exits(0);
+}

@@ -115,6 +115,22 @@ fn a_pull_request_that_does_not_reach_a_root_needs_no_approval_there() {
 }
 
 #[test]
+fn a_direct_push_is_let_through_beside_a_pull_request_that_brings_nothing() {
+    let world = two_roots();
+    let other = resource(&world, DEV, "cache");
+    plan_in(&world, other, DEV);
+    world.approve(other);
+    let merged = world.merge(other);
+    world.main.write(&format!("{PROD}/queue.tf"), "resource \"terraform_data\" \"queue\" {}\n");
+    let push = Push { before: merged.before, ..world.github.push_directly("octocat") };
+    apply_in(&world, &push, PROD).refused(11);
+    let applied = apply_in(&world, &push, PROD).with("allow-direct-push", "true").run().exits(0);
+    assert_eq!(applied.output("result"), "applied", "{}", applied.log);
+    let applied = applied.says(BRINGS_NOTHING);
+    assert!(applied.summary.contains("nobody reviewed it"), "{}", applied.summary);
+}
+
+#[test]
 fn one_push_lands_a_pull_request_for_each_of_two_roots() {
     for method in METHODS {
         let world = two_roots();

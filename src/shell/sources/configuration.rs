@@ -124,7 +124,11 @@ pub fn files_beside(
                 continue;
             };
             // A script has others beside it. Where it lies among modules, those are no part of it.
-            let found = below(around, repository, |name, path| !path.is_dir() && may_be_run(name));
+            let mut found = below(around, repository, |name, path| !path.is_dir() && may_be_run(name));
+            // Whatever it is called, it is named.
+            if named.is_file() {
+                found.push((shown(&named, repository), named.clone()));
+            }
             add(files.entry(call_path.clone()).or_default(), found, &mut left);
         }
     }
@@ -187,12 +191,15 @@ fn below(directory: &Path, from: &Path, wanted: impl Fn(&str, &Path) -> bool) ->
                 }
                 continue;
             }
-            let shown = path.strip_prefix(from).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            found.push((shown, path));
+            found.push((shown(&path, from), path));
         }
     }
     found.sort();
     found
+}
+
+fn shown(path: &Path, from: &Path) -> String {
+    path.strip_prefix(from).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
 /// What is in a directory, by name; nothing where it cannot be read.
@@ -258,6 +265,9 @@ mod tests {
                 ("live/prod/x.tfvars", ""),
                 ("scripts/deploy.sh", ""),
                 ("scripts/beside.sh", ""),
+                ("scripts/x.md", ""),
+                ("scripts/y.md", ""),
+                ("scripts/.z", ""),
                 ("docs/x.txt", ""),
                 ("live/prod/.terraform/modules/far/sub/main.tf", ""),
                 ("live/prod/.terraform/modules/far/up.sh", ""),
@@ -272,11 +282,12 @@ mod tests {
         assert_eq!(elsewhere.keys().collect::<Vec<_>>(), ["far"]);
         let wanted = Wanted {
             modules: BTreeSet::from([String::new(), "far".to_owned()]),
-            words: BTreeSet::from([(String::new(), "../../scripts/deploy.sh".to_owned())]),
+            words: ["deploy.sh", "x.md", ".z"].map(|name| (String::new(), format!("../../scripts/{name}"))).into(),
         };
         let files = files_beside(&configuration, &wanted, &data, Some(&place));
         let names = |module: &str| files[module].keys().map(String::as_str).collect::<Vec<_>>();
-        assert_eq!(names(""), ["live/prod/lib/more.sh", "live/prod/run.sh", "scripts/beside.sh", "scripts/deploy.sh"]);
+        let scripts = ["scripts/.z", "scripts/beside.sh", "scripts/deploy.sh", "scripts/x.md"];
+        assert_eq!(names(""), [&["live/prod/lib/more.sh", "live/prod/run.sh"], &scripts[..]].concat());
         assert_eq!(names("far"), ["up.sh"]);
         write(&place, &[("live/prod/run.sh", "other"), ("live/prod/.terraform/modules/far/up.sh", "other")]);
         let then = files_beside(&configuration, &wanted, &data, Some(&place));

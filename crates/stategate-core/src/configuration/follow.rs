@@ -106,7 +106,7 @@ impl Configuration {
     }
 }
 
-struct Follow<'a> {
+pub(super) struct Follow<'a> {
     configuration: &'a Configuration,
     reads: Reads,
     /// Names that are not followed yet, with the module and the block that they stand in.
@@ -114,12 +114,12 @@ struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    fn new(configuration: &'a Configuration) -> Self {
+    pub(super) fn new(configuration: &'a Configuration) -> Self {
         Self { configuration, reads: Reads::default(), open: Vec::new() }
     }
 
     /// The files that are not understood may say anything about what is read.
-    fn see_module(&mut self, call_path: &str) {
+    pub(super) fn see_module(&mut self, call_path: &str) {
         if self.reads.modules.iter().any(|known| known == call_path) {
             return;
         }
@@ -133,7 +133,7 @@ impl<'a> Follow<'a> {
 
     /// Follows all names that were found, and those found on the way. No recursion: a chain of names can
     /// be as long as its author likes.
-    fn finish(mut self) -> Reads {
+    pub(super) fn finish(mut self) -> Reads {
         while let Some((call_path, name, around)) = self.open.pop() {
             self.name(&call_path, name, around);
         }
@@ -141,7 +141,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Adds a text under a name, and what it names; `around` is the block with its repetition.
-    fn text(&mut self, call_path: &str, part: String, text: &str, around: &'a [Item]) {
+    pub(super) fn text(&mut self, call_path: &str, part: String, text: &str, around: &'a [Item]) {
         if self.reads.texts.contains_key(&part) {
             return;
         }
@@ -240,7 +240,7 @@ fn split_call(call_path: &str) -> Option<(&str, &str)> {
 }
 
 /// A name within a module, so that two modules' do not meet.
-fn place(call_path: &str, name: &str) -> String {
+pub(super) fn place(call_path: &str, name: &str) -> String {
     if call_path.is_empty() { name.to_owned() } else { format!("{name} in module {call_path}") }
 }
 

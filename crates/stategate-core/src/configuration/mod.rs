@@ -11,6 +11,7 @@ mod names;
 mod split;
 #[cfg(test)]
 mod tests;
+mod undecided;
 
 use std::collections::BTreeMap;
 

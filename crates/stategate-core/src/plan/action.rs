@@ -170,6 +170,10 @@ impl<R: Read> Document<'_, '_, R> {
             visitor.action(&invocation);
         }
         self.totals.action(&invocation);
+        if !deferred {
+            let labels = [invocation.r#type.as_str(), invocation.name.as_str()];
+            self.effects.undecided.action(&invocation.address, labels, &invocation.config.after_unknown);
+        }
         Ok(())
     }
 

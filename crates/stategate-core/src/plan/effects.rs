@@ -17,6 +17,7 @@ use super::change::ResourceChange;
 use super::error::PlanError;
 use super::reader::Document;
 use super::summary::Kind;
+use super::undecided::{Gathering, Undecided};
 use crate::configuration::call_path;
 
 /// Resources with provisioners that are kept one by one, and what is kept of their expressions, in
@@ -45,6 +46,8 @@ pub struct Effects {
     pub providers: BTreeMap<String, Provider>,
     /// The root module's variables.
     pub variables: BTreeMap<String, Variable>,
+    /// What is known only during the apply.
+    pub undecided: Undecided,
     /// Whether something is destroyed or forgotten.
     pub destroys: bool,
     /// What of these parts was too much to be kept one by one, as a digest.
@@ -131,6 +134,7 @@ impl std::fmt::Debug for Effects {
 #[derive(Default)]
 pub(super) struct Collector {
     effects: Effects,
+    pub(super) undecided: Gathering,
     /// The resources of the configuration, by the hash of where they stand, that something is done to,
     /// and those that come or go. Provisioners run for the latter only.
     changed: HashSet<u64>,
@@ -164,6 +168,7 @@ impl Collector {
         if kind == Kind::NoOp {
             return;
         }
+        self.undecided.resource(change);
         self.effects.destroys |= matches!(kind, Kind::Destroy | Kind::Replace | Kind::Forget | Kind::Unknown);
         if self.changed.len() >= MOST_CHANGED {
             self.every = true;
@@ -229,6 +234,10 @@ impl Collector {
         effects.providers.retain(|key, _| self.keys.contains(key));
         for (name, variable) in &mut effects.variables {
             variable.is_sensitive = is_sensitive(name);
+        }
+        effects.undecided = self.undecided.finish();
+        if effects.undecided.is_cut_off {
+            self.rest.get_or_insert_default();
         }
         effects.rest = self.rest.map(|rest| rest.finalize().into());
         effects

@@ -28,6 +28,7 @@ mod skip;
 mod state;
 mod summary_json;
 mod totals;
+mod undecided;
 mod unknown;
 
 #[cfg(test)]
@@ -50,3 +51,4 @@ pub use state::read_state;
 pub use summary::{
     CheckSummary, Counts, DeferredSummary, Kind, Kinds, OutputSummary, PlanSummary, ResourceSummary, StateMove,
 };
+pub use undecided::{Block, Undecided, Unknown};

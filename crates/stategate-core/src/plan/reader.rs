@@ -433,6 +433,7 @@ impl<'v, 'd, R: Read> Document<'v, 'd, R> {
         }
         if kind != Kind::NoOp {
             self.totals.output(&name, &change);
+            self.effects.undecided.output(&name, &change.after_unknown);
             for visitor in self.visitors.iter_mut() {
                 visitor.output_change(&name, &change);
             }

@@ -157,6 +157,13 @@ pub enum Difference {
         /// What of it differs: texts of the configuration, variables, files.
         parts: Vec<String>,
     },
+    /// A value that the plan does not know is set by other code.
+    OtherCode {
+        /// The resource, the action or the output.
+        address: String,
+        /// What of the code differs.
+        parts: Vec<String>,
+    },
     /// The state has another address.
     OtherAddress {
         /// The address then.
@@ -234,12 +241,11 @@ impl fmt::Display for Difference {
             Self::GoneEffect { subject } => write!(f, "{subject}: in the reviewed plan only"),
             Self::OtherEffect { subject, parts } => {
                 write!(f, "{subject} changed since the review, though the plan reads the same: ")?;
-                let most = parts.iter().take(MOST_PARTS).map(|part| part.replace('`', "")).collect::<Vec<_>>();
-                write!(f, "{}", most.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", "))?;
-                match parts.len().saturating_sub(MOST_PARTS) {
-                    0 => Ok(()),
-                    more => write!(f, " and {more} more"),
-                }
+                named(parts, f)
+            }
+            Self::OtherCode { address, parts } => {
+                write!(f, "{address}: what is decided during the apply is set by other code: ")?;
+                named(parts, f)
             }
             Self::OtherAddress { reviewed, now } => {
                 write!(f, "the state is {now}, and the reviewed plan was made for {reviewed}")
@@ -415,4 +421,14 @@ fn with_other(attributes: &[String]) -> String {
         phrases.push("with other values".to_owned());
     }
     phrases.join(", ")
+}
+
+/// The parts of an effect, as far as there is room.
+fn named(parts: &[String], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let most: Vec<String> = parts.iter().take(MOST_PARTS).map(|part| format!("`{}`", part.replace('`', ""))).collect();
+    f.write_str(&most.join(", "))?;
+    match parts.len().saturating_sub(MOST_PARTS) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
 }

@@ -40,6 +40,8 @@ pub enum Subject {
     Removed(String),
     /// The configuration of a provider.
     Provider(String),
+    /// What a plan does not know of a resource, an action or an output.
+    Undecided(String),
     /// More than can be told apart, so that all of the configuration counts.
     Everything(String),
 }
@@ -50,9 +52,8 @@ impl std::fmt::Display for Subject {
             Self::Provisioners(resource) => write!(f, "the provisioners of {resource}"),
             Self::Removed(resource) => write!(f, "the provisioners of the `removed` block of {resource}"),
             Self::Provider(key) => write!(f, "the configuration of the provider {key}"),
-            Self::Everything(_) => {
-                f.write_str("the configuration, of which too much has provisioners to tell it apart")
-            }
+            Self::Undecided(address) => write!(f, "what is decided during the apply of {address}"),
+            Self::Everything(_) => f.write_str("the configuration, of which too much has an effect to tell it apart"),
         }
     }
 }
@@ -84,6 +85,8 @@ pub struct Followed<'a> {
     plan: &'a Effects,
     configuration: &'a Configuration,
     provisioners: Vec<(Subject, Option<[u8; 32]>, String, Reads)>,
+    /// Resources and the like with values that the plan does not know, by address.
+    undecided: Vec<(String, String, Reads)>,
 }
 
 impl<'a> Followed<'a> {
@@ -98,13 +101,21 @@ impl<'a> Followed<'a> {
         for (resource, reads) in plan.destroys.then(|| configuration.removed()).into_iter().flatten() {
             provisioners.push((Subject::Removed(resource), None, String::new(), reads));
         }
-        Self { plan, configuration, provisioners }
+        let mut undecided = Vec::new();
+        for (block, unknown) in &plan.undecided.blocks {
+            let reads = configuration.undecided(block, unknown);
+            undecided.extend(reads.map(|reads| (block.address(), block.call_path.clone(), reads)));
+        }
+        Self { plan, configuration, provisioners, undecided }
     }
 
-    /// The files that have to be looked at; nothing without provisioners.
+    /// The files that have to be looked at; nothing where neither a provisioner nor an expression reads any.
     pub fn wanted(&self) -> Wanted {
         let mut wanted = Wanted::default();
-        for (_, _, call_path, reads) in &self.provisioners {
+        let read_files = self.undecided.iter().filter(|(_, _, reads)| reads.reads_files());
+        let read_files = read_files.map(|(_, call_path, reads)| (call_path, reads));
+        let run = self.provisioners.iter().map(|(_, _, call_path, reads)| (call_path, reads));
+        for (call_path, reads) in run.chain(read_files) {
             wanted.modules.extend([String::new(), call_path.clone()]);
             wanted.modules.extend(reads.modules.iter().cloned());
             for text in reads.texts.values() {
@@ -112,8 +123,12 @@ impl<'a> Followed<'a> {
                 wanted.words.extend(words);
             }
         }
-        if self.plan.more_provisioned > 0 {
-            wanted.modules.insert(String::new());
+        if self.plan.more_provisioned > 0 || self.plan.undecided.is_cut_off {
+            // Which modules they are in is not known.
+            for (call_path, text) in self.configuration.texts() {
+                wanted.modules.insert(call_path.to_owned());
+                wanted.words.extend(paths(&text).map(|word| (call_path.to_owned(), word.to_owned())));
+            }
         }
         wanted
     }
@@ -137,12 +152,17 @@ impl<'a> Followed<'a> {
             if let Some(told) = told.filter(|_| !reads.texts.contains_key("its blocks")) {
                 taking.part(subject, "its blocks", &told, &mut parts);
             }
-            let places: BTreeSet<&str> =
-                ["", call_path].into_iter().chain(reads.modules.iter().map(String::as_str)).collect();
-            for (name, digest) in places.into_iter().filter_map(|place| files.get(place)).flatten() {
-                taking.part(subject, name, digest, &mut parts);
-            }
+            taking.files(subject, (call_path, reads), files, &mut parts);
             taking.observed.effects.push(Effect { subject: subject.clone(), parts });
+        }
+        for (address, call_path, reads) in &self.undecided {
+            let subject = Subject::Undecided(address.clone());
+            by_provisioners.extend(reads.variables.iter().map(String::as_str));
+            let mut parts = taking.parts(&subject, reads, |_| true);
+            if reads.reads_files() {
+                taking.files(&subject, (call_path, reads), files, &mut parts);
+            }
+            taking.observed.effects.push(Effect { subject, parts });
         }
         for (key, provider) in &self.plan.providers {
             let mut effect = self.provider(&mut taking, key, provider);
@@ -154,11 +174,14 @@ impl<'a> Followed<'a> {
         }
         if let Some(rest) = self.plan.rest {
             let subject = Subject::Everything(self.plan.more_provisioned.to_string());
-            let mut parts = BTreeMap::new();
+            let all = Reads { variables: self.plan.variables.keys().cloned().collect(), ..Reads::default() };
+            let mut parts = taking.parts(&subject, &all, |name| !self.is_of_each_run(name));
             taking.part(&subject, "what is left out", &rest, &mut parts);
             taking.part(&subject, "its text", self.configuration.whole().as_bytes(), &mut parts);
-            for (name, digest) in files.values().flatten() {
-                taking.part(&subject, name, digest, &mut parts);
+            for (call_path, files) in files {
+                for (name, digest) in files {
+                    taking.part(&subject, &format!("{name} ({call_path})"), digest, &mut parts);
+                }
             }
             taking.observed.effects.push(Effect { subject, parts });
         }
@@ -174,12 +197,7 @@ impl<'a> Followed<'a> {
         let subject = Subject::Provider(key.to_owned());
         let call_path = call_path(provider.module_address.as_deref().unwrap_or_default());
         let reads = self.configuration.provider(&call_path, &provider.name, provider.alias.as_deref());
-        let is_of_each_run = |name: &str| {
-            let is_sensitive = self.plan.variables.get(name).is_some_and(|variable| variable.is_sensitive);
-            (is_sensitive || self.configuration.is_ephemeral(name))
-                && !self.configuration.is_read_beside_providers(name)
-        };
-        let mut parts = taking.parts(&subject, &reads, |name| !is_of_each_run(name));
+        let mut parts = taking.parts(&subject, &reads, |name| !self.is_of_each_run(name));
         if !reads.texts.contains_key("its block") {
             taking.part(&subject, "its block", provider.expressions.to_string().as_bytes(), &mut parts);
         }
@@ -187,6 +205,12 @@ impl<'a> Followed<'a> {
             taking.part(&subject, &format!("its use by {resource}"), &[], &mut parts);
         }
         Effect { subject, parts }
+    }
+
+    /// Whether a variable may have another value in each run, because nothing but a provider reads it.
+    fn is_of_each_run(&self, name: &str) -> bool {
+        let is_sensitive = self.plan.variables.get(name).is_some_and(|variable| variable.is_sensitive);
+        (is_sensitive || self.configuration.is_ephemeral(name)) && !self.configuration.is_read_beside_providers(name)
     }
 }
 
@@ -216,6 +240,24 @@ impl Taking<'_> {
             self.part(subject, &part, &variable.digest, &mut parts);
         }
         parts
+    }
+
+    /// The files of the modules that something was read in. Two packages can have files of one name.
+    fn files(
+        &self,
+        subject: &Subject,
+        (call_path, reads): (&str, &Reads),
+        files: &FilesBeside,
+        parts: &mut BTreeMap<String, String>,
+    ) {
+        let places: BTreeSet<&str> =
+            ["", call_path].into_iter().chain(reads.modules.iter().map(String::as_str)).collect();
+        for place in places {
+            for (name, digest) in files.get(place).into_iter().flatten() {
+                let twin = parts.contains_key(name).then(|| format!("{name} in module {place}"));
+                self.part(subject, twin.as_ref().unwrap_or(name), digest, parts);
+            }
+        }
     }
 
     fn part(&self, subject: &Subject, name: &str, content: &[u8], parts: &mut BTreeMap<String, String>) {
@@ -249,6 +291,11 @@ pub(super) fn compare_effects<'r>(
     }
     for effect in fresh {
         let Some(parts) = before.remove(&effect.subject) else {
+            if let Subject::Undecided(address) = &effect.subject {
+                let (address, parts) = (address.clone(), effect.parts.keys().cloned().collect());
+                differences.push(Difference::OtherCode { address, parts });
+                continue;
+            }
             differences.push(Difference::NewEffect { subject: effect.subject.to_string() });
             continue;
         };
@@ -258,7 +305,10 @@ pub(super) fn compare_effects<'r>(
         let mut names: Vec<String> = other.map(|(name, _)| name.clone()).collect();
         names.extend(parts.keys().filter(|name| !effect.parts.contains_key(**name)).map(|name| (*name).to_owned()));
         if !names.is_empty() {
-            differences.push(Difference::OtherEffect { subject: effect.subject.to_string(), parts: names });
+            differences.push(match &effect.subject {
+                Subject::Undecided(address) => Difference::OtherCode { address: address.clone(), parts: names },
+                subject => Difference::OtherEffect { subject: subject.to_string(), parts: names },
+            });
         }
     }
     for subject in before.into_keys() {

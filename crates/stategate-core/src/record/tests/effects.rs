@@ -342,3 +342,25 @@ fn another_account_is_a_difference_and_an_unknown_one_is_told() {
     told(&one, &of(None), &[TOKEN, note]);
     told(&of(None), &other, &[TOKEN, note]);
 }
+
+#[test]
+fn beyond_a_thousand_provisioned_resources_everything_counts() {
+    let many = || {
+        let mut case = Case::default().text("./run.sh ${var.command}", "./run.sh");
+        for number in 0..=1_000 {
+            let name = format!("n{number}");
+            let runs = format!("resource \"x\" \"{name}\" {{\n provisioner \"local-exec\" {{}}\n}}\n");
+            case.text.push_str(&runs);
+            let head = json!({"address": name, "mode": "managed", "type": "x", "name": name});
+            let (mut change, mut resource) = (head.clone(), head);
+            change["change"] = json!({"actions": ["create"], "before": null, "after": {"x": 1}});
+            resource["provisioners"] = json!([{"type": "local-exec", "expressions": {}}]);
+            case.plan["resource_changes"].as_array_mut().unwrap().push(change);
+            case.plan["configuration"]["root_module"]["resources"].as_array_mut().unwrap().push(resource);
+        }
+        case
+    };
+    let found = differences(&compare(&[many().record()], &many().variable("unread", "other").record(), &[]));
+    assert!(found.len() == 1 && found[0].ends_with("`var.unread`"), "{found:?}");
+    told(&many(), &many().variable("token", "t-2"), &[TOKEN]);
+}

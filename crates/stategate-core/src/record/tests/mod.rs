@@ -12,6 +12,7 @@ mod effects;
 mod invariant;
 mod kept;
 mod property;
+mod undecided;
 
 const LINEAGE: &str = "8a2b1c3d-1111-2222-3333-444455556666";
 
