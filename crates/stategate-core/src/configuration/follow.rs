@@ -1,7 +1,7 @@
 //! What the provisioners of a resource, or a provider, are given: their own text, and whatever it
 //! names, from module to module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{Name, names};
 use super::split::{Item, attribute};
@@ -16,6 +16,8 @@ pub struct Reads {
     pub variables: Vec<String>,
     /// Data sources, by the call path of their module, type and name.
     pub data: Vec<(String, String)>,
+    /// The local names of the providers that open the ephemeral resources.
+    pub openers: BTreeSet<String>,
     /// The call paths of the modules whose text was read.
     pub modules: Vec<String>,
 }
@@ -73,6 +75,27 @@ impl Configuration {
         }
         follow.see_module(call_path);
         follow.finish()
+    }
+
+    /// Which provider an action takes: its own choice, and those of the calls that lead to it.
+    pub fn provider_of_action(&self, call_path: &str, r#type: &str, name: &str) -> Reads {
+        let mut follow = Follow::new(self);
+        let body = self.module(call_path).and_then(|module| module.block("action", &[r#type, name]));
+        if let Some(own) = body.and_then(|body| attribute(body, "provider")) {
+            follow.reads.texts.insert("its choice".to_owned(), own.to_owned());
+        }
+        follow.see_module(call_path);
+        let mut inner = call_path;
+        while let Some((parent, call)) = split_call(inner) {
+            let body = self.module(parent).and_then(|module| module.block("module", &[call]));
+            if let Some(given) = body.and_then(|body| attribute(body, "providers")) {
+                follow.reads.texts.insert(place(parent, &format!("the providers of module.{call}")), given.to_owned());
+            }
+            follow.see_module(parent);
+            inner = parent;
+        }
+        // Only the texts say which one it is.
+        follow.reads
     }
 
     /// Whether something else than a provider's configuration may read a variable of the root module.
@@ -177,6 +200,13 @@ impl<'a> Follow<'a> {
             Name::Ephemeral(r#type, name) => {
                 if let Some(body) = module.block("ephemeral", &[&r#type, &name]) {
                     let text: String = body.iter().map(Item::text).collect();
+                    let chosen = attribute(body, "provider").map(|own| own.trim_start_matches(['"', '$', '{', ' ']));
+                    let ends = |letter: char| !(letter.is_alphanumeric() || letter == '-' || letter == '_');
+                    let opener = match chosen {
+                        Some(chosen) => chosen.split(ends).next().unwrap_or_default(),
+                        None => r#type.split('_').next().unwrap_or_default(),
+                    };
+                    self.reads.openers.insert(opener.to_owned());
                     self.text(call_path, place(call_path, &format!("ephemeral.{type}.{name}")), &text, body);
                 }
             }

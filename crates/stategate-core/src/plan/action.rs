@@ -169,6 +169,7 @@ impl<R: Read> Document<'_, '_, R> {
         for visitor in self.visitors.iter_mut() {
             visitor.action(&invocation);
         }
+        self.effects.invocation(&invocation);
         self.totals.action(&invocation);
         if !deferred {
             let labels = [invocation.r#type.as_str(), invocation.name.as_str()];

@@ -4,7 +4,7 @@
 //! The JSON tells the constants of an expression, or else only what it refers to: enough for people
 //! to see, and for the record to know where to look.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::action::ActionInvocation;
 use super::change::ResourceChange;
 use super::error::PlanError;
 use super::reader::Document;
@@ -32,6 +33,12 @@ const MOST_VARIABLES: usize = 20_000;
 /// Names of resources that another provider than their default one works on.
 const MOST_ELSEWHERE: usize = 5_000;
 
+/// What is destroyed and waits to be found in the configuration, the length of a provider's name, and
+/// actions that are kept one by one.
+const MOST_GONE: usize = 5_000;
+const LONGEST_SOURCE: usize = 512;
+const MOST_INVOKED: usize = 5_000;
+
 /// Resources that change, each counted once for all its instances.
 const MOST_CHANGED: usize = 200_000;
 
@@ -44,6 +51,10 @@ pub struct Effects {
     pub more_provisioned: usize,
     /// The configurations of the providers that change something, by key.
     pub providers: BTreeMap<String, Provider>,
+    /// The configurations of the other providers.
+    pub idle: BTreeMap<String, Provider>,
+    /// The actions that are invoked, without instances.
+    pub invoked: BTreeSet<Invoked>,
     /// The root module's variables.
     pub variables: BTreeMap<String, Variable>,
     /// What is known only during the apply.
@@ -72,9 +83,29 @@ pub struct Provisioned {
 impl Provisioned {
     /// The address in the configuration, without instances.
     pub fn address(&self) -> String {
-        let modules = self.call_path.split('.').filter(|call| !call.is_empty());
-        let modules: String = modules.map(|call| format!("module.{call}.")).collect();
-        format!("{modules}{}.{}", self.r#type, self.name)
+        format!("{}{}.{}", modules(&self.call_path), self.r#type, self.name)
+    }
+}
+
+fn modules(call_path: &str) -> String {
+    call_path.split('.').filter(|call| !call.is_empty()).map(|call| format!("module.{call}.")).collect()
+}
+
+/// An action, as it stands in the configuration.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Invoked {
+    /// The calls that lead to its module.
+    pub call_path: String,
+    /// Its type.
+    pub r#type: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Invoked {
+    /// The address in the configuration, without instances.
+    pub fn address(&self) -> String {
+        format!("{}action.{}.{}", modules(&self.call_path), self.r#type, self.name)
     }
 }
 
@@ -109,9 +140,15 @@ pub struct Provider {
 
 impl Provider {
     /// Whether a module has it from the modules around it.
-    fn is_inherited(&self) -> bool {
+    pub(crate) fn is_inherited(&self) -> bool {
         let is_empty = self.expressions.as_object().is_none_or(serde_json::Map::is_empty);
         self.module_address.is_some() && self.alias.is_none() && is_empty
+    }
+
+    /// Whether it may be one of this source address. Old versions tell no more than the name.
+    fn is_of(&self, source: &str) -> bool {
+        let is_named = self.name.is_empty() || self.name == local_name(source);
+        self.full_name == source || self.full_name.is_empty() && is_named
     }
 }
 
@@ -145,6 +182,10 @@ pub(super) struct Collector {
     /// The resources that were read before the changes, and whose provider changes nothing perhaps.
     pending: Vec<Use>,
     keys: BTreeSet<String>,
+    /// The providers of what is destroyed and was not found in the configuration yet, by its place.
+    gone: HashMap<u64, Rc<str>>,
+    /// The source addresses of which every configuration counts.
+    sources: BTreeSet<Rc<str>>,
     elsewhere: usize,
     expressions: usize,
     rest: Option<Sha256>,
@@ -170,15 +211,70 @@ impl Collector {
         }
         self.undecided.resource(change);
         self.effects.destroys |= matches!(kind, Kind::Destroy | Kind::Replace | Kind::Forget | Kind::Unknown);
+        let place = call_path(change.module_address.as_deref().unwrap_or_default());
+        let place = hash((place.as_str(), &change.mode, &change.r#type, &change.name));
+        if matches!(kind, Kind::Destroy | Kind::Unknown) {
+            self.destroyed_by(place, &change.provider_name);
+        }
         if self.changed.len() >= MOST_CHANGED {
             self.every = true;
             return;
         }
-        let place = call_path(change.module_address.as_deref().unwrap_or_default());
-        let place = hash((place.as_str(), &change.mode, &change.r#type, &change.name));
         self.changed.insert(place);
         if matches!(kind, Kind::Create | Kind::Replace | Kind::Destroy | Kind::Unknown) {
             self.remade.insert(place);
+        }
+    }
+
+    /// The state says which provider destroys what is in no configuration any more.
+    fn destroyed_by(&mut self, place: u64, source: &str) {
+        if self.gone.contains_key(&place) {
+            return;
+        }
+        if self.gone.len() >= MOST_GONE || source.len() > LONGEST_SOURCE {
+            return self.use_source(source);
+        }
+        let known = self.gone.values().next().filter(|known| ***known == *source).cloned();
+        self.gone.insert(place, known.unwrap_or_else(|| source.into()));
+    }
+
+    pub(super) fn invocation(&mut self, action: &ActionInvocation) {
+        self.use_source(&action.provider_name);
+        // The action's own words look like one more call: `module.m.action.TYPE.NAME`.
+        let place = call_path(&action.address);
+        let place = place.strip_suffix(&action.r#type).unwrap_or(&place).trim_end_matches('.');
+        let (r#type, name) = (action.r#type.clone(), action.name.clone());
+        if self.effects.invoked.len() < MOST_INVOKED {
+            self.effects.invoked.insert(Invoked { call_path: place.to_owned(), r#type, name });
+        } else {
+            self.too_much(action.address.as_bytes());
+        }
+    }
+
+    fn use_source(&mut self, source: &str) {
+        if source.is_empty() || self.sources.contains(source) {
+            return;
+        }
+        if self.sources.len() >= MOST_PROVIDERS || source.len() > LONGEST_SOURCE {
+            return self.too_much(source.as_bytes());
+        }
+        self.sources.insert(source.into());
+    }
+
+    /// Counts every configuration of the providers of which it is not known which one works.
+    fn use_sources(&mut self) {
+        for source in std::mem::take(&mut self.gone).into_values() {
+            self.use_source(&source);
+        }
+        for source in std::mem::take(&mut self.sources) {
+            let providers = self.effects.providers.iter();
+            let of_it = providers.filter(|(_, provider)| provider.is_of(&source) && !provider.is_inherited());
+            let keys: Vec<String> = of_it.map(|(key, _)| key.clone()).collect();
+            if keys.is_empty() {
+                let key = local_name(&source).into();
+                self.use_provider(Use { place: 0, key, address: None });
+            }
+            self.keys.extend(keys);
         }
     }
 
@@ -222,16 +318,20 @@ impl Collector {
     /// What was collected; `is_sensitive` knows the root module's variables.
     pub(super) fn finish(mut self, is_sensitive: impl Fn(&str) -> bool) -> Effects {
         for used in std::mem::take(&mut self.pending) {
+            self.gone.remove(&used.place);
             if self.every || self.changed.contains(&used.place) {
                 self.use_provider(used);
             }
         }
+        self.use_sources();
         let mut effects = self.effects;
         let comes_or_goes = |resource: &Provisioned| {
             self.remade.contains(&hash((&resource.call_path, "managed", &resource.r#type, &resource.name)))
         };
         effects.provisioned.retain(|resource| self.every || comes_or_goes(resource));
-        effects.providers.retain(|key, _| self.keys.contains(key));
+        let (used, idle) =
+            std::mem::take(&mut effects.providers).into_iter().partition(|(key, _)| self.keys.contains(key));
+        (effects.providers, effects.idle) = (used, idle);
         for (name, variable) in &mut effects.variables {
             variable.is_sensitive = is_sensitive(name);
         }
@@ -280,6 +380,7 @@ impl<R: Read> Document<'_, '_, R> {
         let place = hash((call_path, &mode, &r#type, &name));
         let effects = &mut self.effects;
         let all = effects.every || !effects.knows_changes;
+        effects.gone.remove(&place);
         if all || effects.changed.contains(&place) {
             let call_path = call_path.to_owned();
             let resource = Provisioned { call_path, r#type, name, provisioners: Vec::new(), digest: [0; 32] };
@@ -322,6 +423,11 @@ impl<R: Read> Document<'_, '_, R> {
         self.effects.effects.provisioned.push(resource);
         Ok(())
     }
+}
+
+/// What a provider is called by default.
+fn local_name(source: &str) -> &str {
+    source.rsplit('/').next().unwrap_or(source)
 }
 
 fn hash(place: (&str, &str, &str, &str)) -> u64 {

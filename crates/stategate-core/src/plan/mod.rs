@@ -38,7 +38,7 @@ pub use action::{ActionInvocation, ActionSummary, ChangeTrigger, Trigger};
 pub(crate) use change::IDENTITY;
 pub use change::{Change, ResourceChange};
 pub(crate) use delta::{Delta, Leaf, compare_values};
-pub use effects::{Effects, Provider, Provisioned, Provisioner, Variable};
+pub use effects::{Effects, Invoked, Provider, Provisioned, Provisioner, Variable};
 pub use error::PlanError;
 pub use hidden::Hidden;
 pub(crate) use inside::{all_inside, json_inside, without_twice};

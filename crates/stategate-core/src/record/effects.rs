@@ -42,6 +42,8 @@ pub enum Subject {
     Provider(String),
     /// What a plan does not know of a resource, an action or an output.
     Undecided(String),
+    /// Which provider an action takes.
+    Action(String),
     /// More than can be told apart, so that all of the configuration counts.
     Everything(String),
 }
@@ -53,6 +55,7 @@ impl std::fmt::Display for Subject {
             Self::Removed(resource) => write!(f, "the provisioners of the `removed` block of {resource}"),
             Self::Provider(key) => write!(f, "the configuration of the provider {key}"),
             Self::Undecided(address) => write!(f, "what is decided during the apply of {address}"),
+            Self::Action(action) => write!(f, "the provider of {action}"),
             Self::Everything(_) => f.write_str("the configuration, of which too much has an effect to tell it apart"),
         }
     }
@@ -164,13 +167,14 @@ impl<'a> Followed<'a> {
             }
             taking.observed.effects.push(Effect { subject, parts });
         }
-        for (key, provider) in &self.plan.providers {
-            let mut effect = self.provider(&mut taking, key, provider);
-            for (argument, value) in surroundings::given(provider, environment) {
-                let name = format!("the environment's {argument}");
-                taking.part(&effect.subject, &name, value.as_bytes(), &mut effect.parts);
+        self.observe_providers(&mut taking, environment);
+        for action in &self.plan.invoked {
+            let reads = self.configuration.provider_of_action(&action.call_path, &action.r#type, &action.name);
+            let subject = Subject::Action(action.address());
+            let parts = taking.parts(&subject, &reads, |_| true);
+            if !parts.is_empty() {
+                taking.observed.effects.push(Effect { subject, parts });
             }
-            taking.observed.effects.push(effect);
         }
         if let Some(rest) = self.plan.rest {
             let subject = Subject::Everything(self.plan.more_provisioned.to_string());
@@ -193,7 +197,37 @@ impl<'a> Followed<'a> {
         observed
     }
 
-    fn provider(&self, taking: &mut Taking<'_>, key: &str, provider: &Provider) -> Effect {
+    /// The providers that change something, and those that open what these or a provisioner read.
+    fn observe_providers(&self, taking: &mut Taking<'_>, environment: Environment<'_>) {
+        let by_provisioners = self.provisioners.iter().map(|(_, _, _, reads)| reads);
+        let followed = by_provisioners.chain(self.undecided.iter().map(|(_, _, reads)| reads));
+        let mut openers: BTreeSet<String> = followed.flat_map(|reads| reads.openers.iter().cloned()).collect();
+        let mut idle: BTreeMap<String, Provider> = self.plan.idle.clone();
+        idle.retain(|_, provider| !provider.is_inherited());
+        let mut open = self.plan.providers.clone();
+        while !open.is_empty() || !openers.is_empty() {
+            for (key, provider) in std::mem::take(&mut open) {
+                let (mut effect, more) = self.provider(taking, &key, &provider);
+                openers.extend(more);
+                for (argument, value) in surroundings::given(&provider, environment) {
+                    let name = format!("the environment's {argument}");
+                    taking.part(&effect.subject, &name, value.as_bytes(), &mut effect.parts);
+                }
+                taking.observed.effects.push(effect);
+            }
+            // Which of its configurations opens it is not followed: each counts.
+            for opener in std::mem::take(&mut openers) {
+                let all = self.plan.providers.values().chain(self.plan.idle.values());
+                let sources: BTreeSet<&str> =
+                    all.filter(|one| one.name == opener).map(|one| one.full_name.as_str()).collect();
+                let opens = |one: &Provider| one.name == opener || sources.contains(one.full_name.as_str());
+                let keys: Vec<String> = idle.iter().filter(|(_, one)| opens(one)).map(|(key, _)| key.clone()).collect();
+                open.extend(keys.into_iter().filter_map(|key| idle.remove_entry(&key)));
+            }
+        }
+    }
+
+    fn provider(&self, taking: &mut Taking<'_>, key: &str, provider: &Provider) -> (Effect, BTreeSet<String>) {
         let subject = Subject::Provider(key.to_owned());
         let call_path = call_path(provider.module_address.as_deref().unwrap_or_default());
         let reads = self.configuration.provider(&call_path, &provider.name, provider.alias.as_deref());
@@ -204,7 +238,7 @@ impl<'a> Followed<'a> {
         for resource in &provider.resources {
             taking.part(&subject, &format!("its use by {resource}"), &[], &mut parts);
         }
-        Effect { subject, parts }
+        (Effect { subject, parts }, reads.openers)
     }
 
     /// Whether a variable may have another value in each run, because nothing but a provider reads it.

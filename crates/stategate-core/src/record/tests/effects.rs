@@ -364,3 +364,110 @@ fn beyond_a_thousand_provisioned_resources_everything_counts() {
     assert!(found.len() == 1 && found[0].ends_with("`var.unread`"), "{found:?}");
     told(&many(), &many().variable("token", "t-2"), &[TOKEN]);
 }
+
+/// One text instead of another, with this plan.
+#[track_caller]
+fn refused_with(plan: &dyn Fn(Case) -> Case, old: &str, new: &str, expected: &str) {
+    let (reviewed, now) = (plan(Case::default()), plan(Case::default()).text(old, new));
+    let (reviewed, now) = (reviewed.record(), now.record());
+    assert_ne!(reviewed.plan.fingerprint, now.plan.fingerprint);
+    let found = differences(&compare(&[reviewed], &now, &[]));
+    assert_eq!(found, [expected.to_owned()]);
+}
+
+const CHANGED: &str = "changed since the review, though the plan reads the same:";
+
+#[test]
+fn every_configuration_of_the_provider_that_destroys_what_no_text_has_is_compared() {
+    const SOURCE: &str = "registry.terraform.io/hashicorp/aws";
+    let gone = |case: Case| {
+        let mut case = case.plan(
+            "/resource_changes",
+            json!([{"address": "module.m.aws_instance.gone", "module_address": "module.m", "mode": "managed",
+                "type": "aws_instance", "name": "gone", "provider_name": SOURCE,
+                "change": {"actions": ["delete"], "before": {"x": 1}, "after": null}}]),
+        );
+        case.plan["configuration"]["provider_config"]["aws.west"]["full_name"] = SOURCE.into();
+        case
+    };
+    refused_with(
+        &gone,
+        "us-west-1",
+        "us-west-2",
+        &format!("the configuration of the provider aws.west {CHANGED} `its block`"),
+    );
+    refused_with(
+        &gone,
+        "region = var.region",
+        "region = \"x\"",
+        &format!("the configuration of the provider aws {CHANGED} `its block`, `var.region`"),
+    );
+    // The configuration before the changes says the same.
+    let text = gone(Case::default()).plan;
+    let turned = format!(
+        r#"{{"format_version": "1.2", "configuration": {}, "resource_changes": {}}}"#,
+        text["configuration"], text["resource_changes"]
+    );
+    let keys =
+        |plan: &str| read_plan(plan.as_bytes(), &mut []).unwrap().effects.providers.into_keys().collect::<Vec<_>>();
+    assert_eq!(keys(&turned), ["aws", "aws.west"]);
+    assert_eq!(keys(&text.to_string()), ["aws", "aws.west"]);
+    // What the configuration has takes its own provider, and another provider's are no matter.
+    let own = |case: Case| gone(case).plan("/resource_changes/0/name", json!("calm"));
+    let own = |case: Case| {
+        let mut case = own(case);
+        case.plan["resource_changes"][0]["module_address"] = Value::Null;
+        case
+    };
+    assert_eq!(keys(&own(Case::default()).plan.to_string()), ["aws.west"]);
+    let other = gone(Case::default()).plan("/resource_changes/0/provider_name", json!("registry.terraform.io/x/y"));
+    assert_eq!(keys(&other.plan.to_string()), ["y"]);
+}
+
+#[test]
+fn the_provider_of_an_action_is_compared_and_which_one_it_takes() {
+    const SOURCE: &str = "registry.terraform.io/hashicorp/aws";
+    let invoked = |case: Case| {
+        let mut case = case.plan("/resource_changes", json!([]));
+        case.text.push_str("action \"aws_call\" \"c\" {\n provider = aws.west\n}\n");
+        case.plan["configuration"]["provider_config"]["aws.west"]["full_name"] = SOURCE.into();
+        case.plan["action_invocations"] = json!([{"address": "action.aws_call.c[0]", "type": "aws_call", "name": "c",
+            "provider_name": SOURCE, "config_values": {}, "invoke_action_trigger": {}}]);
+        case
+    };
+    refused_with(
+        &invoked,
+        "us-west-1",
+        "us-west-2",
+        &format!("the configuration of the provider aws.west {CHANGED} `its block`"),
+    );
+    refused_with(
+        &invoked,
+        "provider = aws.west",
+        "provider = aws",
+        &format!("the provider of action.aws_call.c {CHANGED} `its choice`"),
+    );
+}
+
+#[test]
+fn an_ephemeral_resource_that_a_provisioner_reads_is_followed_to_its_provider() {
+    let opens = |case: Case| {
+        let mut case = case.text("./run.sh", "./run.sh ${ephemeral.vault_secret.x.data}");
+        case.text.push_str("ephemeral \"vault_secret\" \"x\" {\n path = var.unread\n}\n");
+        case.text.push_str("provider \"vault\" {\n address = \"good\"\n}\n");
+        case.plan["configuration"]["provider_config"]["vault"] = json!({"name": "vault", "full_name": "x/y/vault",
+            "expressions": {"address": {"constant_value": "good"}}});
+        case
+    };
+    let run = format!("the provisioners of aws_instance.a {CHANGED}");
+    refused_with(&opens, "path = ", "place = ", &format!("{run} `ephemeral.vault_secret.x`"));
+    refused_with(
+        &opens,
+        "\"good\"",
+        "\"evil\"",
+        &format!("the configuration of the provider vault {CHANGED} `its block`"),
+    );
+    let other = opens(Case::default()).variable("unread", "2").record();
+    let found = differences(&compare(&[opens(Case::default()).record()], &other, &[]));
+    assert_eq!(found, [format!("{run} `var.unread`")]);
+}
