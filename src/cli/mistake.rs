@@ -44,7 +44,9 @@ pub fn mistake(error: &clap::Error, arguments: &[OsString]) -> Option<Mistake> {
         }
         ErrorKind::ValueValidation => {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
-            (format!("invalid value '{value}' for {}: {why}", flag.named()), flag.remedy())
+            // Arguments for Terraform can hand over a credential.
+            let value = if name.ends_with("-args") { String::new() } else { format!("'{value}' ") };
+            (format!("invalid value {value}for {}: {why}", flag.named()), flag.remedy())
         }
         ErrorKind::UnknownArgument => match (command, flag.of_terraform(&words), flag.meant()) {
             (Some(command), Some((word, next)), _) => {

@@ -247,3 +247,13 @@ fn the_manual_has_a_page_for_each_command() {
     let commands: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
     assert_eq!(pages, commands);
 }
+
+#[test]
+fn arguments_that_cannot_be_split_are_not_repeated() {
+    let words = ["stategate", "plan", "--init-args", "-backend-config=secret_key='abc"].map(OsString::from);
+    let error = parse(words.iter().cloned()).unwrap_err();
+    let mistake = mistake(&error, &words).unwrap();
+    let told = format!("{} {}", mistake.what, mistake.next);
+    assert!(told.contains("--init-args") && told.contains("missing closing quote"), "{told}");
+    assert!(!told.contains("secret_key"), "{told}");
+}

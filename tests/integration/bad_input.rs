@@ -354,7 +354,9 @@ fn values_that_a_flag_does_not_know() {
         let step = Step::plan(&world, number).with(input, value).without_cleanup();
         let named = format!("the input {input} (--{input})");
         let correct = format!("  next: Correct `{input}:` in the workflow's step");
-        let outcome = check(&world, step, 2, &[&format!("invalid value '{value}' for {named}"), &correct]);
+        // Arguments for Terraform can hand over a credential, so they are not repeated.
+        let shown = if input.ends_with("-args") { String::new() } else { format!("'{value}' ") };
+        let outcome = check(&world, step, 2, &[&format!("invalid value {shown}for {named}"), &correct]);
         assert!(!outcome.log.contains("invalid digit"), "{}", outcome.log);
         assert!(!outcome.log.contains("terraform init"), "it is refused before anything runs:\n{}", outcome.log);
     }
